@@ -1,0 +1,51 @@
+"""Structured logs: one JSON line an event on stderr, UTC, secrets removed last."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_SECRET_KEY = re.compile(r"(secret|token|password|passwd|authorization|api_?key|cookie|mac)$", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"(sk-[A-Za-z0-9_-]{8,}|xck_[A-Za-z0-9_-]{8,}|\b\d{6,12}:[A-Za-z0-9_-]{30,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
+)
+
+
+def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace values of secret keys and secret-looking text; runs last, so nothing is added after it."""
+    for key, value in event.items():
+        if _SECRET_KEY.search(key):
+            event[key] = "[redacted]"
+        elif isinstance(value, str):
+            event[key] = redact_text(value)
+    return event
+
+
+def redact_text(text: str) -> str:
+    """Return `text` without API keys, bot tokens and URL passwords."""
+    return _SECRET_TEXT.sub("[redacted]", text)
+
+
+def configure_logging(level: str = "INFO") -> None:
+    """Send structlog events of `level` and above to stderr as JSON lines."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            redact,
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get_logger(room: str) -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of a room."""
+    return structlog.get_logger(room=room)  # type: ignore[no-any-return]

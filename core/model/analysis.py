@@ -1,0 +1,116 @@
+"""What the analyzer said, and what we forecast ourselves."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+Task = Literal["daily_analysis", "adjustments", "patterns"]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """A template filled with a dataset. `prefix` never changes between two days of one template version."""
+
+    name: str
+    version: int
+    language: Literal["ko", "en"]
+    prefix: str
+    body: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LlmCall:
+    """One attempt at a provider, also a failed one. Reserved before, settled after."""
+
+    call_id: str
+    task: Task
+    provider: str
+    model: str
+    resolved_model: str
+    prompt_sha256: str
+    attempt: int
+    status: str
+    """`reserved`, `ok`, `invalid`, `timeout`, `http_<code>`, `not_json`, `empty`, `over_budget`, `connection`."""
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reserved_usd: Decimal
+    cost_usd: Decimal
+    started_at: datetime
+    latency_ms: float
+    response_text: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One bilingual sentence with its weight, most important first."""
+
+    text: str
+    severity: Literal["info", "warning", "critical"] = "info"
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One study of a day, a week or 30 days. `fallback_reason` says why the rule analyzer took over, else it is empty."""
+
+    analysis_id: str
+    task: Task
+    on: date
+    dataset_sha256: str
+    prompt_sha256: str
+    call_ids: tuple[str, ...]
+    source: str
+    fallback_reason: str
+    summary: str
+    success_factors: tuple[Finding, ...]
+    failure_factors: tuple[Finding, ...]
+    effectiveness: dict[str, str]
+    """By instance: one sentence."""
+    missed: tuple[Finding, ...]
+    adjustments: tuple[Finding, ...]
+    risks: tuple[Finding, ...]
+    cost_usd: Decimal
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRule:
+    """A checkable rule: over trades where `dimension` is in `bucket`, mean net P&L per trade differs from the rest."""
+
+    pattern_id: str
+    dimension: Literal["hour_kst", "weekday", "volatility", "symbol", "side", "strategy", "regime"]
+    bucket: str
+    direction: Literal["better", "worse"]
+    n: int
+    mean_bps: float
+    p_value: float
+    q_value: float
+    state: Literal["new", "confirmed", "broken", "retired"]
+    hits: int
+    misses: int
+    first_seen_on: date
+    last_seen_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Next-day distribution for one instance, from a block bootstrap; scored the day after."""
+
+    forecast_id: str
+    for_on: date
+    instance_id: str
+    strategy: str
+    regime: str
+    n_days: int
+    volatility_bps: float | None
+    pnl_p05_usd: float | None
+    pnl_p50_usd: float | None
+    pnl_p95_usd: float | None
+    realised_usd: float | None
+    crps_usd: float | None
+    covered: bool | None
+    """Whether the realised P&L fell into the 90 % interval."""

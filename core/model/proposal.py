@@ -1,0 +1,134 @@
+"""From advice to parameters in force: proposals, verdicts, deployments."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+ProposalState = Literal[
+    "pending", "refused", "queued", "inconclusive", "accepted", "narrowed", "deployed", "rolled_back", "expired"
+]
+Outcome = Literal["accepted", "refused", "inconclusive", "queued", "narrowed"]
+Stage = Literal["admission", "screen", "stress", "sealed"]
+DeploymentState = Literal["awaiting_approval", "approved", "pushed", "active", "rejected", "superseded", "rolled_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One parameter, one number."""
+
+    param: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedEffect:
+    """A prediction that can turn out wrong."""
+
+    metric: Literal["daily_pnl_usd", "win_rate", "max_drawdown_pct", "n_trades"]
+    direction: Literal["up", "down"]
+    magnitude: float
+    horizon_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A bounded change of one instance's parameters. `rationale` is untrusted: shown escaped, never fed to a prompt."""
+
+    proposal_id: str
+    analysis_id: str
+    instance_id: str
+    strategy: str
+    base_version: int
+    base_sha256: str
+    base_params: dict[str, float]
+    edits: tuple[Edit, ...]
+    rationale: str
+    expected_effect: ExpectedEffect
+    confidence: float
+    source: str
+    """`rule`, `llm:<model>`, `tpe`, …; never relabelled."""
+    created_at: datetime
+    state: ProposalState
+    hold: bool = False
+    """A person's feedback asked for a look; it waits for approval whatever the settings say."""
+
+    @property
+    def params(self) -> dict[str, float]:
+        """The candidate's full parameters."""
+        return {**self.base_params, **{edit.param: edit.value for edit in self.edits}}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule of a stage with its number."""
+
+    name: str
+    passed: bool
+    value: float | None
+    limit: float | None
+    detail: str
+    veto: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One block of seen days: what incumbent and candidate made, in USD."""
+
+    start_on: str
+    end_on: str
+    incumbent_usd: float
+    candidate_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a stage decided, with the numbers. The sealed stage's numbers are for people, never for a proposer."""
+
+    verdict_id: str
+    proposal_id: str
+    stage: Stage
+    outcome: Outcome
+    deciding: str
+    """The one statistic or rule that decided, in words."""
+    checks: tuple[Check, ...]
+    folds: tuple[Fold, ...]
+    equity_days: tuple[str, ...]
+    equity_incumbent: tuple[float, ...]
+    equity_candidate: tuple[float, ...]
+    n_trials: int
+    """Trials in the ledger for this strategy when it was judged."""
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ParamVersion:
+    """Parameters of one instance; immutable. Exactly one version of an instance is active."""
+
+    instance_id: str
+    strategy: str
+    version: int
+    params: dict[str, float]
+    sha256: str
+    origin: str
+    """`initial`, a proposal id, or `rollback:<deployment id>`."""
+    created_at: datetime
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A change on its way to, or in, the engine."""
+
+    deployment_id: str
+    proposal_id: str | None
+    instance_id: str
+    version: int
+    rollback_to: int
+    """Version in force before; a rollback makes a new version with its parameters."""
+    state: DeploymentState
+    created_at: datetime
+    approved_by: str
+    pushed_at: datetime | None
+    acked_at: datetime | None
+    ack_sha256: str
+    reason: str

@@ -1,0 +1,158 @@
+"""What the engine did: trades, signals, equity, advice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+Side = Literal["buy", "sell"]
+Mode = Literal["live", "canary", "shadow", "twin"]
+MISSING: Literal["missing"] = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One end of a trade. Prices in quote currency, costs in quote currency for the closed quantity."""
+
+    decision_price: Decimal
+    arrival_price: Decimal
+    fill_price: Decimal
+    decided_at: datetime
+    filled_at: datetime
+    liquidity: Literal["maker", "taker"]
+    fee_usd: Decimal
+    slippage_usd: Decimal
+
+    @property
+    def execution_ms(self) -> float:
+        """Milliseconds from decision to fill."""
+        return (self.filled_at - self.decided_at).total_seconds() * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Indicators:
+    """Indicators at the entry decision; None until warmed up."""
+
+    rsi: float | None = None
+    macd: float | None = None
+    macd_signal: float | None = None
+    bollinger_upper: float | None = None
+    bollinger_lower: float | None = None
+    ema_fast: float | None = None
+    ema_slow: float | None = None
+    atr: float | None = None
+
+    @property
+    def ema_cross(self) -> Literal["above", "below"] | None:
+        """Whether the fast EMA stands above or below the slow one; None until both exist."""
+        if self.ema_fast is None or self.ema_slow is None:
+            return None
+        return "above" if self.ema_fast > self.ema_slow else "below"
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The market at the entry decision; None where it was not known."""
+
+    volatility_bps: float | None = None
+    volume_ratio: float | None = None
+    trend_bps: float | None = None
+    sentiment: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A closed round trip, after costs. `params_version` made the entry."""
+
+    trade_id: str
+    instance_id: str
+    strategy: str
+    mode: Mode
+    params_version: int
+    params_sha256: str
+    symbol: str
+    side: Side
+    qty: Decimal
+    signal_strength: float
+    entry: Execution
+    exit: Execution
+    exit_reason: str
+    gross_pnl_usd: Decimal
+    net_pnl_usd: Decimal
+    indicators: Indicators
+    conditions: Conditions
+    book: str
+    """JSON of the book snapshot, or `missing` where the market data hold none."""
+    advice_id: str | None
+    krw_per_usd: Decimal
+    """Rate of that moment; the settings' fallback when none was fresh."""
+    krw_rate_stale: bool
+
+    @property
+    def closed_at(self) -> datetime:
+        """When the trade closed, UTC."""
+        return self.exit.filled_at
+
+    @property
+    def notional_usd(self) -> Decimal:
+        """Entry notional in quote currency."""
+        return self.qty * self.entry.fill_price
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRecord:
+    """A wish to open, taken or not; holds what a replay of it needs."""
+
+    signal_id: str
+    instance_id: str
+    strategy: str
+    symbol: str
+    side: Side
+    strength: float
+    at: datetime
+    price: Decimal
+    qty: Decimal
+    params_version: int
+    outcome: str
+    """`taken`, or the rule that stopped it."""
+    indicators: Indicators
+    conditions: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class EquityPoint:
+    """Equity of one instance at a time, in quote currency."""
+
+    instance_id: str
+    strategy: str
+    mode: Mode
+    at: datetime
+    capital_usd: Decimal
+    equity_usd: Decimal
+    gross_notional_usd: Decimal
+    costs_usd: Decimal
+    params_version: int
+    positions: dict[str, Decimal]
+    prices: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceRecord:
+    """One question of the engine and its answer, stored before the answer is sent."""
+
+    advice_id: str
+    instance_id: str
+    strategy: str
+    symbol: str
+    side: Side
+    qty: Decimal
+    notional_usd: Decimal
+    notional_krw: Decimal | None
+    strength: float
+    asked_at: datetime
+    answered_at: datetime
+    approve: bool
+    size_factor: float
+    reason: str
+    source: str
+    """`rule` or `llm:<model>`."""

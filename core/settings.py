@@ -1,0 +1,284 @@
+"""One frozen `Settings`, resolved once. The only reader of the environment.
+
+Order: defaults, then `settings.yaml` (or the file named by `XCRACK_SETTINGS`), then `XCRACK_<SECTION>__<KEY>`.
+An unknown key is an error that names it. Secrets come from the environment or from files, never from the database.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from core.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "XCRACK_"
+
+
+class Section(BaseModel):
+    """A group of settings: immutable, and an unknown key is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StoreSettings(Section):
+    """Where things are kept."""
+
+    url: str = ""
+    """SQLAlchemy URL; empty means SQLite at `<home>/xcrack.db`."""
+    busy_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 2_000
+
+
+class BridgeSettings(Section):
+    """Where the worker listens for the engine."""
+
+    host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+
+
+class EngineSettings(Section):
+    """How the engine is started."""
+
+    binary: Path = PROJECT_ROOT / "rust_engine" / "target" / "release" / "xcrack-engine"
+    advice_deadline_ms: Annotated[int, Field(ge=50, le=10_000)] = 950
+
+
+class CostSettings(Section):
+    """Costs of the simulated venue and of every backtest, in basis points of notional."""
+
+    maker_fee_bps: Annotated[float, Field(ge=-10, le=1000)] = 2.0
+    taker_fee_bps: Annotated[float, Field(ge=0, le=1000)] = 5.0
+    slippage_bps: Annotated[float, Field(ge=0, le=1000)] = 2.0
+
+
+class RiskSettings(Section):
+    """The engine's hard limits, in quote currency (USD)."""
+
+    capital_usd: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
+    max_order_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(50_000)
+    max_position_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(60_000)
+    max_gross_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(250_000)
+    price_collar_bps: Annotated[float, Field(gt=0, le=10_000)] = 500.0
+
+
+class InstanceSettings(Section):
+    """One strategy to run from the first start on; later changes come by deployments only."""
+
+    instance_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+    strategy: str
+    symbols: tuple[str, ...] = ()
+    """Empty means every symbol of the feed."""
+    capital_share: Annotated[float, Field(gt=0, le=1)]
+    params: dict[str, float] = {}
+    """What differs from the strategy's defaults."""
+
+
+class AnalyzerSettings(Section):
+    """The LLM. Without a key, or over budget, the rule analyzer takes over."""
+
+    provider: Literal["deepseek", "openai", "ollama", "vllm", "llamacpp", "lmstudio", "openrouter"] = "deepseek"
+    base_url: str = ""
+    """Empty means the provider's own."""
+    model: str = ""
+    """Empty means the provider's default."""
+    api_key: SecretStr = SecretStr("")
+    """Also read from DEEPSEEK_API_KEY."""
+    timeout_s: Annotated[float, Field(gt=0, le=900)] = 180.0
+    monthly_cap_usd: Annotated[Decimal, Field(ge=0)] = Decimal(100)
+    daily_cap_usd: Annotated[Decimal, Field(ge=0)] = Decimal(5)
+    max_output_tokens: Annotated[int, Field(ge=256, le=64_000)] = 8_000
+    prices_file: Path | None = None
+    """YAML that overrides the bundled price table."""
+
+
+class GateSettings(Section):
+    """Error budget and windows; a change is a ledger row."""
+
+    alpha_quarter: Annotated[float, Field(gt=0, le=0.5)] = 0.10
+    tests_per_quarter: Annotated[int, Field(ge=1, le=92)] = 13
+    sealed_days: Annotated[int, Field(ge=365)] = 730
+    min_sealed_days: Annotated[int, Field(ge=365)] = 365
+    seen_days: Annotated[int, Field(ge=60)] = 180
+    embargo_days: Annotated[int, Field(ge=1)] = 5
+    min_changed_trades: Annotated[int, Field(ge=1)] = 30
+    cost_multiple: Annotated[float, Field(ge=1)] = 1.5
+    plateau_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    max_step_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    cooldown_days: Annotated[int, Field(ge=0)] = 3
+    queue_days: Annotated[int, Field(ge=1)] = 28
+    require_approval: bool = False
+
+
+class ScheduleSettings(Section):
+    """When the cycles run, in KST."""
+
+    daily_at: time = time(0, 5)
+    weekly_at: time = time(0, 30)
+    """On Sundays."""
+    monitor_minutes: Annotated[int, Field(ge=1, le=1440)] = 5
+    daily_catch_up_hours: Annotated[int, Field(ge=1)] = 36
+    weekly_catch_up_days: Annotated[int, Field(ge=1)] = 8
+
+
+class AlertSettings(Section):
+    """Thresholds of the monitor."""
+
+    latency_ms: Annotated[float, Field(gt=0)] = 100.0
+    min_success_pct: Annotated[float, Field(ge=0, le=100)] = 80.0
+    cpu_pct: Annotated[float, Field(gt=0, le=100)] = 80.0
+    memory_pct: Annotated[float, Field(gt=0, le=100)] = 80.0
+    max_errors: Annotated[int, Field(ge=0)] = 10
+    drawdown_pct: Annotated[float, Field(gt=0, le=100)] = 10.0
+    silence_s: Annotated[int, Field(ge=5)] = 120
+    cooldown_s: Annotated[int, Field(ge=0)] = 300
+
+
+class AdvisorSettings(Section):
+    """Which trades are large, and what a missing rate means."""
+
+    min_strength: Annotated[float, Field(ge=0, le=1)] = 0.7
+    min_notional_krw: Annotated[float, Field(ge=0)] = 1_000_000.0
+    fallback_krw_per_usd: Annotated[float, Field(gt=100, lt=10_000)] = 1_400.0
+    rate_max_age_hours: Annotated[float, Field(gt=0)] = 96.0
+
+
+class SourceSettings(Section):
+    """Where market context comes from. An empty URL switches a source off; `file` reads recorded context instead."""
+
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    fear_greed_url: str = "https://api.alternative.me/fng/?limit=1"
+    dominance_url: str = "https://api.coingecko.com/api/v3/global"
+    indices_url: str = "https://query1.finance.yahoo.com/v8/finance/chart/{symbol}?range=5d&interval=1d"
+    usd_krw_url: str = "https://open.er-api.com/v6/latest/USD"
+    news_url: str = "https://www.coindesk.com/arc/outboundfeeds/rss/"
+    onchain_url: str = "https://mempool.space/api"
+    file: Path | None = None
+
+
+class WebSettings(Section):
+    """Dashboard and API."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    secret_key: SecretStr = SecretStr("")
+    """Empty means one is made and kept in `<home>/web.secret`."""
+    public_read: bool = True
+    """Whether dashboard pages and read routes need no key on a loopback address."""
+
+
+class TelegramSettings(Section):
+    """The bot. Without a token everything is kept and shown on the dashboard."""
+
+    token: SecretStr = SecretStr("")
+    allowed_ids: tuple[int, ...] = ()
+    """Numeric user ids that may command."""
+    chat_ids: tuple[int, ...] = ()
+    """Numeric chats that get reports and alerts."""
+    base_url: str = "https://api.telegram.org/bot"
+
+
+class RedisSettings(Section):
+    """Optional cache of the insights."""
+
+    url: str = ""
+
+
+class Settings(Section):
+    """Everything the roots need."""
+
+    home: Path = PROJECT_ROOT / "var"
+    """Database, engine state, bars, reports, secrets of this installation."""
+    language: Literal["ko", "en"] = "en"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    mode: Literal["demo", "replay", "paper"] = "demo"
+    store: StoreSettings = StoreSettings()
+    bridge: BridgeSettings = BridgeSettings()
+    engine: EngineSettings = EngineSettings()
+    costs: CostSettings = CostSettings()
+    risk: RiskSettings = RiskSettings()
+    instances: tuple[InstanceSettings, ...] = (
+        InstanceSettings(instance_id="mm-1", strategy="market_making", capital_share=0.4),
+        InstanceSettings(instance_id="momentum-1", strategy="momentum_scalping", capital_share=0.4),
+        InstanceSettings(instance_id="sma-1", strategy="sma_cross", capital_share=0.2),
+    )
+    analyzer: AnalyzerSettings = AnalyzerSettings()
+    gate: GateSettings = GateSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    alerts: AlertSettings = AlertSettings()
+    advisor: AdvisorSettings = AdvisorSettings()
+    sources: SourceSettings = SourceSettings()
+    web: WebSettings = WebSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    redis: RedisSettings = RedisSettings()
+
+    @property
+    def store_url(self) -> str:
+        """The database URL in force."""
+        return self.store.url or f"sqlite:///{self.home / 'xcrack.db'}"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings in force; `overrides` win over all. Raises SettingsError naming key, reason and remedy."""
+    env = os.environ if environ is None else environ
+    named = env.get(f"{PREFIX}SETTINGS")
+    path = Path(named) if named else PROJECT_ROOT / "settings.yaml"
+    if named and not path.is_file():
+        raise SettingsError(f"the settings file {path} does not exist", f"Correct or unset {PREFIX}SETTINGS")
+    tree = _read_yaml(path) if path.is_file() else {}
+    for key, value in sorted(env.items()):
+        if key.startswith(PREFIX) and key not in {f"{PREFIX}SETTINGS", f"{PREFIX}DATA_DIR", f"{PREFIX}CRASH_AT"}:
+            _place(tree, key.removeprefix(PREFIX).lower().split("__"), yaml.safe_load(value) if value else "")
+    if env.get("DEEPSEEK_API_KEY"):
+        tree.setdefault("analyzer", {}).setdefault("api_key", env["DEEPSEEK_API_KEY"])
+    _merge(tree, dict(overrides or {}))
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path), "See settings.example.yaml for every key") from None
+
+
+def crash_point(environ: Mapping[str, str] | None = None) -> str:
+    """Return the crash point that fault tests ask for in `XCRACK_CRASH_AT`, or an empty string."""
+    return (os.environ if environ is None else environ).get(f"{PREFIX}CRASH_AT", "")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise SettingsError(f"the settings file {path} holds no mapping of sections")
+    return tree
+
+
+def _place(tree: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        branch = tree.setdefault(key, {})
+        if not isinstance(branch, dict):
+            raise SettingsError(f"{PREFIX}{'__'.join(keys).upper()} goes below '{key}', which is a single value")
+        tree = branch
+    tree[keys[-1]] = value
+
+
+def _merge(tree: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown settings key '{where}' ({path} or the environment)"
+    return f"settings key '{where}' is wrong: {first['msg']} ({path} or the environment)"

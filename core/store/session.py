@@ -1,0 +1,99 @@
+"""Opening the database, and transactions.
+
+SQLite older than 3.51.3 can corrupt a write-ahead log under several connections, so SQLite runs here with a rollback
+journal, `synchronous=FULL` and `BEGIN IMMEDIATE`: slower, and safe. PostgreSQL comes by URL.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from core.errors import BadInput, StoreUnavailable
+
+__all__ = ["Session", "Store", "open_store"]
+
+
+class Store:
+    """A database. `session()` is one transaction: committed on leaving, rolled back on an exception."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Yield a session inside one write transaction. Raises StoreUnavailable when the database is down or locked."""
+        session = Session(self.engine, expire_on_commit=False)
+        try:
+            with session.begin():
+                yield session
+        except OperationalError as error:
+            raise StoreUnavailable(
+                f"the database did not answer: {_first_line(error)}",
+                "Check that it runs and that no other program holds it",
+            ) from error
+        finally:
+            session.close()
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:
+    """Return the store at `url` without touching its schema; see `core.store.schema.migrate` and `require_current`."""
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise BadInput(
+            f"the store URL is not one SQLAlchemy can read: {error}", "Use sqlite:///PATH or postgresql://…"
+        ) from None
+    return Store(
+        _sqlite(parsed, busy_timeout_ms)
+        if parsed.get_backend_name() == "sqlite"
+        else _postgres(parsed, busy_timeout_ms)
+    )
+
+
+def _sqlite(url: URL, busy_timeout_ms: int) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": busy_timeout_ms / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: Any) -> None:
+        # The driver's own transaction control would begin a deferred transaction behind our back.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={busy_timeout_ms}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres(url: URL, timeout_ms: int) -> Engine:
+    options = f"-c statement_timeout=30000 -c lock_timeout={timeout_ms} -c timezone=UTC"
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": 5, "options": options},
+    )
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0] if error.orig is not None else type(error).__name__

@@ -1,0 +1,32 @@
+//! What a thing is: fixed-point numbers, market events, orders, parameters and the messages of the bridge.
+//!
+//! # Layout
+//! - [`fixed`]: `Price`, `Qty` and `Money`, exact integers with decimal text at the edges
+//! - [`time`]: `Ts`, nanoseconds since 1970 in UTC; time always comes with an event
+//! - [`market`]: `SymbolSpec`, `Bar`
+//! - [`order`]: `Side`, `OrderRequest`, `Fill`, `OrderUpdate`
+//! - [`event`]: what a strategy is told, and what it may ask for
+//! - [`params`]: one typed parameter struct per strategy, with bounds, step, unit and risk direction
+//! - [`config`]: instances, costs and limits, as read from the engine's own configuration
+//! - [`message`]: everything that crosses the bridge, one struct per message
+//!
+//! **Invariant:** values only. Nothing here reads a clock, a file or a socket.
+
+pub mod config;
+pub mod event;
+pub mod fixed;
+pub mod market;
+pub mod message;
+pub mod order;
+pub mod params;
+pub mod time;
+
+pub use config::{Costs, InstanceConfig, Mode, RiskLimits, TradingState};
+pub use event::{Action, Actions, Event, SignalView};
+pub use fixed::{FixedError, Money, Price, Qty};
+pub use market::{Bar, SymbolId, SymbolSpec};
+pub use order::{
+    CancelReason, Fill, InstanceId, Liquidity, OrderId, OrderKind, OrderRequest, OrderUpdate, Purpose, Side,
+};
+pub use params::{ParamError, ParamSpec, StrategyParams};
+pub use time::Ts;

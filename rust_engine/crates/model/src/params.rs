@@ -1,0 +1,380 @@
+//! The only place where parameter names, units, bounds and steps are written.
+//!
+//! A parameter is a number on a grid: `minimum + k * step`. The schema of each struct is exported to
+//! `strategies/schemas/<strategy>.json`; [`StrategyParams::validate`] reads that same schema, so a bound is written once.
+//! `x-risk` says what may be narrowed without evidence: `cap` (lower is never more exposed) or `none`.
+
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Why parameters were refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ParamError {
+    /// No strategy of that name.
+    #[error("unknown strategy '{0}': one of {1}")]
+    UnknownStrategy(String, String),
+    /// A key the strategy does not have.
+    #[error("{strategy} has no parameter '{name}': it has {known}")]
+    Unknown {
+        /// The strategy.
+        strategy: String,
+        /// The key.
+        name: String,
+        /// What it has.
+        known: String,
+    },
+    /// A key is missing.
+    #[error("{strategy}: parameter '{name}' is missing")]
+    Missing {
+        /// The strategy.
+        strategy: String,
+        /// The key.
+        name: String,
+    },
+    /// Outside the bounds, or not a number.
+    #[error("{strategy}.{name} = {value} is outside {minimum} to {maximum} {unit}")]
+    OutOfBounds {
+        /// The strategy.
+        strategy: String,
+        /// The key.
+        name: String,
+        /// What was given.
+        value: f64,
+        /// Lower bound.
+        minimum: f64,
+        /// Upper bound.
+        maximum: f64,
+        /// Unit of all three.
+        unit: String,
+    },
+    /// Between two grid points.
+    #[error("{strategy}.{name} = {value} is not on its grid: {minimum} + k x {step} {unit}")]
+    OffGrid {
+        /// The strategy.
+        strategy: String,
+        /// The key.
+        name: String,
+        /// What was given.
+        value: f64,
+        /// Where the grid starts.
+        minimum: f64,
+        /// Its step.
+        step: f64,
+        /// Unit.
+        unit: String,
+    },
+    /// Two parameters contradict each other.
+    #[error("{strategy}: {rule}")]
+    Contradiction {
+        /// The strategy.
+        strategy: String,
+        /// The broken rule.
+        rule: String,
+    },
+}
+
+/// One parameter as its schema tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParamSpec {
+    /// Its name.
+    pub name: String,
+    /// Lower bound and start of the grid.
+    pub minimum: f64,
+    /// Upper bound.
+    pub maximum: f64,
+    /// Distance of two grid points.
+    pub step: f64,
+    /// Unit of the value.
+    pub unit: String,
+    /// `cap` where lower is never more exposed, else `none`.
+    pub risk: String,
+}
+
+macro_rules! strategy_params {
+    ($($(#[$doc:meta])* $variant:ident($ty:ident) = $name:literal),+ $(,)?) => {
+        /// The parameters of one strategy.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum StrategyParams {
+            $($(#[$doc])* $variant($ty),)+
+        }
+
+        /// The strategies that exist, by name.
+        pub const STRATEGIES: &[&str] = &[$($name),+];
+
+        impl StrategyParams {
+            /// The strategy's name.
+            #[must_use]
+            pub fn strategy(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)+ }
+            }
+
+            /// The values by name.
+            #[must_use]
+            pub fn values(&self) -> BTreeMap<String, f64> {
+                let json = match self { $(Self::$variant(p) => serde_json::to_value(p),)+ };
+                json.ok().and_then(|v| serde_json::from_value(v).ok()).unwrap_or_default()
+            }
+
+            /// The defaults of `strategy`.
+            ///
+            /// # Errors
+            /// [`ParamError::UnknownStrategy`].
+            pub fn defaults(strategy: &str) -> Result<Self, ParamError> {
+                match strategy {
+                    $($name => Ok(Self::$variant($ty::default())),)+
+                    other => Err(unknown_strategy(other)),
+                }
+            }
+
+            /// The JSON Schema of `strategy`.
+            ///
+            /// # Errors
+            /// [`ParamError::UnknownStrategy`].
+            pub fn schema(strategy: &str) -> Result<Schema, ParamError> {
+                match strategy {
+                    $($name => Ok(schema_for!($ty)),)+
+                    other => Err(unknown_strategy(other)),
+                }
+            }
+
+            fn build(strategy: &str, values: &BTreeMap<String, f64>) -> Result<Self, ParamError> {
+                let json = serde_json::json!(values);
+                let broken = |e: serde_json::Error| ParamError::Contradiction {
+                    strategy: strategy.to_owned(), rule: e.to_string(),
+                };
+                match strategy {
+                    $($name => serde_json::from_value(json).map(Self::$variant).map_err(broken),)+
+                    other => Err(unknown_strategy(other)),
+                }
+            }
+        }
+    };
+}
+
+strategy_params! {
+    /// Quotes on both sides of the last price.
+    MarketMaking(MarketMakingParams) = "market_making",
+    /// Follows short bursts with ATR stops.
+    MomentumScalping(MomentumScalpingParams) = "momentum_scalping",
+    /// Two moving averages; the yardstick.
+    SmaCross(SmaCrossParams) = "sma_cross",
+}
+
+fn unknown_strategy(name: &str) -> ParamError {
+    ParamError::UnknownStrategy(name.chars().take(60).collect(), STRATEGIES.join(", "))
+}
+
+impl StrategyParams {
+    /// The grid of `strategy`, in the order of names.
+    ///
+    /// # Errors
+    /// [`ParamError::UnknownStrategy`].
+    pub fn specs(strategy: &str) -> Result<Vec<ParamSpec>, ParamError> {
+        let schema = Self::schema(strategy)?;
+        let properties = schema.get("properties").and_then(|p| p.as_object()).cloned().unwrap_or_default();
+        let number = |p: &serde_json::Value, key: &str| p.get(key).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
+        let text = |p: &serde_json::Value, key: &str| p.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let mut specs: Vec<ParamSpec> = properties
+            .iter()
+            .map(|(name, p)| ParamSpec {
+                name: name.clone(),
+                minimum: number(p, "minimum"),
+                maximum: number(p, "maximum"),
+                step: number(p, "x-step"),
+                unit: text(p, "x-unit"),
+                risk: text(p, "x-risk"),
+            })
+            .collect();
+        specs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(specs)
+    }
+
+    /// Turns named numbers into typed parameters: every key known and present, inside its bounds, on its grid.
+    ///
+    /// # Errors
+    /// The first rule broken, in the order of parameter names.
+    pub fn validate(strategy: &str, values: &BTreeMap<String, f64>) -> Result<Self, ParamError> {
+        let specs = Self::specs(strategy)?;
+        let owned = || strategy.to_owned();
+        if let Some(name) = values.keys().find(|k| !specs.iter().any(|s| s.name == **k)) {
+            let known = specs.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(ParamError::Unknown { strategy: owned(), name: name.chars().take(60).collect(), known });
+        }
+        for spec in &specs {
+            let Some(&value) = values.get(&spec.name) else {
+                return Err(ParamError::Missing { strategy: owned(), name: spec.name.clone() });
+            };
+            spec.check(strategy, value)?;
+        }
+        let params = Self::build(strategy, values)?;
+        params.check_rules()?;
+        Ok(params)
+    }
+
+    /// `sha256` over `strategy` and one `name=k` line per parameter, `k` its grid index: the same in every language.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let values = self.values();
+        let mut text = format!("{}\n", self.strategy());
+        for spec in Self::specs(self.strategy()).unwrap_or_default() {
+            let value = values.get(&spec.name).copied().unwrap_or(f64::NAN);
+            text.push_str(&format!("{}={}\n", spec.name, spec.grid_index(value)));
+        }
+        hex::encode(Sha256::digest(text.as_bytes()))
+    }
+
+    fn check_rules(&self) -> Result<(), ParamError> {
+        match self {
+            Self::SmaCross(p) if p.fast >= p.slow => Err(ParamError::Contradiction {
+                strategy: self.strategy().to_owned(),
+                rule: format!("fast = {} must be below slow = {}", p.fast, p.slow),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ParamSpec {
+    /// The index of the grid point nearest to `value`.
+    #[must_use]
+    pub fn grid_index(&self, value: f64) -> i64 {
+        ((value - self.minimum) / self.step).round() as i64
+    }
+
+    fn check(&self, strategy: &str, value: f64) -> Result<(), ParamError> {
+        let tolerance = 1e-9 * self.step;
+        let (strategy, name, unit) = (strategy.to_owned(), self.name.clone(), self.unit.clone());
+        if !value.is_finite() || value < self.minimum - tolerance || value > self.maximum + tolerance {
+            let (minimum, maximum) = (self.minimum, self.maximum);
+            return Err(ParamError::OutOfBounds { strategy, name, value, minimum, maximum, unit });
+        }
+        let off = (value - self.minimum) / self.step - self.grid_index(value) as f64;
+        if off.abs() > 1e-6 {
+            let (minimum, step) = (self.minimum, self.step);
+            return Err(ParamError::OffGrid { strategy, name, value, minimum, step, unit });
+        }
+        Ok(())
+    }
+}
+
+/// Quotes symmetric layers around the last close, leans against its inventory and never holds more than its cap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MarketMakingParams {
+    /// Distance between the innermost bid and ask.
+    #[schemars(range(min = 2.0, max = 400.0), extend("x-step" = 1.0, "x-unit" = "bps", "x-risk" = "none"))]
+    pub spread_threshold: f64,
+    /// Quotes on each side; each further layer stands one spread further out.
+    #[schemars(range(min = 1.0, max = 5.0), extend("x-step" = 1.0, "x-unit" = "layers", "x-risk" = "cap"))]
+    pub order_layers: f64,
+    /// Shift of the quote centre at full inventory, in half spreads, against the inventory.
+    #[schemars(range(min = 0.0, max = 2.0), extend("x-step" = 0.1, "x-unit" = "half-spreads", "x-risk" = "none"))]
+    pub inventory_skew: f64,
+    /// Largest absolute inventory in one symbol, as a share of the instance's capital.
+    #[schemars(range(min = 1.0, max = 50.0), extend("x-step" = 1.0, "x-unit" = "% of capital", "x-risk" = "cap"))]
+    pub inventory_cap: f64,
+    /// Size of one quote, as a share of the instance's capital.
+    #[schemars(range(min = 0.5, max = 10.0), extend("x-step" = 0.5, "x-unit" = "% of capital", "x-risk" = "cap"))]
+    pub order_size: f64,
+}
+
+impl Default for MarketMakingParams {
+    fn default() -> Self {
+        Self { spread_threshold: 60.0, order_layers: 2.0, inventory_skew: 0.5, inventory_cap: 20.0, order_size: 5.0 }
+    }
+}
+
+/// Enters when a bar has moved by several ATRs, leaves at an ATR stop, an ATR target or after a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MomentumScalpingParams {
+    /// Move over the last `lookback` bars that counts as a burst.
+    #[schemars(range(min = 0.2, max = 6.0), extend("x-step" = 0.1, "x-unit" = "ATR", "x-risk" = "none"))]
+    pub entry_threshold: f64,
+    /// Distance of the stop from the entry price.
+    #[schemars(range(min = 0.5, max = 8.0), extend("x-step" = 0.1, "x-unit" = "ATR", "x-risk" = "none"))]
+    pub stop_loss: f64,
+    /// Distance of the target from the entry price.
+    #[schemars(range(min = 0.5, max = 12.0), extend("x-step" = 0.1, "x-unit" = "ATR", "x-risk" = "none"))]
+    pub take_profit: f64,
+    /// Window of the average true range.
+    #[schemars(range(min = 5.0, max = 100.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
+    pub atr_window: f64,
+    /// Bars over which the move is measured.
+    #[schemars(range(min = 1.0, max = 48.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
+    pub lookback: f64,
+    /// Notional of one entry, as a share of the instance's capital.
+    #[schemars(range(min = 1.0, max = 50.0), extend("x-step" = 1.0, "x-unit" = "% of capital", "x-risk" = "cap"))]
+    pub size: f64,
+}
+
+impl Default for MomentumScalpingParams {
+    fn default() -> Self {
+        Self { entry_threshold: 1.5, stop_loss: 2.0, take_profit: 3.0, atr_window: 14.0, lookback: 3.0, size: 10.0 }
+    }
+}
+
+/// Long while the fast average of closes is above the slow one, flat otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmaCrossParams {
+    /// Window of the fast average.
+    #[schemars(range(min = 2.0, max = 200.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
+    pub fast: f64,
+    /// Window of the slow average.
+    #[schemars(range(min = 3.0, max = 1000.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
+    pub slow: f64,
+    /// Fixed quantity of one entry.
+    #[schemars(range(min = 0.001, max = 100_000.0), extend("x-step" = 0.001, "x-unit" = "base units", "x-risk" = "cap"))]
+    pub size: f64,
+}
+
+impl Default for SmaCrossParams {
+    fn default() -> Self {
+        Self { fast: 20.0, slow: 50.0, size: 1.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_valid_and_every_parameter_is_described() {
+        for strategy in STRATEGIES {
+            let defaults = StrategyParams::defaults(strategy).unwrap();
+            assert_eq!(StrategyParams::validate(strategy, &defaults.values()).unwrap(), defaults);
+            for spec in StrategyParams::specs(strategy).unwrap() {
+                assert!(spec.minimum < spec.maximum && spec.step > 0.0, "{strategy}.{}", spec.name);
+                assert!(!spec.unit.is_empty() && ["cap", "none"].contains(&spec.risk.as_str()), "{strategy}.{}", spec.name);
+            }
+        }
+    }
+
+    fn check(strategy: &str, name: &str, value: f64, expected: &str) {
+        let mut values = StrategyParams::defaults(strategy).unwrap().values();
+        values.insert(name.to_owned(), value);
+        let error = StrategyParams::validate(strategy, &values).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn what_breaks_the_schema_is_refused_by_name() {
+        check("market_making", "spread_threshold", 1.0, "outside 2 to 400 bps");
+        check("market_making", "spread_threshold", f64::NAN, "outside");
+        check("momentum_scalping", "entry_threshold", 1.55, "not on its grid");
+        check("momentum_scalping", "leverage", 2.0, "no parameter 'leverage'");
+        check("sma_cross", "fast", 60.0, "must be below slow");
+    }
+
+    #[test]
+    fn the_hash_names_the_grid_point_not_the_float() {
+        let mut values = StrategyParams::defaults("momentum_scalping").unwrap().values();
+        values.insert("stop_loss".into(), 0.5 + 3.0 * 0.1);
+        let a = StrategyParams::validate("momentum_scalping", &values).unwrap();
+        values.insert("stop_loss".into(), 0.8);
+        assert_eq!(a.sha256(), StrategyParams::validate("momentum_scalping", &values).unwrap().sha256());
+    }
+}
