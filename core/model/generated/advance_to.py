@@ -8,12 +8,10 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class AdvanceTo(Message, kw_only=True):
+class AdvanceTo(Message, frozen=True, kw_only=True):
     """
     Permission to process every event up to and including this time.
     """
 
     to_ns: Annotated[int, Meta(description='The time.')]
-    """
-    The time.
-    """
+    """The time."""

@@ -8,25 +8,19 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class AdviceAnswer(Message, kw_only=True):
+class AdviceAnswer(Message, frozen=True, kw_only=True):
     """
     The advisor's word. It can stop or shrink an order, never raise it.
     """
 
     advice_id: Annotated[str, Meta(description='Which request.')]
-    """
-    Which request.
-    """
+    """Which request."""
 
     approve: Annotated[bool, Meta(description='Whether to go ahead.')]
-    """
-    Whether to go ahead.
-    """
+    """Whether to go ahead."""
 
     reason: Annotated[str, Meta(description='Short machine-readable reason.')]
-    """
-    Short machine-readable reason.
-    """
+    """Short machine-readable reason."""
 
     size_factor: Annotated[
         float,
@@ -36,6 +30,4 @@ class AdviceAnswer(Message, kw_only=True):
             le=1.0,
         ),
     ]
-    """
-    Share of the quantity to keep, 0 < f <= 1; ignored on a no.
-    """
+    """Share of the quantity to keep, 0 < f <= 1; ignored on a no."""

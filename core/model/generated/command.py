@@ -8,7 +8,7 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class Command(Message, kw_only=True):
+class Command(Message, frozen=True, kw_only=True):
     """
     An operator's order to the engine, from the worker. The control socket takes the same.
     """
@@ -17,23 +17,15 @@ class Command(Message, kw_only=True):
         Literal['halt', 'reduce', 'resume', 'flatten'],
         Meta(description='`halt`, `reduce`, `resume` or `flatten`.'),
     ]
-    """
-    `halt`, `reduce`, `resume` or `flatten`.
-    """
+    """`halt`, `reduce`, `resume` or `flatten`."""
 
     by: Annotated[str, Meta(description='Who asks.')]
-    """
-    Who asks.
-    """
+    """Who asks."""
 
     command_id: Annotated[
         str, Meta(description='Unique; a repeat has no second effect.')
     ]
-    """
-    Unique; a repeat has no second effect.
-    """
+    """Unique; a repeat has no second effect."""
 
     reason: Annotated[str, Meta(description='Why.')]
-    """
-    Why.
-    """
+    """Why."""

@@ -8,34 +8,24 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class CommandAck(Message, kw_only=True):
+class CommandAck(Message, frozen=True, kw_only=True):
     """
     What became of a command.
     """
 
     at_ns: Annotated[int, Meta(description='Market time.')]
-    """
-    Market time.
-    """
+    """Market time."""
 
     by: Annotated[str, Meta(description='Who asked.')]
-    """
-    Who asked.
-    """
+    """Who asked."""
 
     command_id: Annotated[str, Meta(description='Id of the command.')]
-    """
-    Id of the command.
-    """
+    """Id of the command."""
 
     reason: Annotated[str, Meta(description='Why.')]
-    """
-    Why.
-    """
+    """Why."""
 
     state: Annotated[
         Literal['active', 'reducing', 'halted'], Meta(description='State after it.')
     ]
-    """
-    State after it.
-    """
+    """State after it."""

@@ -8,44 +8,30 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class ParamsAck(Message, kw_only=True):
+class ParamsAck(Message, frozen=True, kw_only=True):
     """
     What became of an update.
     """
 
     applied: Annotated[bool, Meta(description='Whether it was applied.')]
-    """
-    Whether it was applied.
-    """
+    """Whether it was applied."""
 
     at_ns: Annotated[
         int, Meta(description='Market time of the boundary at which it took effect.')
     ]
-    """
-    Market time of the boundary at which it took effect.
-    """
+    """Market time of the boundary at which it took effect."""
 
     deployment_id: Annotated[str, Meta(description='Id of the deployment.')]
-    """
-    Id of the deployment.
-    """
+    """Id of the deployment."""
 
     instance_id: Annotated[str, Meta(description='Instance.')]
-    """
-    Instance.
-    """
+    """Instance."""
 
     params_sha256: Annotated[str, Meta(description='Hash now in force.')]
-    """
-    Hash now in force.
-    """
+    """Hash now in force."""
 
     reason: Annotated[str, Meta(description='Empty, or why it was refused.')]
-    """
-    Empty, or why it was refused.
-    """
+    """Empty, or why it was refused."""
 
     version: Annotated[int, Meta(description='Version now in force.', ge=0)]
-    """
-    Version now in force.
-    """
+    """Version now in force."""

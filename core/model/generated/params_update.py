@@ -8,40 +8,28 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class ParamsUpdate(Message, kw_only=True):
+class ParamsUpdate(Message, frozen=True, kw_only=True):
     """
     New parameters for one instance, applied between two events if the base still holds.
     """
 
     base_sha256: Annotated[str, Meta(description='Hash it must have now.')]
-    """
-    Hash it must have now.
-    """
+    """Hash it must have now."""
 
     base_version: Annotated[int, Meta(description='Version it must have now.', ge=0)]
-    """
-    Version it must have now.
-    """
+    """Version it must have now."""
 
     deployment_id: Annotated[str, Meta(description='Id of the deployment behind it.')]
-    """
-    Id of the deployment behind it.
-    """
+    """Id of the deployment behind it."""
 
     expires_at_ns: Annotated[int, Meta(description='Refused at or after this.')]
-    """
-    Refused at or after this.
-    """
+    """Refused at or after this."""
 
     instance_id: Annotated[str, Meta(description='Instance to change.')]
-    """
-    Instance to change.
-    """
+    """Instance to change."""
 
     issued_at_ns: Annotated[int, Meta(description='On the injected clock.')]
-    """
-    On the injected clock.
-    """
+    """On the injected clock."""
 
     origin: Annotated[
         str,
@@ -49,21 +37,13 @@ class ParamsUpdate(Message, kw_only=True):
             description='Who is behind it: proposal id, or the person who rolled back.'
         ),
     ]
-    """
-    Who is behind it: proposal id, or the person who rolled back.
-    """
+    """Who is behind it: proposal id, or the person who rolled back."""
 
     params: Annotated[dict[str, float], Meta(description='All parameters by name.')]
-    """
-    All parameters by name.
-    """
+    """All parameters by name."""
 
     params_sha256: Annotated[str, Meta(description='Hash of the new parameters.')]
-    """
-    Hash of the new parameters.
-    """
+    """Hash of the new parameters."""
 
     version: Annotated[int, Meta(description='Version it gets, above the base.', ge=0)]
-    """
-    Version it gets, above the base.
-    """
+    """Version it gets, above the base."""

@@ -8,7 +8,7 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class Reached(Message, kw_only=True):
+class Reached(Message, frozen=True, kw_only=True):
     """
     All events up to this time are processed and everything they caused was sent before this frame.
     """
@@ -16,23 +16,15 @@ class Reached(Message, kw_only=True):
     actions_sha256: Annotated[
         str, Meta(description='Hash chain over all actions so far, for replays.')
     ]
-    """
-    Hash chain over all actions so far, for replays.
-    """
+    """Hash chain over all actions so far, for replays."""
 
     bars: Annotated[int, Meta(description='Bars processed since the start.', ge=0)]
-    """
-    Bars processed since the start.
-    """
+    """Bars processed since the start."""
 
     feed_ended: Annotated[
         bool, Meta(description='Whether the feed holds nothing later.')
     ]
-    """
-    Whether the feed holds nothing later.
-    """
+    """Whether the feed holds nothing later."""
 
     to_ns: Annotated[int, Meta(description='The time.')]
-    """
-    The time.
-    """
+    """The time."""

@@ -8,29 +8,21 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class StateChanged(Message, kw_only=True):
+class StateChanged(Message, frozen=True, kw_only=True):
     """
     Trading state changed.
     """
 
     at_ns: Annotated[int, Meta(description='Market time.')]
-    """
-    Market time.
-    """
+    """Market time."""
 
     by: Annotated[str, Meta(description='Who or which rule.')]
-    """
-    Who or which rule.
-    """
+    """Who or which rule."""
 
     reason: Annotated[str, Meta(description='Why, and what releases it.')]
-    """
-    Why, and what releases it.
-    """
+    """Why, and what releases it."""
 
     state: Annotated[
         Literal['active', 'reducing', 'halted'], Meta(description='The new state.')
     ]
-    """
-    The new state.
-    """
+    """The new state."""

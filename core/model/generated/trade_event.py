@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from core.model.generated._base import Message
 from msgspec import Meta
 
+Ask: TypeAlias = tuple[Decimal, Decimal]
 
-class BookSnapshot(Message, kw_only=True):
+
+Bid: TypeAlias = tuple[Decimal, Decimal]
+
+
+class BookSnapshot(Message, frozen=True, kw_only=True):
     """
     The book at the decision. Bars prove none, so it is null there.
     """
 
-    asks: Annotated[list[list[Any]], Meta(description='Asks, best first.')]
-    """
-    Asks, best first.
-    """
+    asks: Annotated[list[Ask], Meta(description='Asks, best first.')]
+    """Asks, best first."""
 
     bids: Annotated[
-        list[list[Any]], Meta(description='Bids, best first: price and quantity.')
+        list[Bid], Meta(description='Bids, best first: price and quantity.')
     ]
-    """
-    Bids, best first: price and quantity.
-    """
+    """Bids, best first: price and quantity."""
 
 
-class Execution(Message, kw_only=True):
+class Execution(Message, frozen=True, kw_only=True):
     """
     One end of a trade: what was wanted and what was got.
     """
@@ -35,230 +36,154 @@ class Execution(Message, kw_only=True):
     arrival_price: Annotated[
         Decimal, Meta(description='Price when the order reached the venue.')
     ]
-    """
-    Price when the order reached the venue.
-    """
+    """Price when the order reached the venue."""
 
     decided_at_ns: Annotated[int, Meta(description='When it was decided.')]
-    """
-    When it was decided.
-    """
+    """When it was decided."""
 
     decision_price: Annotated[
         Decimal, Meta(description='Price the strategy looked at.')
     ]
-    """
-    Price the strategy looked at.
-    """
+    """Price the strategy looked at."""
 
     fee: Annotated[
         Decimal, Meta(description='Fee of this end, for the closed quantity.')
     ]
-    """
-    Fee of this end, for the closed quantity.
-    """
+    """Fee of this end, for the closed quantity."""
 
     fill_price: Annotated[Decimal, Meta(description='Price it traded at.')]
-    """
-    Price it traded at.
-    """
+    """Price it traded at."""
 
     filled_at_ns: Annotated[int, Meta(description='When it filled.')]
-    """
-    When it filled.
-    """
+    """When it filled."""
 
     liquidity: Annotated[Literal['maker', 'taker'], Meta(description='Maker or taker.')]
-    """
-    Maker or taker.
-    """
+    """Maker or taker."""
 
     slippage: Annotated[
         Decimal,
         Meta(description='Modelled slippage of this end, for the closed quantity.'),
     ]
-    """
-    Modelled slippage of this end, for the closed quantity.
-    """
+    """Modelled slippage of this end, for the closed quantity."""
 
 
-class IndicatorSnapshot(Message, kw_only=True):
+class IndicatorSnapshot(Message, frozen=True, kw_only=True):
     """
     Indicators of the symbol at the decision, from closed bars only; null until warmed up.
     """
 
     atr: Annotated[float, Meta(description='ATR(14) in price units.')] | None
-    """
-    ATR(14) in price units.
-    """
+    """ATR(14) in price units."""
 
     bollinger_lower: Annotated[float, Meta(description='Lower Bollinger band (20, 2).')] | None
-    """
-    Lower Bollinger band (20, 2).
-    """
+    """Lower Bollinger band (20, 2)."""
 
     bollinger_upper: Annotated[float, Meta(description='Upper Bollinger band (20, 2).')] | None
-    """
-    Upper Bollinger band (20, 2).
-    """
+    """Upper Bollinger band (20, 2)."""
 
     ema_fast: Annotated[float, Meta(description='EMA(12).')] | None
-    """
-    EMA(12).
-    """
+    """EMA(12)."""
 
     ema_slow: Annotated[float, Meta(description='EMA(26).')] | None
-    """
-    EMA(26).
-    """
+    """EMA(26)."""
 
     macd: Annotated[float, Meta(description='MACD(12, 26) line in price units.')] | None
-    """
-    MACD(12, 26) line in price units.
-    """
+    """MACD(12, 26) line in price units."""
 
     macd_signal: Annotated[float, Meta(description='Its EMA(9).')] | None
-    """
-    Its EMA(9).
-    """
+    """Its EMA(9)."""
 
     rsi: Annotated[float, Meta(description='RSI(14), 0 to 100.')] | None
-    """
-    RSI(14), 0 to 100.
-    """
+    """RSI(14), 0 to 100."""
 
 
-class MarketConditions(Message, kw_only=True):
+class MarketConditions(Message, frozen=True, kw_only=True):
     """
     State of the symbol's market at the decision; null until warmed up.
     """
 
     trend_bps: Annotated[float, Meta(description='EMA(12) over EMA(26) minus one, in bps.')] | None
-    """
-    EMA(12) over EMA(26) minus one, in bps.
-    """
+    """EMA(12) over EMA(26) minus one, in bps."""
 
     volatility_bps: Annotated[float, Meta(description='Standard deviation of the last 48 log returns, in bps per bar.')] | None
-    """
-    Standard deviation of the last 48 log returns, in bps per bar.
-    """
+    """Standard deviation of the last 48 log returns, in bps per bar."""
 
     volume_ratio: Annotated[float, Meta(description='Volume over its mean of the last 48 bars.')] | None
-    """
-    Volume over its mean of the last 48 bars.
-    """
+    """Volume over its mean of the last 48 bars."""
 
 
-class TradeEvent(Message, kw_only=True):
+class TradeEvent(Message, frozen=True, kw_only=True):
     """
     A closed round trip: one closing fill against the oldest open quantity.
     """
 
     advice_id: Annotated[str, Meta(description='The advice that let it pass, null when none was asked.')] | None
-    """
-    The advice that let it pass, null when none was asked.
-    """
+    """The advice that let it pass, null when none was asked."""
 
     book: Annotated[BookSnapshot, Meta(description='Book at the entry decision, null when the market data hold none.')] | None
-    """
-    Book at the entry decision, null when the market data hold none.
-    """
+    """Book at the entry decision, null when the market data hold none."""
 
     conditions: Annotated[
         MarketConditions, Meta(description='Market at the entry decision.')
     ]
-    """
-    Market at the entry decision.
-    """
+    """Market at the entry decision."""
 
     entry: Annotated[Execution, Meta(description='How it was opened.')]
-    """
-    How it was opened.
-    """
+    """How it was opened."""
 
     exit: Annotated[Execution, Meta(description='How it was closed.')]
-    """
-    How it was closed.
-    """
+    """How it was closed."""
 
     exit_reason: Annotated[
         Literal['entry', 'quote', 'exit', 'stop_loss', 'take_profit', 'flatten'],
         Meta(description='Why it was closed.'),
     ]
-    """
-    Why it was closed.
-    """
+    """Why it was closed."""
 
     gross_pnl: Annotated[Decimal, Meta(description='Profit before fees and slippage.')]
-    """
-    Profit before fees and slippage.
-    """
+    """Profit before fees and slippage."""
 
     indicators: Annotated[
         IndicatorSnapshot, Meta(description='Indicators at the entry decision.')
     ]
-    """
-    Indicators at the entry decision.
-    """
+    """Indicators at the entry decision."""
 
     instance_id: Annotated[str, Meta(description='Instance that traded.')]
-    """
-    Instance that traded.
-    """
+    """Instance that traded."""
 
     mode: Annotated[
         Literal['live', 'canary', 'shadow', 'twin'], Meta(description='Its mode.')
     ]
-    """
-    Its mode.
-    """
+    """Its mode."""
 
     net_pnl: Annotated[Decimal, Meta(description='Profit after both.')]
-    """
-    Profit after both.
-    """
+    """Profit after both."""
 
     params_sha256: Annotated[str, Meta(description='Their hash.')]
-    """
-    Their hash.
-    """
+    """Their hash."""
 
     params_version: Annotated[
         int, Meta(description='Version of the parameters that decided the entry.', ge=0)
     ]
-    """
-    Version of the parameters that decided the entry.
-    """
+    """Version of the parameters that decided the entry."""
 
     qty: Annotated[Decimal, Meta(description='Closed quantity.')]
-    """
-    Closed quantity.
-    """
+    """Closed quantity."""
 
     side: Annotated[Literal['buy', 'sell'], Meta(description='Side of the entry.')]
-    """
-    Side of the entry.
-    """
+    """Side of the entry."""
 
     signal_strength: Annotated[float, Meta(description='Strength of the entry signal.')]
-    """
-    Strength of the entry signal.
-    """
+    """Strength of the entry signal."""
 
     strategy: Annotated[str, Meta(description='Its strategy.')]
-    """
-    Its strategy.
-    """
+    """Its strategy."""
 
     symbol: Annotated[str, Meta(description='Symbol.')]
-    """
-    Symbol.
-    """
+    """Symbol."""
 
     trade_id: Annotated[
         str,
         Meta(description="`{instance_id}-{n}`, n counting the instance's round trips."),
     ]
-    """
-    `{instance_id}-{n}`, n counting the instance's round trips.
-    """
+    """`{instance_id}-{n}`, n counting the instance's round trips."""

@@ -8,7 +8,7 @@ from core.model.generated._base import Message
 from msgspec import Meta
 
 
-class Welcome(Message, kw_only=True):
+class Welcome(Message, frozen=True, kw_only=True):
     """
     Answer of the worker to `hello`.
     """
@@ -17,14 +17,10 @@ class Welcome(Message, kw_only=True):
         str,
         Meta(description="The engine's nonce, so that an old welcome is worthless."),
     ]
-    """
-    The engine's nonce, so that an old welcome is worthless.
-    """
+    """The engine's nonce, so that an old welcome is worthless."""
 
     protocol: Annotated[int, Meta(description='Must equal [`PROTOCOL`].', ge=0)]
-    """
-    Must equal [`PROTOCOL`].
-    """
+    """Must equal [`PROTOCOL`]."""
 
     received_seq: Annotated[
         int,
@@ -33,9 +29,7 @@ class Welcome(Message, kw_only=True):
             ge=0,
         ),
     ]
-    """
-    Last sequenced frame of the engine whose effect is committed.
-    """
+    """Last sequenced frame of the engine whose effect is committed."""
 
     resume_seq: Annotated[
         int,
@@ -44,6 +38,4 @@ class Welcome(Message, kw_only=True):
             ge=0,
         ),
     ]
-    """
-    First sequenced frame the worker will send. An engine that has received none starts here; any other expects its next.
-    """
+    """First sequenced frame the worker will send. An engine that has received none starts here; any other expects its next."""

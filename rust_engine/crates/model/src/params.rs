@@ -286,7 +286,7 @@ impl Default for MarketMakingParams {
     }
 }
 
-/// Enters when a bar has moved by several ATRs, leaves at an ATR stop, an ATR target or after a time.
+/// Enters when the price has moved by several ATRs, leaves at an ATR stop, an ATR target or an opposite burst.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MomentumScalpingParams {

@@ -1,0 +1,32 @@
+//! `xcrack-engine schema`: the contracts as JSON Schema, written from the Rust types.
+
+use anyhow::{Context, Result};
+use model::config::EngineConfig;
+use model::message::message_schemas;
+use model::params::{STRATEGIES, StrategyParams};
+use schemars::Schema;
+use std::path::Path;
+
+/// Writes `<strategy>.json`, `messages/<kind>.json` and `config/engine_config.json` under `out`.
+pub fn export(out: &Path) -> Result<usize> {
+    let mut written = 0;
+    for strategy in STRATEGIES {
+        write(&out.join(format!("{strategy}.json")), &StrategyParams::schema(strategy)?)?;
+        written += 1;
+    }
+    for (kind, schema) in message_schemas() {
+        write(&out.join("messages").join(format!("{kind}.json")), &schema)?;
+        written += 1;
+    }
+    write(&out.join("config").join("engine_config.json"), &schemars::schema_for!(EngineConfig))?;
+    Ok(written + 1)
+}
+
+fn write(path: &Path, schema: &Schema) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let mut text = serde_json::to_string_pretty(schema)?;
+    text.push('\n');
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
