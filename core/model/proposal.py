@@ -101,6 +101,44 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class BacktestRun:
+    """One backtest that the gate made. A run on sealed days is for people, never for a proposer."""
+
+    backtest_id: str
+    proposal_id: str
+    window: Literal["seen", "sealed"]
+    role: Literal["candidate", "incumbent", "neighbour"]
+    strategy: str
+    params: dict[str, float]
+    params_sha256: str
+    start_at: datetime
+    end_at: datetime
+    cost_multiple: float
+    n_days: int
+    n_trades: int
+    net_pnl_usd: float
+    fees_usd: float
+    slippage_usd: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One link of the trial ledger's chain."""
+
+    n: int
+    at: datetime
+    kind: str
+    """`thresholds`, `split`, `preregistration`, `backtest`, `verdict`, `sealed_test` or `promotion`."""
+    strategy: str
+    proposal_id: str | None
+    payload: str
+    """Canonical JSON."""
+    prev_sha256: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParamVersion:
     """Parameters of one instance; immutable. Exactly one version of an instance is active."""
 

@@ -1,0 +1,82 @@
+"""Deployments: a change on its way to, or in, the engine."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import select, update
+
+from core.errors import UnknownName
+from core.model.proposal import Deployment, DeploymentState
+from core.store.once import insert_once
+from core.store.session import Session
+from core.store.tables import deployment as table
+
+
+def add(session: Session, deployment: Deployment) -> bool:
+    """Return True when stored, False when it was there. Raises Conflict for other content under the same id."""
+    return insert_once(session, table, _row(deployment))
+
+
+def put(session: Session, deployment: Deployment) -> None:
+    """Write the deployment's present state over the stored one; an unknown id raises UnknownName."""
+    get(session, deployment.deployment_id)
+    values = _row(deployment)
+    session.execute(update(table).where(table.c.deployment_id == values.pop("deployment_id")).values(**values))
+
+
+def find(session: Session, deployment_id: str) -> Deployment | None:
+    """Return the deployment, or None."""
+    detail = session.execute(select(table.c.detail).where(table.c.deployment_id == deployment_id)).scalar_one_or_none()
+    return None if detail is None else msgspec.convert(detail, Deployment)
+
+
+def get(session: Session, deployment_id: str) -> Deployment:
+    """Return the deployment; an unknown id raises UnknownName."""
+    found = find(session, deployment_id)
+    if found is None:
+        raise UnknownName(f"there is no deployment {deployment_id}", "List them with `xcrack deployments`")
+    return found
+
+
+def latest(session: Session, limit: int) -> list[Deployment]:
+    """Return up to `limit` deployments, newest first."""
+    return _read(
+        session, select(table.c.detail).order_by(table.c.created_at.desc(), table.c.deployment_id).limit(limit)
+    )
+
+
+def in_state(session: Session, state: DeploymentState) -> list[Deployment]:
+    """Return every deployment in `state`, oldest first."""
+    return _read(
+        session,
+        select(table.c.detail).where(table.c.state == state).order_by(table.c.created_at, table.c.deployment_id),
+    )
+
+
+def for_proposal(session: Session, proposal_id: str) -> list[Deployment]:
+    """Return the deployments of one proposal, oldest first."""
+    return _read(
+        session,
+        select(table.c.detail).where(table.c.proposal_id == proposal_id).order_by(table.c.created_at, table.c.version),
+    )
+
+
+def of_instance(session: Session, instance_id: str) -> list[Deployment]:
+    """Return the deployments of one instance, oldest first."""
+    return _read(session, select(table.c.detail).where(table.c.instance_id == instance_id).order_by(table.c.version))
+
+
+def _row(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "deployment_id": deployment.deployment_id,
+        "proposal_id": deployment.proposal_id,
+        "instance_id": deployment.instance_id,
+        "version": deployment.version,
+        "state": deployment.state,
+        "created_at": deployment.created_at,
+        "detail": deployment,
+    }
+
+
+def _read(session: Session, query: Any) -> list[Deployment]:
+    return [msgspec.convert(detail, Deployment) for detail in session.execute(query).scalars()]
