@@ -1,0 +1,191 @@
+"""Reports as Markdown and HTML, in Korean and English. Numbers come computed; this room only gives them words.
+
+The template writes Markdown, the HTML is made from it by CommonMark with raw HTML switched off, so nothing that an LLM
+or a person wrote can become markup.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+
+from core.clock import KST
+from core.model.analysis import Analysis, Forecast, PatternRule
+from core.model.canonical import sha256_of, short_id
+from core.model.dataset import DailyDataset, StrategyResult
+from core.model.operations import Alert, Report
+from core.model.proposal import Deployment, Proposal, Verdict
+
+Language = Literal["ko", "en"]
+LANGUAGES: tuple[Language, ...] = ("ko", "en")
+_HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodResult:
+    """P&L over the last days, beside holding the symbols. Money in USD; None where it cannot be told."""
+
+    n_days: int
+    pnl_usd: float
+    hold_usd: float | None
+    drawdown_pct: float | None
+    mean_usd: float | None
+    low_usd: float | None
+    high_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A deployment that moved in the period, with what it changes and who is behind it."""
+
+    deployment: Deployment
+    edits: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A proposal with its verdicts, oldest first."""
+
+    proposal: Proposal
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """Counts over the life of this store. Money in USD."""
+
+    proposals: dict[str, int]
+    n_trials: int
+    tests_used: int
+    tests_allowed: int
+    next_level: float
+    spent_month_usd: Decimal
+    cap_month_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFacts:
+    """All a report says. `due_at` is the schedule's time, never the wall's."""
+
+    kind: Literal["daily", "weekly"]
+    on: date
+    due_at: datetime
+    late: bool
+    engine_state: str
+    data_as_of: datetime
+    n_trades: int
+    n_wins: int
+    net_pnl_usd: Decimal
+    costs_usd: Decimal
+    equity_change_usd: Decimal
+    strategies: tuple[StrategyResult, ...]
+    period: PeriodResult
+    changes: tuple[Change, ...]
+    judged: tuple[Judged, ...]
+    analysis: Analysis | None
+    dataset: DailyDataset | None
+    alerts: tuple[Alert, ...]
+    patterns: tuple[PatternRule, ...]
+    forecasts: tuple[Forecast, ...]
+    scored: tuple[Forecast, ...]
+    scored_before: tuple[Forecast, ...]
+    scorecard: Scorecard
+    next_daily: datetime
+    next_weekly: datetime
+
+
+@cache
+def load_texts(language: Language) -> dict[str, str]:
+    """Return the words of one language by key."""
+    texts: dict[str, str] = json.loads((_HERE / "report_texts" / f"{language}.json").read_text(encoding="utf-8"))
+    return texts
+
+
+def render_report(facts: ReportFacts, language: Language) -> Report:
+    """Return the report in one language; the same facts give the same bytes."""
+    markdown = _environment(language).get_template(f"{facts.kind}.md.j2").render(f=facts)
+    markdown = _squeeze(markdown)
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(markdown)
+    html = _environment(language).get_template("page.html.j2").render(body=body, language=language, f=facts)
+    return Report(
+        report_id=short_id("report", facts.kind, facts.on.isoformat(), language),
+        kind=facts.kind,
+        on=facts.on,
+        language=language,
+        markdown=markdown,
+        html=html,
+        sha256=sha256_of(markdown),
+        created_at=facts.due_at,
+    )
+
+
+def brief(facts: ReportFacts, language: Language) -> str:
+    """Return the few lines that fit on a phone's first screen."""
+    return _squeeze(_environment(language).get_template("brief.txt.j2").render(f=facts))
+
+
+def money(value: Decimal | float | None) -> str:
+    """Return dollars with sign and cents, or a dash."""
+    if value is None:
+        return "–"
+    return f"{'−' if value < 0 else '+' if value > 0 else ''}${abs(value):,.2f}"
+
+
+def _environment(language: Language) -> Environment:
+    texts = load_texts(language)
+    # Markdown, not HTML: escaping is Markdown's own and done by the `plain` filter; HTML comes from CommonMark.
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "report_templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    environment.globals["t"] = _translator(texts)
+    environment.filters.update(
+        money=money,
+        cost=lambda v: f"${v:,.2f}",
+        pct=lambda v: "–" if v is None else f"{v:.1f} %",
+        share=lambda v: "–" if v is None else f"{100 * v:.0f} %",
+        bps=lambda v: "–" if v is None else f"{v:+.1f} bps",
+        kst=lambda v: v.astimezone(KST).strftime("%Y-%m-%d %H:%M"),
+        plain=_plain,
+        number=lambda v: f"{v:g}",
+        edits=_edits,
+    )
+    return environment
+
+
+def _translator(texts: dict[str, str]) -> Callable[..., str]:
+    def translate(key: str, **values: Any) -> str:
+        return texts[key].format(**values)
+
+    return translate
+
+
+def _plain(text: str) -> str:
+    """Return untrusted text on one line with Markdown's own characters escaped."""
+    line = " ".join(str(text).split())
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+!|~" else c for c in line)
+
+
+def _edits(proposal: Proposal) -> str:
+    base = proposal.base_params
+    return ", ".join(f"{e.param} {base.get(e.param, float('nan')):g} → {e.value:g}" for e in proposal.edits)
+
+
+def _squeeze(text: str) -> str:
+    """Return the text without trailing blanks and with at most one empty line in a row."""
+    lines: list[str] = []
+    for line in (line.rstrip() for line in text.splitlines()):
+        if line or (lines and lines[-1]):
+            lines.append(line)
+    return "\n".join(lines).strip() + "\n"
