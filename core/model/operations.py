@@ -2,9 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 Severity = Literal["info", "warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """The newest word of an engine. `at` is market time, `heard_at` the worker's clock."""
+
+    engine_id: str
+    state: str
+    """active, reducing or halted."""
+    at: datetime
+    heard_at: datetime
+    detail: dict[str, Any]
+    """The engine's own `hello` or heartbeat, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def insert_new(session: Session, table: Table, columns: Mapping[str, Any]) -> bo
 
 
 def add_value(session: Session, table: Table, value: Any, columns: Mapping[str, Any]) -> bool:
-    """Keep `value` in `detail` beside its `columns`; False when it is there already. Raises Conflict on other content."""
+    """Keep `value` in `detail` beside its `columns`; False when it is there. Raises Conflict on other content."""
     if insert_new(session, table, {**columns, "detail": value}):
         return True
     keys = [column for column in table.primary_key.columns if column.name in columns]

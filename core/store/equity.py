@@ -1,0 +1,66 @@
+"""Marked equity of every instance over time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Float, cast, func, select
+
+from core.model.trade import EquityPoint
+from core.store.once import add_value, value_or_none, values_of
+from core.store.session import Session
+from core.store.tables import equity_mark as table
+
+
+def add(session: Session, point: EquityPoint) -> bool:
+    """Keep a mark; False when it is kept already. Raises Conflict when instance and time have another one."""
+    columns = {"instance_id": point.instance_id, "at": point.at, "equity_usd": point.equity_usd}
+    return add_value(session, table, point, columns)
+
+
+def between(
+    session: Session, start_at: datetime, end_at: datetime, instance_id: str | None = None
+) -> list[EquityPoint]:
+    """Return the marks at or after `start_at` and before `end_at`, oldest first."""
+    query = select(table.c.detail).where(table.c.at >= start_at, table.c.at < end_at)
+    if instance_id is not None:
+        query = query.where(table.c.instance_id == instance_id)
+    return values_of(session, query.order_by(table.c.at, table.c.instance_id), EquityPoint, table)
+
+
+def latest(session: Session, instance_id: str) -> EquityPoint | None:
+    """Return the newest mark of an instance, or None."""
+    query = select(table.c.detail).where(table.c.instance_id == instance_id).order_by(table.c.at.desc())
+    return value_or_none(session, query, EquityPoint, table)
+
+
+def at_or_before(session: Session, instance_id: str, at: datetime) -> EquityPoint | None:
+    """Return the newest mark of an instance at or before `at`, or None."""
+    query = select(table.c.detail).where(table.c.instance_id == instance_id, table.c.at <= at)
+    return value_or_none(session, query.order_by(table.c.at.desc()), EquityPoint, table)
+
+
+def earliest(session: Session, instance_id: str) -> EquityPoint | None:
+    """Return the first mark of an instance, or None."""
+    query = select(table.c.detail).where(table.c.instance_id == instance_id).order_by(table.c.at)
+    return value_or_none(session, query, EquityPoint, table)
+
+
+def instances(session: Session) -> list[str]:
+    """Return the ids of all instances that were ever marked, sorted."""
+    return list(session.execute(select(table.c.instance_id).distinct().order_by(table.c.instance_id)).scalars())
+
+
+def peak_usd(session: Session, instance_id: str) -> Decimal | None:
+    """Return the highest equity an instance ever had in USD, or None without marks."""
+    highest = cast(table.c.equity_usd, Float).desc()
+    query = select(table.c.equity_usd).where(table.c.instance_id == instance_id).order_by(highest).limit(1)
+    return session.execute(query).scalar_one_or_none()
+
+
+def peak_total_usd(session: Session, instance_ids: Sequence[str]) -> float | None:
+    """Return the highest sum of equity over `instance_ids` at times when all were marked, in USD; None without such."""
+    total = func.sum(cast(table.c.equity_usd, Float))
+    marked = select(total).where(table.c.instance_id.in_(instance_ids)).group_by(table.c.at)
+    complete = marked.having(func.count() == len(instance_ids)).order_by(total.desc()).limit(1)
+    return session.execute(complete).scalar_one_or_none()
