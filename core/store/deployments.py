@@ -2,32 +2,34 @@
 
 from typing import Any
 
-import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
 from core.errors import UnknownName
 from core.model.proposal import Deployment, DeploymentState
-from core.store.once import insert_once
+from core.store.once import add_value, value_or_none, values_of
 from core.store.session import Session
 from core.store.tables import deployment as table
 
 
 def add(session: Session, deployment: Deployment) -> bool:
     """Return True when stored, False when it was there. Raises Conflict for other content under the same id."""
-    return insert_once(session, table, _row(deployment))
+    return add_value(session, table, deployment, _row(deployment))
 
 
 def put(session: Session, deployment: Deployment) -> None:
     """Write the deployment's present state over the stored one; an unknown id raises UnknownName."""
     get(session, deployment.deployment_id)
     values = _row(deployment)
-    session.execute(update(table).where(table.c.deployment_id == values.pop("deployment_id")).values(**values))
+    session.execute(
+        update(table).where(table.c.deployment_id == values.pop("deployment_id")).values(**values, detail=deployment)
+    )
 
 
 def find(session: Session, deployment_id: str) -> Deployment | None:
     """Return the deployment, or None."""
-    detail = session.execute(select(table.c.detail).where(table.c.deployment_id == deployment_id)).scalar_one_or_none()
-    return None if detail is None else msgspec.convert(detail, Deployment)
+    return value_or_none(
+        session, select(table.c.detail).where(table.c.deployment_id == deployment_id), Deployment, table
+    )
 
 
 def get(session: Session, deployment_id: str) -> Deployment:
@@ -74,9 +76,8 @@ def _row(deployment: Deployment) -> dict[str, Any]:
         "version": deployment.version,
         "state": deployment.state,
         "created_at": deployment.created_at,
-        "detail": deployment,
     }
 
 
-def _read(session: Session, query: Any) -> list[Deployment]:
-    return [msgspec.convert(detail, Deployment) for detail in session.execute(query).scalars()]
+def _read(session: Session, query: Select[Any]) -> list[Deployment]:
+    return values_of(session, query, Deployment, table)

@@ -1,4 +1,4 @@
-"""The trial ledger, append-only and hash-chained: every threshold, boundary, trial and test is a row before it counts."""
+"""The trial ledger, append-only, hash-chained: thresholds, boundaries, trials and tests are rows before they count."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,10 +6,11 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import func, insert, select
 
 from core.model.canonical import canonical_json
 from core.model.proposal import LedgerRow
+from core.store.once import fields_of
 from core.store.session import Session
 from core.store.tables import ledger as table
 
@@ -37,13 +38,13 @@ def rows(
     for column, wanted in ((table.c.kind, kind), (table.c.strategy, strategy), (table.c.proposal_id, proposal_id)):
         if wanted is not None:
             query = query.where(column == wanted)
-    return [_value(row) for row in session.execute(query)]
+    return [fields_of(row, LedgerRow) for row in session.execute(query)]
 
 
 def last(session: Session, kind: str) -> LedgerRow | None:
     """Return the newest row of a kind, or None."""
     row = session.execute(select(table).where(table.c.kind == kind).order_by(table.c.n.desc()).limit(1)).one_or_none()
-    return None if row is None else _value(row)
+    return None if row is None else fields_of(row, LedgerRow)
 
 
 def count_trials(session: Session, strategy: str) -> int:
@@ -65,7 +66,3 @@ def verify(session: Session) -> LedgerRow | None:
 def _link(row: LedgerRow) -> str:
     named = [row.n, row.at, row.kind, row.strategy, row.proposal_id, row.payload]
     return hashlib.sha256((row.prev_sha256 + canonical_json(named)).encode()).hexdigest()
-
-
-def _value(row: Row[Any]) -> LedgerRow:
-    return LedgerRow(*row._tuple())

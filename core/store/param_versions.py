@@ -1,33 +1,27 @@
 """Parameter versions: immutable, and exactly one of an instance is active."""
 
-from typing import Any
+from dataclasses import asdict
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
-from core.errors import UnknownName
+from core.errors import Conflict, UnknownName
 from core.model.proposal import ParamVersion
-from core.store.once import insert_once
+from core.store.once import fields_of, insert_new
 from core.store.session import Session
 from core.store.tables import param_version as table
 
 
 def add(session: Session, version: ParamVersion) -> bool:
     """Return True when stored, False when it was there. Raises Conflict for other parameters under the same version."""
-    return insert_once(
-        session,
-        table,
-        {
-            "instance_id": version.instance_id,
-            "version": version.version,
-            "strategy": version.strategy,
-            "params": version.params,
-            "sha256": version.sha256,
-            "origin": version.origin,
-            "created_at": version.created_at,
-            "active": version.active,
-        },
-        content="params",
-    )
+    if insert_new(session, table, asdict(version)):
+        return True
+    stored = get(session, version.instance_id, version.version)
+    if (stored.strategy, stored.sha256, stored.origin) != (version.strategy, version.sha256, version.origin):
+        raise Conflict(
+            f"instance {version.instance_id} has another version {version.version}, of origin {stored.origin}",
+            "Nothing was changed; read the versions again",
+        )
+    return False
 
 
 def find_active(session: Session, instance_id: str) -> ParamVersion | None:
@@ -35,7 +29,7 @@ def find_active(session: Session, instance_id: str) -> ParamVersion | None:
     row = session.execute(
         select(table).where(table.c.instance_id == instance_id, table.c.active.is_(True))
     ).one_or_none()
-    return None if row is None else _value(row)
+    return None if row is None else fields_of(row, ParamVersion)
 
 
 def active(session: Session, instance_id: str) -> ParamVersion:
@@ -55,19 +49,19 @@ def get(session: Session, instance_id: str, version: int) -> ParamVersion:
     ).one_or_none()
     if row is None:
         raise UnknownName(f"instance {instance_id} has no parameter version {version}")
-    return _value(row)
+    return fields_of(row, ParamVersion)
 
 
 def history(session: Session, instance_id: str) -> list[ParamVersion]:
     """Return every version of the instance, oldest first."""
     query = select(table).where(table.c.instance_id == instance_id).order_by(table.c.version)
-    return [_value(row) for row in session.execute(query)]
+    return [fields_of(row, ParamVersion) for row in session.execute(query)]
 
 
 def all_active(session: Session) -> list[ParamVersion]:
     """Return the version in force of every instance, by instance id."""
     query = select(table).where(table.c.active.is_(True)).order_by(table.c.instance_id)
-    return [_value(row) for row in session.execute(query)]
+    return [fields_of(row, ParamVersion) for row in session.execute(query)]
 
 
 def activate(session: Session, instance_id: str, version: int) -> ParamVersion:
@@ -82,16 +76,3 @@ def activate(session: Session, instance_id: str, version: int) -> ParamVersion:
         update(table).where(table.c.instance_id == instance_id, table.c.version == version).values(active=True)
     )
     return get(session, instance_id, version)
-
-
-def _value(row: Row[Any]) -> ParamVersion:
-    return ParamVersion(
-        instance_id=row.instance_id,
-        strategy=row.strategy,
-        version=row.version,
-        params={name: float(number) for name, number in row.params.items()},
-        sha256=row.sha256,
-        origin=row.origin,
-        created_at=row.created_at,
-        active=row.active,
-    )

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, select, update
 
 from core.errors import Conflict, UnknownName
 from core.model.canonical import sha256_of
 from core.model.proposal import Proposal, ProposalState
+from core.store.once import insert_new, value_or_none, values_of
 from core.store.session import Session
 from core.store.tables import proposal as table
 
@@ -26,22 +26,20 @@ def add(session: Session, proposal: Proposal) -> bool:
 
     State, hold and creation time are not content: a proposal made again after a crash is the same proposal.
     """
-    found = find(session, proposal.proposal_id)
-    if found is not None:
-        if replace(found, state=proposal.state, hold=proposal.hold, created_at=proposal.created_at) != proposal:
-            raise Conflict(
-                f"proposal {proposal.proposal_id} is already stored with other content",
-                "Ids name content: look for two writers",
-            )
-        return False
-    session.execute(insert(table).values(**_row(proposal)))
-    return True
+    if insert_new(session, table, _row(proposal)):
+        return True
+    found = get(session, proposal.proposal_id)
+    if replace(found, state=proposal.state, hold=proposal.hold, created_at=proposal.created_at) != proposal:
+        raise Conflict(
+            f"proposal {proposal.proposal_id} exists with other content",
+            "Nothing was changed; look where the id came from",
+        )
+    return False
 
 
 def find(session: Session, proposal_id: str) -> Proposal | None:
     """Return the proposal, or None."""
-    detail = session.execute(select(table.c.detail).where(table.c.proposal_id == proposal_id)).scalar_one_or_none()
-    return None if detail is None else msgspec.convert(detail, Proposal)
+    return value_or_none(session, select(table.c.detail).where(table.c.proposal_id == proposal_id), Proposal, table)
 
 
 def get(session: Session, proposal_id: str) -> Proposal:
@@ -117,5 +115,5 @@ def _row(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def _read(session: Session, query: Any) -> list[Proposal]:
-    return [msgspec.convert(detail, Proposal) for detail in session.execute(query).scalars()]
+def _read(session: Session, query: Select[Any]) -> list[Proposal]:
+    return values_of(session, query, Proposal, table)
