@@ -1,17 +1,28 @@
-"""Every table. Keys that name content are text; the chained tables carry `prev_sha256` and `sha256`."""
+"""The tables of trading, learning and change; durable work has its own in `work_tables`.
+
+Keys that name content are text; the chained tables carry `prev_sha256` and `sha256`.
+"""
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 from core.store.types import DayText, DecimalText, JsonText, UtcTime
 
-metadata = MetaData()
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
 
 
-def _id(name: str) -> Column[str]:
+def identifier(name: str) -> Column[str]:
+    """Return the column of a primary key that names content."""
     return Column(name, String(80), primary_key=True)
 
 
-def _ref(name: str, index: bool = False, nullable: bool = False) -> Column[str]:
+def reference(name: str, index: bool = False, nullable: bool = False) -> Column[str]:
+    """Return the column of a name or of another row's key."""
     return Column(name, String(80), index=index, nullable=nullable)
 
 
@@ -19,11 +30,11 @@ def _ref(name: str, index: bool = False, nullable: bool = False) -> Column[str]:
 trade = Table(
     "trade",
     metadata,
-    _id("trade_id"),
-    _ref("instance_id", index=True),
-    _ref("strategy"),
-    _ref("mode"),
-    _ref("symbol"),
+    identifier("trade_id"),
+    reference("instance_id", index=True),
+    reference("strategy"),
+    reference("mode"),
+    reference("symbol"),
     Column("params_version", Integer, nullable=False),
     Column("closed_at", UtcTime, nullable=False, index=True),
     Column("closed_on", DayText, nullable=False, index=True),
@@ -33,11 +44,11 @@ trade = Table(
 signal = Table(
     "signal",
     metadata,
-    _id("signal_id"),
-    _ref("instance_id", index=True),
-    _ref("symbol"),
+    identifier("signal_id"),
+    reference("instance_id", index=True),
+    reference("symbol"),
     Column("at", UtcTime, nullable=False, index=True),
-    _ref("outcome"),
+    reference("outcome"),
     Column("detail", JsonText, nullable=False),
 )
 equity_mark = Table(
@@ -51,7 +62,7 @@ equity_mark = Table(
 advice = Table(
     "advice",
     metadata,
-    _id("advice_id"),
+    identifier("advice_id"),
     Column("asked_at", UtcTime, nullable=False, index=True),
     Column("approve", Boolean, nullable=False),
     Column("detail", JsonText, nullable=False),
@@ -59,8 +70,8 @@ advice = Table(
 engine_state = Table(
     "engine_state",
     metadata,
-    _id("engine_id"),
-    _ref("state"),
+    identifier("engine_id"),
+    reference("state"),
     Column("at", UtcTime, nullable=False),
     Column("heard_at", UtcTime, nullable=False),
     Column("detail", JsonText, nullable=False),
@@ -71,7 +82,7 @@ bridge_outbound = Table(
     "bridge_outbound",
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
-    _ref("kind"),
+    reference("kind"),
     Column("body", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("acked_at", UtcTime),
@@ -80,7 +91,7 @@ bridge_outbound = Table(
 bridge_inbound = Table(
     "bridge_inbound",
     metadata,
-    _id("engine_id"),
+    identifier("engine_id"),
     Column("received_seq", Integer, nullable=False),
     Column("reached_at", UtcTime),
 )
@@ -88,8 +99,8 @@ dead_letter = Table(
     "dead_letter",
     metadata,
     Column("n", Integer, primary_key=True, autoincrement=True),
-    _ref("channel"),
-    _ref("kind"),
+    reference("channel"),
+    reference("kind"),
     Column("body", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
@@ -99,7 +110,7 @@ dead_letter = Table(
 market_context = Table(
     "market_context",
     metadata,
-    _id("context_id"),
+    identifier("context_id"),
     Column("at", UtcTime, nullable=False, index=True),
     Column("detail", JsonText, nullable=False),
 )
@@ -109,16 +120,16 @@ observation = Table(
     Column("name", String(80), primary_key=True),
     Column("observed_at", UtcTime, primary_key=True),
     Column("value", Float, nullable=False),
-    _ref("source"),
+    reference("source"),
     Column("fetched_at", UtcTime, nullable=False),
 )
 quarantine = Table(
     "quarantine",
     metadata,
     Column("n", Integer, primary_key=True, autoincrement=True),
-    _ref("source", index=True),
-    _ref("symbol"),
-    _ref("reason"),
+    reference("source", index=True),
+    reference("symbol"),
+    reference("reason"),
     Column("detail", JsonText, nullable=False),
     Column("at", UtcTime, nullable=False),
 )
@@ -127,68 +138,69 @@ quarantine = Table(
 dataset = Table(
     "dataset",
     metadata,
-    _id("dataset_id"),
+    identifier("dataset_id"),
     Column("on", DayText, nullable=False, index=True),
-    _ref("sha256"),
+    reference("sha256"),
     Column("detail", JsonText, nullable=False),
     Column("created_at", UtcTime, nullable=False),
 )
 prompt = Table(
     "prompt",
     metadata,
-    _id("sha256"),
-    _ref("name"),
+    identifier("sha256"),
+    reference("name"),
     Column("version", Integer, nullable=False),
-    _ref("language"),
+    reference("language"),
     Column("text", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
 )
 llm_call = Table(
     "llm_call",
     metadata,
-    _id("call_id"),
-    _ref("task"),
-    _ref("status"),
-    _ref("prompt_sha256", index=True),
+    identifier("call_id"),
+    reference("task"),
+    reference("status"),
+    reference("prompt_sha256", index=True),
     Column("started_at", UtcTime, nullable=False, index=True),
     Column("reserved_usd", DecimalText, nullable=False),
     Column("cost_usd", DecimalText, nullable=False),
     Column("detail", JsonText, nullable=False),
 )
+Index("ix_llm_call_month", llm_call.c.started_at, llm_call.c.status)
 analysis = Table(
     "analysis",
     metadata,
-    _id("analysis_id"),
-    _ref("task"),
+    identifier("analysis_id"),
+    reference("task"),
     Column("on", DayText, nullable=False, index=True),
-    _ref("source"),
+    reference("source"),
     Column("detail", JsonText, nullable=False),
     Column("created_at", UtcTime, nullable=False),
 )
 forecast = Table(
     "forecast",
     metadata,
-    _id("forecast_id"),
+    identifier("forecast_id"),
     Column("for_on", DayText, nullable=False, index=True),
-    _ref("instance_id"),
+    reference("instance_id"),
     Column("detail", JsonText, nullable=False),
 )
 pattern = Table(
     "pattern",
     metadata,
-    _id("pattern_id"),
-    _ref("state"),
+    identifier("pattern_id"),
+    reference("state"),
     Column("last_seen_on", DayText, nullable=False),
     Column("detail", JsonText, nullable=False),
 )
 feedback_note = Table(
     "feedback_note",
     metadata,
-    _id("note_id"),
-    _ref("author"),
+    identifier("note_id"),
+    reference("author"),
     Column("at", UtcTime, nullable=False, index=True),
-    _ref("target_kind"),
-    _ref("target_id", index=True),
+    reference("target_kind"),
+    reference("target_id", index=True),
     Column("detail", JsonText, nullable=False),
 )
 
@@ -196,12 +208,12 @@ feedback_note = Table(
 proposal = Table(
     "proposal",
     metadata,
-    _id("proposal_id"),
-    _ref("analysis_id", index=True),
-    _ref("instance_id", index=True),
-    _ref("strategy"),
-    _ref("state", index=True),
-    _ref("source"),
+    identifier("proposal_id"),
+    reference("analysis_id", index=True),
+    reference("instance_id", index=True),
+    reference("strategy"),
+    reference("state", index=True),
+    reference("source"),
     Column("content_sha256", String(64), nullable=False, index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("detail", JsonText, nullable=False),
@@ -211,9 +223,9 @@ ledger = Table(
     metadata,
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("at", UtcTime, nullable=False),
-    _ref("kind", index=True),
-    _ref("strategy", index=True),
-    _ref("proposal_id", index=True, nullable=True),
+    reference("kind", index=True),
+    reference("strategy", index=True),
+    reference("proposal_id", index=True, nullable=True),
     Column("payload", Text, nullable=False),
     Column("prev_sha256", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),
@@ -221,20 +233,20 @@ ledger = Table(
 backtest_run = Table(
     "backtest_run",
     metadata,
-    _id("backtest_id"),
-    _ref("proposal_id", index=True),
-    _ref("window"),
-    _ref("params_sha256"),
+    identifier("backtest_id"),
+    reference("proposal_id", index=True),
+    reference("window"),
+    reference("params_sha256"),
     Column("detail", JsonText, nullable=False),
     Column("at", UtcTime, nullable=False),
 )
 verdict = Table(
     "verdict",
     metadata,
-    _id("verdict_id"),
-    _ref("proposal_id", index=True),
-    _ref("stage"),
-    _ref("outcome"),
+    identifier("verdict_id"),
+    reference("proposal_id", index=True),
+    reference("stage"),
+    reference("outcome"),
     Column("detail", JsonText, nullable=False),
     Column("decided_at", UtcTime, nullable=False),
 )
@@ -243,148 +255,49 @@ param_version = Table(
     metadata,
     Column("instance_id", String(80), primary_key=True),
     Column("version", Integer, primary_key=True),
-    _ref("strategy"),
+    reference("strategy"),
     Column("params", JsonText, nullable=False),
-    _ref("sha256"),
-    _ref("origin"),
+    reference("sha256"),
+    reference("origin"),
     Column("created_at", UtcTime, nullable=False),
     Column("active", Boolean, nullable=False),
 )
 deployment = Table(
     "deployment",
     metadata,
-    _id("deployment_id"),
-    _ref("proposal_id", index=True, nullable=True),
-    _ref("instance_id", index=True),
+    identifier("deployment_id"),
+    reference("proposal_id", index=True, nullable=True),
+    reference("instance_id", index=True),
     Column("version", Integer, nullable=False),
-    _ref("state", index=True),
+    reference("state", index=True),
     Column("created_at", UtcTime, nullable=False),
     Column("detail", JsonText, nullable=False),
     UniqueConstraint("instance_id", "version"),
 )
 
-# --- durable work ----------------------------------------------------------------------------------------------------
-job_run = Table(
-    "job_run",
-    metadata,
-    _id("run_id"),
-    _ref("job"),
-    Column("scheduled_for", UtcTime, nullable=False),
-    _ref("state", index=True),
-    _ref("lease_owner", nullable=True),
-    Column("fencing_token", Integer, nullable=False),
-    Column("lease_until", UtcTime),
-    Column("created_at", UtcTime, nullable=False),
-    Column("finished_at", UtcTime),
-    Column("late", Boolean, nullable=False),
-    Column("error", Text, nullable=False),
-    UniqueConstraint("job", "scheduled_for"),
-)
-job_step = Table(
-    "job_step",
-    metadata,
-    Column("run_id", String(80), primary_key=True),
-    Column("step", String(80), primary_key=True),
-    _ref("input_sha256"),
-    Column("output", Text, nullable=False),
-    Column("done_at", UtcTime, nullable=False),
-)
-lease = Table(
-    "lease",
-    metadata,
-    _id("name"),
-    _ref("owner"),
-    Column("fencing_token", Integer, nullable=False),
-    Column("until", UtcTime, nullable=False),
-)
-notification = Table(
-    "notification",
-    metadata,
-    _id("notification_id"),
-    _ref("kind"),
-    _ref("severity"),
-    Column("text", Text, nullable=False),
-    Column("created_at", UtcTime, nullable=False, index=True),
-    Column("sent_at", UtcTime),
-    Column("attempts", Integer, nullable=False),
-)
+# --- what people read ------------------------------------------------------------------------------------------------
 report = Table(
     "report",
     metadata,
-    _id("report_id"),
-    _ref("kind"),
+    identifier("report_id"),
+    reference("kind"),
     Column("on", DayText, nullable=False),
-    _ref("language"),
+    reference("language"),
     Column("markdown", Text, nullable=False),
     Column("html", Text, nullable=False),
-    _ref("sha256"),
+    reference("sha256"),
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("kind", "on", "language"),
 )
 alert = Table(
     "alert",
     metadata,
-    _id("alert_id"),
-    _ref("kind", index=True),
-    _ref("severity"),
-    _ref("subject"),
+    identifier("alert_id"),
+    reference("kind", index=True),
+    reference("severity"),
+    reference("subject"),
     Column("message", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("raised_at", UtcTime, nullable=False),
     Column("resolved_at", UtcTime),
 )
-request = Table(
-    "request",
-    metadata,
-    _id("request_id"),
-    _ref("kind"),
-    _ref("subject_id"),
-    _ref("by"),
-    _ref("via"),
-    Column("reason", Text, nullable=False),
-    Column("at", UtcTime, nullable=False),
-    _ref("state", index=True),
-    Column("result", Text, nullable=False),
-)
-audit = Table(
-    "audit",
-    metadata,
-    Column("n", Integer, primary_key=True, autoincrement=False),
-    Column("at", UtcTime, nullable=False),
-    _ref("actor"),
-    _ref("action"),
-    _ref("subject", index=True),
-    Column("payload", Text, nullable=False),
-    Column("prev_sha256", String(64), nullable=False),
-    Column("sha256", String(64), nullable=False),
-)
-api_key = Table(
-    "api_key",
-    metadata,
-    _id("key_id"),
-    _ref("name"),
-    Column("sha256", String(64), nullable=False, unique=True),
-    Column("scopes", JsonText, nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-    Column("expires_at", UtcTime),
-    Column("revoked_at", UtcTime),
-    Column("last_used_at", UtcTime),
-)
-idempotency_key = Table(
-    "idempotency_key",
-    metadata,
-    Column("scope", String(80), primary_key=True),
-    Column("key", String(200), primary_key=True),
-    Column("body_sha256", String(64), nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("answer", Text, nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-)
-setting_fact = Table(
-    "setting_fact",
-    metadata,
-    _id("name"),
-    Column("value", JsonText, nullable=False),
-    Column("at", UtcTime, nullable=False),
-)
-Index("ix_llm_call_month", llm_call.c.started_at, llm_call.c.status)
