@@ -1,0 +1,160 @@
+"""The engine as a child process: its configuration, its start, its end."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import msgspec
+
+from app.home import Home
+from core.clock import to_ns
+from core.errors import BadInput, Unavailable
+from core.model.proposal import ParamVersion
+from core.native import Bars
+from core.settings import Settings
+
+MARK_INTERVAL_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineProcess:
+    """A running `xcrack-engine`."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    async def stop(self, timeout_s: float = 10.0) -> None:
+        """Ask it to end, and kill it when it does not."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            await asyncio.to_thread(self.process.wait, timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            await asyncio.to_thread(self.process.wait)
+
+    def require_alive(self) -> None:
+        """Raise Unavailable with its last words when it has ended."""
+        if (code := self.process.poll()) is not None:
+            tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+            raise Unavailable(
+                f"the engine ended with code {code}: {' | '.join(tail) or 'it said nothing'}", f"See {self.log}"
+            )
+
+
+def start_engine(settings: Settings, home: Home) -> EngineProcess:
+    """Start the engine on `<home>/engine.json`. It ends with this process. Raises BadInput when it is not built."""
+    binary = settings.engine.binary
+    if not binary.is_file():
+        raise BadInput(f"the engine {binary} is not built", "Run make engine")
+    home.engine.mkdir(parents=True, exist_ok=True)
+    log = home.path / "engine.log"
+    output: IO[bytes] = log.open("ab")
+    with output:
+        process = subprocess.Popen(
+            [str(binary), "run", "--config", str(home.engine_config), "--die-with-parent"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    return EngineProcess(process, log)
+
+
+def write_engine_config(
+    settings: Settings,
+    home: Home,
+    *,
+    bars: Bars,
+    versions: Sequence[ParamVersion],
+    pace: Literal["granted", "realtime"],
+    trade_from: datetime,
+    krw_per_usd: Decimal,
+) -> None:
+    """Write `<home>/engine.json`, once for the life of an installation: the journal refers to it."""
+    config = {
+        "engine_id": "engine-1",
+        "state_dir": str(home.engine),
+        "feed": str(home.feed),
+        "symbols": [
+            {"name": name, "tick": format(tick, "f"), "lot": format(lot, "f")}
+            for name, tick, lot in zip(bars.symbols, bars.ticks, bars.lots, strict=True)
+        ],
+        "pace": pace,
+        "trade_from_ns": to_ns(trade_from),
+        "instances": [_instance(settings, version, bars.symbols) for version in versions],
+        "costs": settings.costs.model_dump(),
+        "limits": _limits(settings),
+        "advice": {
+            "enabled": True,
+            "min_strength": settings.advisor.min_strength,
+            "min_notional_krw": settings.advisor.min_notional_krw,
+            "krw_per_quote": float(krw_per_usd),
+            "rate_max_age_ms": int(settings.advisor.rate_max_age_hours * 3_600_000),
+            "deadline_ms": settings.engine.advice_deadline_ms,
+        },
+        "mark_interval_ms": MARK_INTERVAL_MS,
+        "bridge_url": "",
+        "secret_file": str(home.bridge_secret),
+    }
+    _write(home.engine_config, config)
+
+
+def point_engine_at(home: Home, bridge_port: int) -> None:
+    """Tell the engine where the worker listens this time."""
+    config = msgspec.json.decode(home.engine_config.read_bytes())
+    config["bridge_url"] = f"ws://127.0.0.1:{bridge_port}/ai_bridge"
+    _write(home.engine_config, config)
+
+
+def instance_symbols(settings: Settings, instance_id: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the symbols an instance trades; raises BadInput for one that the bars do not hold."""
+    chosen = next(i for i in settings.instances if i.instance_id == instance_id).symbols or tuple(known)
+    if unknown := [name for name in chosen if name not in known]:
+        raise BadInput(
+            f"instance {instance_id} names {', '.join(unknown)}, and the bars hold {', '.join(sorted(known))}",
+            "Correct instances.symbols in the settings",
+        )
+    return chosen
+
+
+def instance_capital(settings: Settings, instance_id: str) -> Decimal:
+    """Return an instance's capital in quote currency."""
+    chosen = next(i for i in settings.instances if i.instance_id == instance_id)
+    return settings.risk.capital_usd * Decimal(str(chosen.capital_share))
+
+
+def _instance(settings: Settings, version: ParamVersion, known: Sequence[str]) -> dict[str, Any]:
+    return {
+        "instance_id": version.instance_id,
+        "strategy": version.strategy,
+        "symbols": list(instance_symbols(settings, version.instance_id, known)),
+        "capital": _money(instance_capital(settings, version.instance_id)),
+        "mode": "live",
+        "version": version.version,
+        "params": version.params,
+    }
+
+
+def _limits(settings: Settings) -> dict[str, Any]:
+    return {
+        "max_order_notional": _money(settings.risk.max_order_notional_usd),
+        "max_position_notional": _money(settings.risk.max_position_notional_usd),
+        "max_gross_notional": _money(settings.risk.max_gross_notional_usd),
+        "price_collar_bps": settings.risk.price_collar_bps,
+    }
+
+
+def _write(path: Path, config: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
+    os.replace(temporary, path)
+
+
+def _money(amount: Decimal) -> str:
+    return format(amount.normalize(), "f")

@@ -1,0 +1,57 @@
+"""Where an installation keeps its files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The directory of one installation: database, bars, engine state, secrets."""
+
+    path: Path
+
+    @property
+    def bars(self) -> Path:
+        """The bar archive."""
+        return self.path / "bars"
+
+    @property
+    def engine(self) -> Path:
+        """The engine's state: journal, lock, control socket, configuration."""
+        return self.path / "engine"
+
+    @property
+    def engine_config(self) -> Path:
+        """The engine's configuration, written by the roots."""
+        return self.path / "engine.json"
+
+    @property
+    def feed(self) -> Path:
+        """The bars that the engine plays."""
+        return self.path / "feed.npy"
+
+    @property
+    def context(self) -> Path:
+        """Recorded context, where the installation has some."""
+        return self.path / "context.parquet"
+
+    @property
+    def audit_head(self) -> Path:
+        """The anchors of the audit chain, outside the database."""
+        return self.path / "audit.head"
+
+    @property
+    def bridge_secret(self) -> Path:
+        """The secret that worker and engine share."""
+        return self.path / "bridge.secret"
+
+    def create(self) -> "Home":
+        """Make the directory; raises BadInput when it cannot be written."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            remedy = "Set XCRACK_HOME to a writable place"
+            raise BadInput(f"cannot use {self.path} as home: {error.strerror}", remedy) from None
+        return self
