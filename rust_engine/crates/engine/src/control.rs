@@ -1,0 +1,317 @@
+//! What comes from outside between two bars: advice, rates, parameters and commands; and what can be asked.
+
+use crate::advice::{Held, PendingAdvice, Word, is_rate};
+use crate::core::Core;
+use crate::error::CoreError;
+use crate::recorder::Recorder;
+use model::message::{
+    AdviceAnswer, Command, CommandAck, CommandAction, EquityMark, InstanceState, Message, ParamsAck, ParamsUpdate,
+    RateUpdate, StateChanged,
+};
+use model::{
+    CancelReason, InstanceId, OrderId, OrderKind, OrderRequest, OrderUpdate, Price, Purpose, Qty, Side, StrategyParams,
+    SymbolId, TradingState, Ts,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl<R: Recorder> Core<R> {
+    /// Orders that wait for the advisor, oldest first. While there are any, no bar is played.
+    #[must_use]
+    pub fn pending_advice(&self) -> Vec<PendingAdvice> {
+        self.desk.held.iter().map(|held| held.pending.clone()).collect()
+    }
+
+    /// Releases, shrinks or stops the order that the answer is about. `false` when no such order waits: too late or a repeat.
+    ///
+    /// # Errors
+    /// [`CoreError::Runaway`].
+    pub fn answer_advice(&mut self, answer: &AdviceAnswer) -> Result<bool, CoreError> {
+        let found = self.desk.take(|held| held.pending.advice_id == answer.advice_id);
+        let known = !found.is_empty();
+        for held in found {
+            self.settle(held, &Word::from(answer));
+        }
+        self.deliver_notices(self.market.now)?;
+        Ok(known)
+    }
+
+    /// Stops every order whose deadline is at or before `at`, and says how many.
+    ///
+    /// # Errors
+    /// [`CoreError::Runaway`].
+    pub fn expire_advice(&mut self, at: Ts) -> Result<usize, CoreError> {
+        self.veto(|held| held.deadline <= at, "advisor_timeout")
+    }
+
+    /// Stops every order that waits, for example because no advisor is connected, and says how many.
+    ///
+    /// # Errors
+    /// [`CoreError::Runaway`].
+    pub fn veto_advice(&mut self, outcome: &'static str) -> Result<usize, CoreError> {
+        self.veto(|_| true, outcome)
+    }
+
+    fn veto(&mut self, wanted: impl Fn(&PendingAdvice) -> bool, outcome: &'static str) -> Result<usize, CoreError> {
+        let stopped = self.desk.take(|held| wanted(&held.pending));
+        let n = stopped.len();
+        for held in stopped {
+            self.settle(held, &Word::Veto(outcome));
+        }
+        self.deliver_notices(self.market.now)?;
+        Ok(n)
+    }
+
+    fn settle(&mut self, held: Held<R::Tag>, word: &Word) {
+        let Held { pending, mut order, mut tag } = held;
+        let factor = match word {
+            Word::Veto(outcome) => return self.end_unsent(&order, CancelReason::Vetoed, outcome),
+            Word::Keep(factor) => *factor,
+        };
+        if factor < 1.0 {
+            let lot = self.symbols[order.symbol.index()].lot;
+            order.qty = Qty((order.qty.0 as f64 * factor) as i64).round_down(lot);
+        }
+        if order.qty <= Qty::ZERO {
+            return self.end_unsent(&order, CancelReason::Vetoed, "advisor_veto");
+        }
+        // The account may have changed while the order waited.
+        if let Some(approved) = self.approve(order) {
+            self.recorder.advised(&mut tag, &pending.advice_id);
+            self.place(approved, tag);
+        }
+    }
+
+    /// Takes a new KRW rate.
+    ///
+    /// # Errors
+    /// [`CoreError::Rate`] if it is not a number above zero; the old rate stays.
+    pub fn update_rate(&mut self, update: &RateUpdate) -> Result<(), CoreError> {
+        if !is_rate(update.krw_per_quote) {
+            return Err(CoreError::Rate(update.krw_per_quote));
+        }
+        self.desk.set_rate(update.krw_per_quote, Ts(update.observed_at_ns));
+        Ok(())
+    }
+
+    /// Changes the parameters of one instance if the base still holds. Positions and indicator history stay, resting orders are
+    /// cancelled. An update that was already applied is answered again and has no second effect.
+    ///
+    /// # Errors
+    /// [`CoreError::Runaway`]; a refused update is an answer, not an error.
+    pub fn apply_params(&mut self, update: &ParamsUpdate, now: Ts) -> Result<ParamsAck, CoreError> {
+        let Some(i) = self.instances.iter().position(|x| x.identity.instance_id == update.instance_id) else {
+            let known: Vec<&str> = self.instances.iter().map(|x| x.identity.instance_id.as_str()).collect();
+            let reason = format!("no instance '{}'; running: {}", update.instance_id, known.join(", "));
+            return Ok(self.ack(update, None, reason));
+        };
+        if let Some(before) = self.instances[i].applied.get(&update.deployment_id) {
+            return Ok(before.clone());
+        }
+        let params = match self.check_update(i, update, now) {
+            Ok(params) => params,
+            Err(reason) => return Ok(self.ack(update, Some(i), reason)),
+        };
+        let instance = &mut self.instances[i];
+        instance.strategy.set_params(&params);
+        instance.identity.version = update.version;
+        instance.identity.params_sha256 = Arc::from(update.params_sha256.as_str());
+        instance.params = params;
+        self.cancel_resting(i, |_| true, CancelReason::Requested, "params_changed");
+        self.deliver_notices(self.market.now)?;
+        let ack = ParamsAck { applied: true, ..self.ack(update, Some(i), String::new()) };
+        self.instances[i].applied.insert(update.deployment_id.clone(), ack.clone());
+        Ok(ack)
+    }
+
+    fn check_update(&self, i: usize, update: &ParamsUpdate, now: Ts) -> Result<StrategyParams, String> {
+        let identity = &self.instances[i].identity;
+        if now.0 >= update.expires_at_ns {
+            return Err(format!("expired at {} ns, now is {} ns", update.expires_at_ns, now.0));
+        }
+        if update.base_version != identity.version || update.base_sha256 != *identity.params_sha256 {
+            let (version, sha256) = (identity.version, &identity.params_sha256);
+            let base = (update.base_version, &update.base_sha256);
+            return Err(format!("base is version {} {}, running is version {version} {sha256}", base.0, base.1));
+        }
+        if update.version <= update.base_version {
+            return Err(format!("version {} is not above base {}", update.version, update.base_version));
+        }
+        let params = StrategyParams::validate(identity.strategy, &update.params).map_err(|e| e.to_string())?;
+        let sha256 = params.sha256();
+        if sha256 != update.params_sha256 {
+            return Err(format!("parameters hash to {sha256}, the update says {}", update.params_sha256));
+        }
+        Ok(params)
+    }
+
+    fn ack(&self, update: &ParamsUpdate, i: Option<usize>, reason: String) -> ParamsAck {
+        let identity = i.map(|i| &self.instances[i].identity);
+        ParamsAck {
+            deployment_id: update.deployment_id.clone(),
+            instance_id: update.instance_id.clone(),
+            applied: false,
+            version: identity.map_or(0, |x| x.version),
+            params_sha256: identity.map_or(String::new(), |x| x.params_sha256.to_string()),
+            at_ns: self.market.now.0,
+            reason,
+        }
+    }
+
+    /// Ends what instance `i` has at rest or waiting for advice.
+    fn cancel_resting(
+        &mut self,
+        i: usize,
+        wanted: impl Fn(&OrderRequest) -> bool,
+        reason: CancelReason,
+        outcome: &'static str,
+    ) {
+        let id = InstanceId(i as u16);
+        for symbol in 0..self.symbols.len() {
+            let notices = &mut self.notices;
+            let ended = |order| notices.push_back(OrderUpdate { order, reason });
+            self.venue.cancel_where(id, SymbolId(symbol as u16), &wanted, ended);
+        }
+        for held in self.desk.take(|held| held.order.instance == id) {
+            self.end_unsent(&held.order, reason, outcome);
+        }
+    }
+
+    /// Obeys an operator. The state is latched until `resume`; a repeated `command_id` is answered again without effect.
+    ///
+    /// # Errors
+    /// [`CoreError::Runaway`].
+    pub fn command(&mut self, command: &Command, at: Ts) -> Result<CommandAck, CoreError> {
+        if let Some(before) = self.commands.get(&command.command_id) {
+            return Ok(before.clone());
+        }
+        let before = self.gate.state();
+        let state = match (command.action, before) {
+            (CommandAction::Resume, _) => TradingState::Active,
+            (CommandAction::Reduce, TradingState::Active | TradingState::Reducing) => TradingState::Reducing,
+            // Reducing is weaker than halted, and only `resume` weakens.
+            (CommandAction::Reduce, TradingState::Halted) => TradingState::Halted,
+            (CommandAction::Halt | CommandAction::Flatten, _) => TradingState::Halted,
+        };
+        self.gate.set_state(state);
+        for i in 0..self.instances.len() {
+            match command.action {
+                CommandAction::Resume => {}
+                CommandAction::Reduce => {
+                    self.cancel_resting(i, |order| !order.reduce_only, CancelReason::Halted, "reducing");
+                }
+                CommandAction::Halt | CommandAction::Flatten => {
+                    self.cancel_resting(i, |_| true, CancelReason::Halted, "halted");
+                }
+            }
+        }
+        self.deliver_notices(at)?;
+        if command.action == CommandAction::Flatten {
+            self.flatten(at);
+        }
+        let (by, reason) = (command.by.clone(), command.reason.clone());
+        if state != before {
+            let told = StateChanged { state, at_ns: at.0, by: by.clone(), reason: released_by(state, &reason) };
+            self.recorder.said(Message::StateChanged(told));
+        }
+        let ack = CommandAck { command_id: command.command_id.clone(), state, at_ns: at.0, by, reason };
+        self.commands.insert(command.command_id.clone(), ack.clone());
+        Ok(ack)
+    }
+
+    fn flatten(&mut self, at: Ts) {
+        for i in 0..self.instances.len() {
+            for symbol in self.instances[i].symbols.clone() {
+                let position = self.instances[i].ledger.position(symbol.index());
+                if position != Qty::ZERO {
+                    let price = self.market.last[symbol.index()];
+                    self.submit(i, closing_order(symbol, position, price), at);
+                }
+            }
+        }
+    }
+
+    /// Equity of every instance at the last prices, stamped `at`.
+    #[must_use]
+    pub fn marks(&self, at: Ts) -> Vec<EquityMark> {
+        let last = &self.market.last;
+        let mark = |i: usize| {
+            let x = &self.instances[i];
+            let (fees, slippage) = x.ledger.costs();
+            EquityMark {
+                instance_id: x.identity.instance_id.clone(),
+                strategy: x.identity.strategy.to_owned(),
+                mode: x.identity.mode,
+                at_ns: at.0,
+                capital: x.capital,
+                equity: x.capital + x.ledger.profit(last),
+                gross_notional: x.ledger.gross_notional(last),
+                costs: fees + slippage,
+                params_version: x.identity.version,
+                positions: self.positions(i),
+                prices: x.symbols.iter().map(|s| (self.symbols[s.index()].name.clone(), last[s.index()])).collect(),
+            }
+        };
+        (0..self.instances.len()).map(mark).collect()
+    }
+
+    /// What runs, with versions, hashes, positions and equity.
+    #[must_use]
+    pub fn instance_states(&self) -> Vec<InstanceState> {
+        let state = |i: usize| {
+            let x = &self.instances[i];
+            InstanceState {
+                instance_id: x.identity.instance_id.clone(),
+                strategy: x.identity.strategy.to_owned(),
+                symbols: x.symbols.iter().map(|s| self.symbols[s.index()].name.clone()).collect(),
+                mode: x.identity.mode,
+                params_version: x.identity.version,
+                params_sha256: x.identity.params_sha256.to_string(),
+                params: x.params.values(),
+                positions: self.positions(i),
+                equity: x.capital + x.ledger.profit(&self.market.last),
+                capital: x.capital,
+            }
+        };
+        (0..self.instances.len()).map(state).collect()
+    }
+
+    fn positions(&self, i: usize) -> BTreeMap<String, Qty> {
+        let x = &self.instances[i];
+        x.symbols.iter().map(|s| (self.symbols[s.index()].name.clone(), x.ledger.position(s.index()))).collect()
+    }
+
+    /// Takes the messages made so far, in the order in which things happened.
+    pub fn drain_outbox(&mut self) -> Vec<Message> {
+        self.recorder.drain()
+    }
+
+    /// Hash chain over every order sent and every fill, as hex; empty if the recorder keeps none.
+    #[must_use]
+    pub fn actions_sha256(&self) -> String {
+        self.recorder.actions_sha256()
+    }
+}
+
+fn closing_order(symbol: SymbolId, position: Qty, price: Price) -> OrderRequest {
+    OrderRequest {
+        id: OrderId(0),
+        instance: InstanceId(0),
+        symbol,
+        side: if position > Qty::ZERO { Side::Sell } else { Side::Buy },
+        kind: OrderKind::Market,
+        qty: position.abs(),
+        reduce_only: true,
+        purpose: Purpose::Flatten,
+        strength: 0.0,
+        decision_price: price,
+        decided_at: Ts(0),
+    }
+}
+
+fn released_by(state: TradingState, reason: &str) -> String {
+    match state {
+        TradingState::Active => reason.to_owned(),
+        TradingState::Reducing | TradingState::Halted => format!("{reason}; released by `resume`"),
+    }
+}

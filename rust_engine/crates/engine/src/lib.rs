@@ -1,0 +1,27 @@
+//! The engine: one synchronous, deterministic loop for live runs, replays and backtests.
+//!
+//! - [`core`]: bars in, orders and fills inside, facts out
+//! - [`control`]: advice, rates, parameters and commands between two bars
+//! - [`advice`]: which orders wait for the advisor
+//! - [`ledger`]: positions, lots and cash, exact
+//! - [`recorder`], [`live`]: who listens: messages for live runs, next to nothing for backtests
+//! - [`backtest`]: one instance over an array of bars
+//! - [`feed`]: bars from a NumPy file
+//!
+//! **Invariant:** the same inputs in the same order give the same actions, fills and messages.
+
+pub mod advice;
+pub mod control;
+pub mod core;
+pub mod error;
+mod instance;
+pub mod ledger;
+pub mod live;
+pub mod recorder;
+
+pub use advice::PendingAdvice;
+pub use core::{Core, Setup};
+pub use error::CoreError;
+pub use ledger::Closed;
+pub use live::LiveRecorder;
+pub use recorder::Recorder;
