@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-Task = Literal["daily_analysis", "adjustments", "patterns"]
+Task = Literal["daily_analysis", "adjustments", "patterns", "check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class LlmCall:
     prompt_sha256: str
     attempt: int
     status: str
-    """`reserved`, `ok`, `invalid`, `timeout`, `http_<code>`, `not_json`, `empty`, `over_budget`, `connection`."""
+    """`reserved`, `ok`, `invalid`, `timeout`, `http_<code>`, `not_json`, `empty`, `filtered`,
+    `over_budget`, `connection`, `interrupted` (its caller died; settled at its reservation)."""
     input_tokens: int
     cached_tokens: int
     output_tokens: int
