@@ -1,0 +1,136 @@
+"""Whether a candidate beats the incumbent on the same days: paired, volatility-matched, and cautious.
+
+    d_t = r_c,t * (s_i / s_c) - r_i,t
+
+`r` are daily results on the same bars with the same costs, `s` their standard deviations (n - 1). Matching the
+volatility takes leverage out: more of the same strategy makes d nothing. Everything fails closed: a NaN, fewer than
+60 days, a series without variation or two series that are multiples of each other give no p-value but a refusal.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from core.metrics import DAYS_PER_YEAR
+
+MIN_DAYS = 60
+N_BLOCKS = 24
+SAME = 1e-9
+"""A difference whose deviation is below this share of the incumbent's is rounding, not a difference."""
+
+Series = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """Candidate against incumbent over `n_days`. With a `refusal` every figure that could not be had is None."""
+
+    n_days: int
+    mean: float | None
+    """Mean of d per day, in the unit of the series."""
+    annual_ir: float | None
+    """Annualised information ratio of d."""
+    p_block: float | None
+    p_hac: float | None
+    p_value: float | None
+    """One-sided: the larger of the two."""
+    refusal: str
+    """Why there is no p-value, or empty."""
+
+
+def paired_difference(candidate: Series, incumbent: Series) -> Series | str:
+    """Return d per day, or the reason why the two series cannot be compared."""
+    if candidate.shape != incumbent.shape or candidate.ndim != 1:
+        return f"the series have {candidate.size} and {incumbent.size} days"
+    if candidate.size < MIN_DAYS:
+        return f"{candidate.size} days are too few to tell; {MIN_DAYS} are needed"
+    if not (np.isfinite(candidate).all() and np.isfinite(incumbent).all()):
+        return "a daily result is not a number"
+    s_c, s_i = float(candidate.std(ddof=1)), float(incumbent.std(ddof=1))
+    scale = max(float(np.abs(candidate).max()), float(np.abs(incumbent).max()))
+    if s_c <= SAME * scale or s_i <= SAME * scale:
+        return "a series does not vary"
+    d = candidate * (s_i / s_c) - incumbent
+    if float(d.std(ddof=1)) <= SAME * s_i:
+        return "the candidate is the incumbent, or a multiple of it"
+    return d
+
+
+def paired_test(candidate: Series, incumbent: Series) -> PairedTest:
+    """Return the one-sided test of "the candidate is better": p is the larger of block t and HAC."""
+    d = paired_difference(candidate, incumbent)
+    if isinstance(d, str):
+        return PairedTest(int(candidate.size), None, None, None, None, None, d)
+    mean = float(d.mean())
+    annual_ir = mean / float(d.std(ddof=1)) * math.sqrt(DAYS_PER_YEAR)
+    p_block, p_hac = block_t_p_value(d), hac_p_value(d)
+    if p_block is None or p_hac is None:
+        return PairedTest(d.size, mean, annual_ir, p_block, p_hac, None, "the variance of the difference is zero")
+    return PairedTest(d.size, mean, annual_ir, p_block, p_hac, max(p_block, p_hac), "")
+
+
+def block_t_p_value(d: Series) -> float | None:
+    """Return the one-sided p of a t-test on the means of 24 blocks in a row (Ibragimov, Mueller 2010), or None.
+
+    It needs no model of the dependence inside a block, and stays valid when the blocks differ in variance.
+    """
+    if d.size < MIN_DAYS:
+        return None
+    means = np.array([block.mean() for block in np.array_split(d, N_BLOCKS)])
+    deviation = float(means.std(ddof=1))
+    if not math.isfinite(deviation) or deviation == 0:
+        return None
+    return float(stats.t.sf(float(means.mean()) / (deviation / math.sqrt(N_BLOCKS)), N_BLOCKS - 1))
+
+
+def hac_p_value(d: Series) -> float | None:
+    """Return the one-sided normal p with a Bartlett long-run variance, L = 4 (n/100)^(2/9) lags, or None."""
+    n = d.size
+    if n < MIN_DAYS:
+        return None
+    centred = d - d.mean()
+    lags = int(4 * (n / 100) ** (2 / 9))
+    variance = float(centred @ centred) / n
+    for lag in range(1, lags + 1):
+        variance += 2 * (1 - lag / (lags + 1)) * float(centred[lag:] @ centred[:-lag]) / n
+    if not math.isfinite(variance) or variance <= 0:
+        return None
+    return float(stats.norm.sf(float(d.mean()) / math.sqrt(variance / n)))
+
+
+def overfitting_probability(results: Series, n_blocks: int = 8) -> float | None:
+    """Return the probability of backtest overfitting by combinatorially symmetric cross-validation, or None.
+
+    `results` is configurations x days. Every half of the blocks picks its best configuration by Sharpe ratio; the
+    figure is the share of halves whose pick ranks in the lower half on the other blocks. None for fewer than two
+    configurations or 60 days, on NaN, or when a configuration does not vary in some half.
+    """
+    if results.ndim != 2 or results.shape[0] < 2 or results.shape[1] < MIN_DAYS or not np.isfinite(results).all():
+        return None
+    blocks = np.array_split(results, n_blocks, axis=1)
+    sizes = np.array([block.shape[1] for block in blocks])
+    sums = np.array([block.sum(axis=1) for block in blocks])
+    squares = np.array([(block**2).sum(axis=1) for block in blocks])
+    losses = 0
+    halves = list(combinations(range(n_blocks), n_blocks // 2))
+    for half in halves:
+        inside = np.isin(np.arange(n_blocks), half)
+        picked = _sharpe_of(sums[inside], squares[inside], int(sizes[inside].sum()))
+        judged = _sharpe_of(sums[~inside], squares[~inside], int(sizes[~inside].sum()))
+        if picked is None or judged is None:
+            return None
+        rank = stats.rankdata(judged)[int(np.argmax(picked))] / (results.shape[0] + 1)
+        losses += bool(rank <= 0.5)
+    return losses / len(halves)
+
+
+def _sharpe_of(sums: Series, squares: Series, n: int) -> Series | None:
+    mean = sums.sum(axis=0) / n
+    variance = squares.sum(axis=0) / n - mean**2
+    if (variance <= 0).any():
+        return None
+    return np.asarray(mean / np.sqrt(variance), dtype=np.float64)
