@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from core.errors import BadInput, StoreUnavailable
+from core.errors import BadInput, Corrupt, StoreUnavailable
 
 __all__ = ["Session", "Store", "open_store"]
 
@@ -33,7 +34,10 @@ class Store:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Yield a session inside one write transaction. Raises StoreUnavailable when the database is down or locked."""
+        """Yield a session inside one write transaction, never within another one on the same thread.
+
+        Raises StoreUnavailable when the database is down or locked, Corrupt when its file is damaged.
+        """
         session = Session(self.engine, expire_on_commit=False)
         try:
             with session.begin():
@@ -43,6 +47,13 @@ class Store:
                 f"the database did not answer: {_first_line(error)}",
                 "Check that it runs and that no other program holds it",
             ) from error
+        except PoolTimeout as error:
+            raise StoreUnavailable("every database connection is in use", "Try again in a moment") from error
+        except DatabaseError as error:
+            # The driver uses the bare class only for a damaged file; its subclasses mean something else.
+            if type(error) is not DatabaseError:
+                raise
+            raise Corrupt(f"the database file is damaged: {_first_line(error)}", "Restore it from a backup") from error
         finally:
             session.close()
 
@@ -55,7 +66,7 @@ def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:
     """Return the store at `url` without touching its schema; see `core.store.schema.migrate` and `require_current`."""
     try:
         parsed = make_url(url)
-    except Exception as error:
+    except (ArgumentError, ValueError) as error:
         raise BadInput(
             f"the store URL is not one SQLAlchemy can read: {error}", "Use sqlite:///PATH or postgresql://…"
         ) from None
@@ -67,8 +78,9 @@ def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:
 
 
 def _sqlite(url: URL, busy_timeout_ms: int) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    if not url.database or url.database == ":memory:":
+        raise BadInput(f"the store URL {url} names no file, and what is kept must outlive the program", "Name a file")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": busy_timeout_ms / 1000})
 
     @event.listens_for(engine, "connect")
