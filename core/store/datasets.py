@@ -44,3 +44,10 @@ def latest(session: Session) -> DailyDataset | None:
     """Return the dataset of the newest day, or None."""
     query = select(table.c.detail).order_by(table.c.on.desc(), table.c.created_at.desc(), table.c.dataset_id)
     return value_or_none(session, query, DailyDataset, table)
+
+
+def latest_before(session: Session, on: date) -> DailyDataset | None:
+    """Return the dataset of the newest day before `on`, or None."""
+    query = select(table.c.detail).where(table.c.on < on)
+    ordered = query.order_by(table.c.on.desc(), table.c.created_at.desc(), table.c.dataset_id)
+    return value_or_none(session, ordered, DailyDataset, table)

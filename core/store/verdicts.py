@@ -44,3 +44,9 @@ def latest(session: Session, limit: int) -> list[Verdict]:
     """Return up to `limit` verdicts, newest first."""
     query = select(table.c.detail).order_by(table.c.decided_at.desc(), table.c.verdict_id).limit(limit)
     return values_of(session, query, Verdict, table)
+
+
+def last_stage(session: Session, proposal_id: str) -> str | None:
+    """Return the name of the stage that decided last on a proposal, or None. No number of the verdict is read."""
+    query = select(table.c.stage).where(table.c.proposal_id == proposal_id)
+    return session.execute(query.order_by(table.c.decided_at.desc(), table.c.stage.desc()).limit(1)).scalar()

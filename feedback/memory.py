@@ -1,0 +1,43 @@
+"""What was tried and failed, for the proposer to see. Only names and states: no number of a test is ever read here."""
+
+from core.clock import kst_day
+from core.model.dataset import RefutedEdit
+from core.model.proposal import Proposal, ProposalState
+from core.store import Session, proposals, verdicts
+
+REFUTED_STATES: tuple[ProposalState, ...] = ("refused", "inconclusive", "rolled_back", "expired")
+_STAGE_OF_STATE = {"rolled_back": "rollout", "expired": "queue"}
+
+
+def refuted_edits(session: Session, limit: int = 200) -> tuple[RefutedEdit, ...]:
+    """Return up to `limit` edits that failed, newest first, each change once.
+
+    A proposal refused at admission was never tried (a cool-down, a stale base), so it refutes nothing.
+    """
+    found: dict[tuple[str, str, float, float], RefutedEdit] = {}
+    failed = [proposal for state in REFUTED_STATES for proposal in proposals.in_state(session, state)]
+    for proposal in sorted(failed, key=lambda one: (one.created_at, one.proposal_id), reverse=True):
+        stage = _STAGE_OF_STATE.get(proposal.state) or verdicts.last_stage(session, proposal.proposal_id)
+        if stage is None or stage == "admission":
+            continue
+        for edit in _edits(proposal, stage):
+            found.setdefault((edit.strategy, edit.param, edit.from_value, edit.to_value), edit)
+        if len(found) >= limit:
+            break
+    return tuple(found.values())[:limit]
+
+
+def _edits(proposal: Proposal, stage: str) -> list[RefutedEdit]:
+    return [
+        RefutedEdit(
+            strategy=proposal.strategy,
+            param=edit.param,
+            from_value=proposal.base_params[edit.param],
+            to_value=edit.value,
+            state=proposal.state,
+            stage=stage,
+            on=kst_day(proposal.created_at),
+        )
+        for edit in proposal.edits
+        if edit.param in proposal.base_params
+    ]
