@@ -74,6 +74,12 @@ def of_instance(session: Session, instance_id: str) -> list[Proposal]:
     )
 
 
+def for_analysis(session: Session, analysis_id: str) -> list[Proposal]:
+    """Return the proposals of one analysis, by id."""
+    query = select(table.c.detail).where(table.c.analysis_id == analysis_id).order_by(table.c.proposal_id)
+    return _read(session, query)
+
+
 def by_content(session: Session, sha256: str) -> list[Proposal]:
     """Return the proposals that would try the same thing, oldest first; see `content_sha256`."""
     return _read(

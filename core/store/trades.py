@@ -75,3 +75,9 @@ def latest(
 def count(session: Session) -> int:
     """Return how many trades are kept."""
     return session.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def of_version(session: Session, instance_id: str, version: int, limit: int) -> list[Trade]:
+    """Return the first `limit` trades whose entry these parameters decided, oldest first."""
+    query = select(table.c.detail).where(table.c.instance_id == instance_id, table.c.params_version == version)
+    return values_of(session, query.order_by(table.c.closed_at, table.c.trade_id).limit(limit), Trade, table)

@@ -1,0 +1,86 @@
+"""Straight to the engine: these work with Python's worker, the database and the web all dead."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from app.cli.output import start
+from app.home import Home
+from core.errors import BadInput
+from core.settings import Settings
+
+
+def _call(settings: Settings, *arguments: str) -> None:
+    """Run the engine's binary and exit as it exits."""
+    binary = _binary(settings)
+    sys.exit(subprocess.run([str(binary), *arguments], check=False).returncode)
+
+
+def _binary(settings: Settings) -> Path:
+    if not settings.engine.binary.is_file():
+        raise BadInput(f"the engine {settings.engine.binary} is not built", "Run make engine")
+    return settings.engine.binary
+
+
+def _state_dir(settings: Settings) -> str:
+    return str(Home(settings.home).engine)
+
+
+@click.group()
+def engine() -> None:
+    """Talk to the trading engine itself.
+
+    status, halt, reduce, resume and kill go over the engine's own socket in its state directory. A halt is latched:
+    only `resume` by a named person releases it.
+    """
+
+
+@engine.command("run")
+def engine_run() -> None:
+    """Run the engine in the foreground on the configuration that `xcrack up` or `xcrack demo` wrote."""
+    settings = start()
+    config = Home(settings.home).engine_config
+    if not config.is_file():
+        raise BadInput(
+            f"there is no engine configuration at {config}", "Run `xcrack up` or `xcrack demo` once; it writes one"
+        )
+    binary = _binary(settings)
+    os.execv(binary, [str(binary), "run", "--config", str(config)])
+
+
+@engine.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Accepted for symmetry: the engine always answers in JSON.")
+def engine_status(as_json: bool) -> None:
+    """Print state, positions, parameter versions and market time of the running engine as JSON."""
+    del as_json
+    settings = start()
+    _call(settings, "status", "--state-dir", _state_dir(settings))
+
+
+def _operator_command(name: str, summary: str) -> click.Command:
+    @click.command(name, help=summary)
+    @click.option("--by", required=True, help="Who you are; kept in the journal.")
+    @click.option("--reason", required=True, help="Why; kept in the journal.")
+    def command(by: str, reason: str) -> None:
+        settings = start()
+        _call(settings, name, "--state-dir", _state_dir(settings), "--by", by, "--reason", reason)
+
+    return command
+
+
+engine.add_command(_operator_command("halt", "Open nothing new, cancel what rests. Latched until `resume`."))
+engine.add_command(_operator_command("reduce", "Only let positions shrink. Latched until `resume`."))
+engine.add_command(_operator_command("resume", "Trade again after a halt or a reduction."))
+engine.add_command(_operator_command("kill", "Halt and close every position at the market."))
+kill = _operator_command("kill", "Halt and close every position at the market: the same as `xcrack engine kill`.")
+
+
+@engine.command("journal")
+@click.option("--verify", is_flag=True, help="Only check the hash chain and name the first bad record.")
+def engine_journal(verify: bool) -> None:
+    """Print the engine's journal: every input it acted on, in order."""
+    settings = start()
+    _call(settings, "journal", *(["verify"] if verify else []), "--state-dir", _state_dir(settings))

@@ -1,0 +1,211 @@
+"""The daily cycle: one straight function from the day's rows to a report and, perhaps, a queued proposal.
+
+Every step is durable: killed between any two lines, the next start goes on at the step that had not committed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from core.clock import KST, Clock, kst_day, kst_day_bounds, to_ns
+from core.model.analysis import Analysis, Forecast
+from core.model.canonical import canonical_json, short_id
+from core.model.dataset import DailyDataset
+from core.model.market import MarketContext
+from core.model.operations import Notification, Report
+from core.model.proposal import Proposal, Verdict
+from core.store import (
+    Session,
+    Store,
+    analyses,
+    audit,
+    contexts,
+    datasets,
+    forecasts,
+    notifications,
+    param_versions,
+    proposals,
+    reports,
+)
+from feedback.analyzer import Analyzer
+from feedback.context import MarketContextCollector
+from feedback.cycles.report_facts import ReportSources
+from feedback.dataset import DatasetBuilder
+from feedback.forecast import Forecaster
+from feedback.report import LANGUAGES, Language, brief, render_report
+from feedback.runs import RunLedger
+from strategies.gate import Gate
+from strategies.rollout import Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class DailyFeedbackLoop:
+    """Holds the rooms of the daily cycle. `on_prepared` tells the engine what it needs for the next day."""
+
+    store: Store
+    clock: Clock
+    runs: RunLedger
+    collector: MarketContextCollector
+    dataset_builder: DatasetBuilder
+    analyzer: Analyzer
+    gate: Gate
+    rollout: Rollout
+    forecaster: Forecaster
+    report_sources: ReportSources
+    symbols: tuple[str, ...]
+    language: Language
+    on_prepared: Callable[[Session, datetime], None]
+
+    def run_daily_cycle(self, scheduled_for: datetime, late: bool = False) -> str | None:
+        """Study the KST day before `scheduled_for`; returns the report id, or None when the run is done or taken."""
+        run = self.runs.open_run("daily", scheduled_for, late)
+        if run is None:
+            return None
+        on = kst_day(scheduled_for) - timedelta(days=1)
+        run.step("collect", lambda: self._collect(on), self._save_context)
+        run.step("dataset", lambda: self._build_dataset(on), self._save_dataset)
+        run.step("score", lambda: self._score_forecasts(on), self._save_scores)
+        run.step("analyze", lambda: self._analyze(on), _save_analysis)
+        run.step("propose", lambda: self._propose(on), self._save_proposals)
+        run.step("admit", lambda: self._judge_new(on, "pending", self.gate.admit), self._save_admissions)
+        run.step("screen", lambda: self._judge_new(on, "pending", self.gate.screen), self._save_screens)
+        run.step("narrow", lambda: None, self._deploy_narrowed)
+        run.step("forecast", lambda: self.forecaster.forecast(on + timedelta(days=1)), _save_forecasts)
+        run.step("report", lambda: self._write_report(on, scheduled_for, late), _save_reports)
+        run.step("notify", lambda: self._brief(on, scheduled_for, late), self._save_notification)
+        run.step("prepare", lambda: None, self._prepare)
+        run.finish()
+        return short_id("report", "daily", on.isoformat(), self.language)
+
+    def _collect(self, on: date) -> MarketContext:
+        _, end_at = kst_day_bounds(on)
+        return self.collector.collect_context(end_at, self.symbols)
+
+    def _save_context(self, session: Session, context: MarketContext) -> str:
+        self.collector.save(session, context)
+        return context.context_id
+
+    def _build_dataset(self, on: date) -> DailyDataset:
+        with self.store.session() as session:
+            _, end_at = kst_day_bounds(on)
+            context = contexts.as_of(session, end_at)
+        return self.dataset_builder.build(on, context)
+
+    def _save_dataset(self, session: Session, dataset: DailyDataset) -> str:
+        datasets.add(session, dataset)
+        self.dataset_builder.mark_feedback_used(session, dataset)
+        return dataset.dataset_id
+
+    def _score_forecasts(self, on: date) -> tuple[Forecast, ...]:
+        return self.forecaster.score(on)
+
+    def _save_scores(self, session: Session, scored: Sequence[Forecast]) -> str:
+        for forecast in scored:
+            forecasts.put_score(session, forecast)
+        return canonical_json([forecast.forecast_id for forecast in scored])
+
+    def _dataset(self, session: Session, on: date) -> DailyDataset:
+        dataset = datasets.for_day(session, on)
+        assert dataset is not None, "the dataset step has committed"
+        return dataset
+
+    def _analyze(self, on: date) -> Analysis:
+        with self.store.session() as session:
+            dataset = self._dataset(session, on)
+        return self.analyzer.analyze_daily_performance(dataset, self.language)
+
+    def _propose(self, on: date) -> tuple[Proposal, ...]:
+        with self.store.session() as session:
+            dataset = self._dataset(session, on)
+            analysis = analyses.for_day(session, on, "daily_analysis")
+            running = param_versions.all_active(session)
+            tomorrow = forecasts.latest(session)
+        assert analysis is not None, "the analyze step has committed"
+        return self.analyzer.suggest_strategy_adjustments(dataset, analysis, running, tomorrow, dataset.last_days)
+
+    def _save_proposals(self, session: Session, made: Sequence[Proposal]) -> str:
+        for proposal in made:
+            proposals.add(session, proposal)
+        return canonical_json([proposal.proposal_id for proposal in made])
+
+    def _proposed(self, session: Session, on: date) -> list[Proposal]:
+        analysis = analyses.for_day(session, on, "daily_analysis")
+        return [] if analysis is None else proposals.for_analysis(session, analysis.analysis_id)
+
+    def _judge_new(
+        self, on: date, state: str, judge: Callable[[Proposal], Verdict]
+    ) -> tuple[tuple[Proposal, Verdict], ...]:
+        with self.store.session() as session:
+            waiting = [p for p in self._proposed(session, on) if p.state == state]
+        return tuple((proposal, judge(proposal)) for proposal in waiting)
+
+    def _save_admissions(self, session: Session, judged: Sequence[tuple[Proposal, Verdict]]) -> str:
+        for proposal, verdict in judged:
+            self.gate.save_admission(session, proposal, verdict)
+        return canonical_json([verdict.verdict_id for _, verdict in judged])
+
+    def _save_screens(self, session: Session, judged: Sequence[tuple[Proposal, Verdict]]) -> str:
+        for proposal, verdict in judged:
+            self.gate.save_screen(session, proposal, verdict)
+        return canonical_json([verdict.verdict_id for _, verdict in judged])
+
+    def _deploy_narrowed(self, session: Session, _: None) -> str:
+        """Send what only narrows the same day; it needs no evidence."""
+        deployed = []
+        for proposal in proposals.in_state(session, "narrowed"):
+            verdict = self.gate.last_verdict(session, proposal.proposal_id)
+            if verdict is not None and not self.rollout.exists_for(session, proposal.proposal_id):
+                deployed.append(self.rollout.deploy(session, proposal, verdict).deployment_id)
+        return canonical_json(deployed)
+
+    def _write_report(self, on: date, due_at: datetime, late: bool) -> tuple[Report, ...]:
+        with self.store.session() as session:
+            facts = self.report_sources.daily(session, on, due_at, late)
+        return tuple(render_report(facts, language) for language in LANGUAGES)
+
+    def _brief(self, on: date, due_at: datetime, late: bool) -> Notification:
+        with self.store.session() as session:
+            facts = self.report_sources.daily(session, on, due_at, late)
+        return build_report_notification("daily", on, due_at, brief(facts, self.language))
+
+    def _save_notification(self, session: Session, notification: Notification) -> str:
+        notifications.add(session, notification)
+        return notification.notification_id
+
+    def _prepare(self, session: Session, _: None) -> str:
+        """Let old proposals expire and tell the engine what changed outside, for the day that begins."""
+        expired = self.gate.expire(session)
+        now = self.clock.now()
+        self.on_prepared(session, now)
+        payload = {"expired": list(expired), "reached_ns": to_ns(now)}
+        audit.append(session, now, "worker", "daily_cycle", now.astimezone(KST).date().isoformat(), payload)
+        return canonical_json(payload)
+
+
+def build_report_notification(kind: str, on: date, at: datetime, text: str) -> Notification:
+    """Return the message that carries a report's first screen."""
+    return Notification(
+        notification_id=short_id("note", kind, on.isoformat()),
+        kind=f"{kind}_report",
+        severity="info",
+        text=text,
+        created_at=at,
+        sent_at=None,
+    )
+
+
+def _save_analysis(session: Session, analysis: Analysis) -> str:
+    analyses.add(session, analysis)
+    return analysis.analysis_id
+
+
+def _save_forecasts(session: Session, made: Sequence[Forecast]) -> str:
+    for forecast in made:
+        forecasts.add(session, forecast)
+    return canonical_json([forecast.forecast_id for forecast in made])
+
+
+def _save_reports(session: Session, written: Sequence[Report]) -> str:
+    for item in written:
+        reports.add(session, item)
+    return canonical_json({item.language: item.sha256 for item in written})
