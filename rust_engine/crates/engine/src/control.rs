@@ -9,7 +9,7 @@ use model::message::{
     RateUpdate, StateChanged,
 };
 use model::{
-    CancelReason, InstanceId, OrderId, OrderKind, OrderRequest, OrderUpdate, Price, Purpose, Qty, Side, StrategyParams,
+    CancelReason, InstanceId, Money, OrderId, OrderKind, OrderRequest, OrderUpdate, Price, Purpose, Qty, Side, StrategyParams,
     SymbolId, TradingState, Ts,
 };
 use std::collections::BTreeMap;
@@ -279,6 +279,18 @@ impl<R: Recorder> Core<R> {
     fn positions(&self, i: usize) -> BTreeMap<String, Qty> {
         let x = &self.instances[i];
         x.symbols.iter().map(|s| (self.symbols[s.index()].name.clone(), x.ledger.position(s.index()))).collect()
+    }
+
+    /// Hash of the parameters that instance `instance` runs on.
+    #[must_use]
+    pub fn params_sha256(&self, instance: usize) -> String {
+        self.instances[instance].identity.params_sha256.to_string()
+    }
+
+    /// Fees and slippage that one instance has paid.
+    #[must_use]
+    pub fn costs_paid(&self, instance: usize) -> (Money, Money) {
+        self.instances[instance].ledger.costs()
     }
 
     /// Takes the messages made so far, in the order in which things happened.

@@ -377,6 +377,17 @@ impl<R: Recorder> Core<R> {
         self.market.bars
     }
 
+    /// Profit of one instance after costs, open positions at the last prices.
+    #[must_use]
+    pub fn profit(&self, instance: usize) -> Money {
+        self.instances[instance].ledger.profit(&self.market.last)
+    }
+
+    /// The recorder, when the run is over.
+    pub fn into_recorder(self) -> R {
+        self.recorder
+    }
+
     /// Whether new exposure may be opened.
     #[must_use]
     pub fn trading_state(&self) -> TradingState {

@@ -11,9 +11,11 @@
 //! **Invariant:** the same inputs in the same order give the same actions, fills and messages.
 
 pub mod advice;
+pub mod backtest;
 pub mod control;
 pub mod core;
 pub mod error;
+pub mod feed;
 mod instance;
 pub mod ledger;
 pub mod live;
