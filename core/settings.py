@@ -151,13 +151,21 @@ class SourceSettings(Section):
     """Where market context comes from. An empty URL switches a source off; `file` reads recorded context instead."""
 
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """For one document."""
+    deadline_s: Annotated[float, Field(gt=0, le=120)] = 20.0
+    """For a whole collection."""
     fear_greed_url: str = "https://api.alternative.me/fng/?limit=1"
     dominance_url: str = "https://api.coingecko.com/api/v3/global"
     indices_url: str = "https://query1.finance.yahoo.com/v8/finance/chart/{symbol}?range=5d&interval=1d"
     usd_krw_url: str = "https://open.er-api.com/v6/latest/USD"
     news_url: str = "https://www.coindesk.com/arc/outboundfeeds/rss/"
     onchain_url: str = "https://mempool.space/api"
+    exchange_flow_url: str = ""
+    """Answers `{"value": ..., "observed_at": ...}`: net bitcoin into exchanges a day."""
+    whale_moves_url: str = ""
+    """Answers `{"value": ..., "observed_at": ...}`: large transfers a day."""
     file: Path | None = None
+    """A Parquet file of recorded context, or a folder of them."""
 
 
 class WebSettings(Section):

@@ -1,7 +1,7 @@
 """What kind of market an hour was: calm, trend_up, trend_down or turbulent.
 
 The label of hour t uses closes up to t only. With r the hourly log returns of the last 24 hours:
-trend when |t| >= 2 for t = mean(r) / sd(r) * sqrt(24) (sd with ddof 1), by the sign of t;
+trend when |t| >= 1.5 for t = mean(r) / sd(r) * sqrt(24) (sd with ddof 1), by the sign of t;
 otherwise turbulent when sd(r) ranks in the top third of its own trailing 30 days (itself included); otherwise calm.
 Hours with fewer than 24 returns behind them have no label.
 """
@@ -21,7 +21,7 @@ Regime = Literal["calm", "trend_up", "trend_down", "turbulent"]
 HOUR_MS = 3_600_000
 WINDOW_HOURS = 24
 TRAILING_HOURS = 30 * 24
-TREND_T = 2.0
+TREND_T = 1.5
 TURBULENT_SHARE = 2 / 3
 _BLOCK = 4_096
 
