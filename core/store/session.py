@@ -70,11 +70,11 @@ def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:
         raise BadInput(
             f"the store URL is not one SQLAlchemy can read: {error}", "Use sqlite:///PATH or postgresql://…"
         ) from None
-    return Store(
-        _sqlite(parsed, busy_timeout_ms)
-        if parsed.get_backend_name() == "sqlite"
-        else _postgres(parsed, busy_timeout_ms)
-    )
+    openers = {"sqlite": _sqlite, "postgresql": _postgres}
+    backend = parsed.get_backend_name()
+    if backend not in openers:
+        raise BadInput(f"the store URL asks for {backend}", "Use sqlite:///PATH or postgresql://…")
+    return Store(openers[backend](parsed, busy_timeout_ms))
 
 
 def _sqlite(url: URL, busy_timeout_ms: int) -> Engine:
