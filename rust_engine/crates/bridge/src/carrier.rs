@@ -17,7 +17,9 @@ const QUEUE_FRAMES: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     /// The address is not one of this machine's own.
-    #[error("bridge_url '{0}' must be ws://127.0.0.1:PORT/PATH (or localhost, [::1]): the bridge never leaves the machine")]
+    #[error(
+        "bridge_url '{0}' must be ws://127.0.0.1:PORT/PATH (or localhost, [::1]): the bridge never leaves the machine"
+    )]
     NotLoopback(String),
     /// Refused, or not a WebSocket.
     #[error("cannot reach the worker at {0}: {1}")]
@@ -52,7 +54,8 @@ pub fn check_url(url: &str) -> Result<(), DialError> {
 /// [`DialError`].
 pub async fn dial(url: &str) -> Result<Link, DialError> {
     check_url(url)?;
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME_BYTES)).max_frame_size(Some(MAX_FRAME_BYTES));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(MAX_FRAME_BYTES)).max_frame_size(Some(MAX_FRAME_BYTES));
     let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true)
         .await
         .map_err(|e| DialError::Unreachable(url.to_owned(), Box::new(e)))?;
@@ -98,7 +101,8 @@ mod tests {
         for good in ["ws://127.0.0.1:8765/ai_bridge", "ws://localhost:1/x", "ws://[::1]:8765/ai_bridge"] {
             check_url(good).unwrap();
         }
-        for bad in ["ws://10.0.0.1:8765/", "wss://127.0.0.1:1/", "ws://127.0.0.1/ai_bridge", "http://localhost:1/", "x"] {
+        for bad in ["ws://10.0.0.1:8765/", "wss://127.0.0.1:1/", "ws://127.0.0.1/ai_bridge", "http://localhost:1/", "x"]
+        {
             assert!(check_url(bad).is_err(), "{bad}");
         }
     }

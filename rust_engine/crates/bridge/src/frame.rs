@@ -56,8 +56,7 @@ impl Secret {
     /// [`FrameError::TooLong`].
     pub fn seal(&self, kind: &str, seq: u64, ack: u64, body: &str) -> Result<String, FrameError> {
         let mac = hex::encode(self.mac(kind, seq, ack, body).finalize().into_bytes());
-        let text =
-            serde_json::to_string(&Envelope { kind: kind.to_owned(), seq, ack, body: body.to_owned(), mac })?;
+        let text = serde_json::to_string(&Envelope { kind: kind.to_owned(), seq, ack, body: body.to_owned(), mac })?;
         if text.len() > MAX_FRAME_BYTES {
             return Err(FrameError::TooLong(text.len()));
         }
@@ -99,7 +98,9 @@ mod tests {
     #[test]
     fn every_changed_field_breaks_the_signature() {
         let text = secret().seal("params_update", 3, 7, "{}").unwrap();
-        for (from, to) in [("params_update", "command"), ("\"seq\":3", "\"seq\":4"), ("\"ack\":7", "\"ack\":8"), ("{}", "[]")] {
+        for (from, to) in
+            [("params_update", "command"), ("\"seq\":3", "\"seq\":4"), ("\"ack\":7", "\"ack\":8"), ("{}", "[]")]
+        {
             let changed = text.replace(from, to);
             assert_ne!(changed, text);
             assert!(matches!(secret().open(&changed), Err(FrameError::Signature(_))), "{from}");
