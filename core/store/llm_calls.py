@@ -22,7 +22,7 @@ def lock_budget(session: Session) -> None:
 
 
 def reserve(session: Session, call: LlmCall) -> bool:
-    """Store a call before it is made; return False when it is there. Raises Conflict when its id says something else."""
+    """Store a call before it is made; return False when it is there. Raises Conflict when that id says otherwise."""
     return add_value(session, llm_call, call, {"call_id": call.call_id, **_columns(call)})
 
 
