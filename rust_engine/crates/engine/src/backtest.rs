@@ -6,9 +6,7 @@ use crate::feed::FeedError;
 use crate::ledger::Closed;
 use crate::recorder::{Ask, Identity, Recorder, Wish};
 use model::message::Message;
-use model::{
-    Bar, Costs, Fill, InstanceConfig, Mode, Money, OrderRequest, Purpose, RiskLimits, Side, SymbolSpec, Ts,
-};
+use model::{Bar, Costs, Fill, InstanceConfig, Mode, Money, OrderRequest, Purpose, RiskLimits, Side, SymbolSpec, Ts};
 use std::collections::BTreeMap;
 
 /// Why a backtest was refused.

@@ -9,8 +9,8 @@ use model::message::{
     RateUpdate, StateChanged,
 };
 use model::{
-    CancelReason, InstanceId, Money, OrderId, OrderKind, OrderRequest, OrderUpdate, Price, Purpose, Qty, Side, StrategyParams,
-    SymbolId, TradingState, Ts,
+    CancelReason, InstanceId, Money, OrderId, OrderKind, OrderRequest, OrderUpdate, Price, Purpose, Qty, Side,
+    StrategyParams, SymbolId, TradingState, Ts,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,0 +1,100 @@
+//! The Python module `trading_engine`: arrays in, arrays out, and the interpreter's lock given back while Rust works.
+//!
+//! Requests are JSON text with decimals as strings, so no amount is rounded on the way in. Whatever is refused becomes a
+//! `ValueError` that names the field or the row.
+//!
+//! **Invariant:** the only crate that knows Python.
+
+mod arrays;
+mod request;
+
+use arrays::{ReadBars, facts_dict, rows_dict};
+use engine::backtest;
+use model::StrategyParams;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use rayon::prelude::*;
+use request::{MarketRequest, Request, parse};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+fn refused(problem: impl Display) -> PyErr {
+    PyValueError::new_err(problem.to_string())
+}
+
+/// Plays one strategy over the bars and keeps every row.
+#[pyfunction(name = "backtest")]
+fn run_backtest<'py>(py: Python<'py>, request: &str, bars: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+    let request: Request = parse(request).map_err(refused)?;
+    let arrays = ReadBars::extract(bars)?;
+    let columns = arrays.columns()?.checked().map_err(refused)?;
+    let facts = py
+        .detach(|| {
+            let plan = request.plan(&request.params, true);
+            backtest::run(&plan, columns.bars(request.symbols.len()), columns.symbol.len())
+        })
+        .map_err(refused)?;
+    facts_dict(py, facts)
+}
+
+/// Plays one strategy with many parameter sets over the same bars, on all cores; only totals and days come back, in order.
+#[pyfunction]
+fn sweep<'py>(
+    py: Python<'py>,
+    request: &str,
+    candidates: &str,
+    bars: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyList>> {
+    let request: Request = parse(request).map_err(refused)?;
+    let candidates: Vec<BTreeMap<String, f64>> = parse(candidates).map_err(refused)?;
+    let arrays = ReadBars::extract(bars)?;
+    let columns = arrays.columns()?.checked().map_err(refused)?;
+    let facts = py.detach(|| -> Result<Vec<_>, String> {
+        let n_symbols = request.symbols.len();
+        let bars: Vec<model::Bar> = columns.bars(n_symbols).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        let one = |(n, params): (usize, &BTreeMap<String, f64>)| {
+            let plan = request.plan(params, false);
+            backtest::run(&plan, bars.iter().copied().map(Ok), 0).map_err(|e| format!("candidate {n}: {e}"))
+        };
+        candidates.par_iter().enumerate().map(one).collect()
+    });
+    let rows: Vec<_> = facts.map_err(refused)?.into_iter().map(|f| facts_dict(py, f)).collect::<PyResult<_>>()?;
+    PyList::new(py, rows)
+}
+
+/// Generates a synthetic market.
+#[pyfunction]
+fn generate<'py>(py: Python<'py>, spec: &str) -> PyResult<Bound<'py, PyDict>> {
+    let spec: MarketRequest = parse(spec).map_err(refused)?;
+    let bars = py.detach(|| sim::market::generate(&spec.into())).map_err(refused)?;
+    rows_dict(py, &bars)
+}
+
+/// The JSON Schema of every strategy's parameters, as one JSON object by strategy.
+#[pyfunction]
+fn schemas() -> PyResult<String> {
+    let mut all = BTreeMap::new();
+    for strategy in model::params::STRATEGIES {
+        all.insert(*strategy, StrategyParams::schema(strategy).map_err(refused)?);
+    }
+    serde_json::to_string(&all).map_err(refused)
+}
+
+/// Checks parameters against their schema and gives their hash.
+#[pyfunction]
+fn validate_params(strategy: &str, params: &str) -> PyResult<String> {
+    let values: BTreeMap<String, f64> = parse(params).map_err(refused)?;
+    StrategyParams::validate(strategy, &values).map(|p| p.sha256()).map_err(refused)
+}
+
+/// The Rust trading engine.
+#[pymodule]
+fn trading_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(run_backtest, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep, module)?)?;
+    module.add_function(wrap_pyfunction!(generate, module)?)?;
+    module.add_function(wrap_pyfunction!(schemas, module)?)?;
+    module.add_function(wrap_pyfunction!(validate_params, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+"""The Rust engine. Requests are JSON text (see `core.native`, the only importer); arrays go in and come out without copies."""
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+class BarArrays(TypedDict):
+    symbol: NDArray[np.int16]
+    opened_at_ns: NDArray[np.int64]
+    closed_at_ns: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+class Facts(TypedDict):
+    fills: NDArray[np.uint8]
+    trades: NDArray[np.uint8]
+    equity_at_ns: NDArray[np.int64]
+    equity: NDArray[np.float64]
+    days: NDArray[np.int64]
+    daily_pnl: NDArray[np.float64]
+    n_bars: int
+    n_fills: int
+    n_trades: int
+    n_wins: int
+    fees: float
+    slippage: float
+    net_pnl: float
+    params_sha256: str
+
+def backtest(request: str, bars: BarArrays) -> Facts: ...
+def sweep(request: str, candidates: str, bars: BarArrays) -> list[Facts]: ...
+def generate(spec: str) -> BarArrays: ...
+def schemas() -> str: ...
+def validate_params(strategy: str, params: str) -> str: ...
