@@ -1,0 +1,191 @@
+"""Whether a proposal may be tried at all. Free of evidence: form, bounds, step, freshness. Nothing is ever clamped.
+
+It also recognises narrowing: a change that only lowers caps on size, layers or inventory, at most 50 % below the last
+version that evidence stands behind, or only takes such a lowering back. A threshold or a stop is never narrowing,
+because skipping one entry makes room for another.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.errors import BadInput
+from core.model.proposal import Check, Edit, ParamVersion, Proposal
+from core.settings import GateSettings
+from strategies.gate.ports import Backtester
+from strategies.schema import ParamSpec, load_param_specs, strategy_names
+
+NARROWING_FLOOR = 0.5
+"""Share of the evidenced value below which lowering a cap needs evidence again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionFacts:
+    """What is known about the instance when the proposal comes in."""
+
+    active: ParamVersion | None
+    evidenced: Mapping[str, float] | None
+    """Parameters of the last version in force that is initial or passed the sealed test."""
+    refuted: Sequence[Proposal]
+    """Earlier proposals of the same content that were tried, or are being tried."""
+    queued: Sequence[Proposal]
+    """Other proposals of the instance that wait for the sealed test."""
+    on_the_way: Sequence[str]
+    """Deployments of the instance that are not in force yet, by id."""
+    touched_at: Mapping[str, datetime]
+    """By parameter: when it was last deployed or put to a sealed test."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The checks in order, and what kind of change it is."""
+
+    checks: tuple[Check, ...]
+    is_narrowing: bool
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The vetoes that spoke."""
+        return tuple(check for check in self.checks if check.veto and not check.passed)
+
+
+def check_admission(
+    proposal: Proposal, facts: AdmissionFacts, settings: GateSettings, backtester: Backtester
+) -> Admission:
+    """Return every check of the proposal; later ones are left out where an earlier failure makes them meaningless."""
+    form = _form_checks(proposal, facts)
+    if not all(check.passed for check in form):
+        return Admission(form, False)
+    specs = load_param_specs(proposal.strategy)
+    values = tuple(
+        check for edit in proposal.edits for check in _value_checks(edit, proposal, specs[edit.param], settings)
+    )
+    narrowing = facts.evidenced is not None and is_narrowing(proposal, facts.evidenced, specs)
+    rules = (_rules_check(proposal, backtester),) if all(check.passed for check in values) else ()
+    flow = (
+        _repeat_check(proposal, facts),
+        _one_at_a_time_check(facts, narrowing),
+        *(() if narrowing else _cooldown_checks(proposal, facts, settings)),
+    )
+    return Admission(form + values + rules + flow, narrowing)
+
+
+def changed_edits(proposal: Proposal) -> tuple[Edit, ...]:
+    """Return the edits that change something."""
+    return tuple(edit for edit in proposal.edits if proposal.base_params.get(edit.param) != edit.value)
+
+
+def is_narrowing(proposal: Proposal, evidenced: Mapping[str, float], specs: Mapping[str, ParamSpec]) -> bool:
+    """Return whether the change only lowers caps within the floor, or only takes such a lowering back."""
+    edits = changed_edits(proposal)
+    if not edits or any(specs[edit.param].risk != "cap" for edit in edits):
+        return False
+    others = (name for name, spec in specs.items() if spec.risk != "cap")
+    if any(proposal.base_params[name] != evidenced.get(name) for name in others):
+        return False
+    proven = {edit.param: evidenced.get(edit.param, math.nan) for edit in edits}
+    lower = all(NARROWING_FLOOR * proven[edit.param] <= edit.value < proposal.base_params[edit.param] for edit in edits)
+    back = all(proposal.base_params[edit.param] < edit.value <= proven[edit.param] for edit in edits)
+    return lower or back
+
+
+def _form_checks(proposal: Proposal, facts: AdmissionFacts) -> tuple[Check, ...]:
+    active = facts.active
+    if proposal.strategy not in strategy_names():
+        return (_check("strategy", False, f"there is no strategy '{proposal.strategy}'"),)
+    if active is None or active.strategy != proposal.strategy:
+        return (_check("instance", False, f"no instance {proposal.instance_id} runs {proposal.strategy}"),)
+    current = (active.version, active.sha256, active.params)
+    specs = load_param_specs(proposal.strategy)
+    names = [edit.param for edit in proposal.edits]
+    unknown = sorted(set(names) - set(specs))
+    return (
+        _check("instance", True, f"{proposal.instance_id} runs {proposal.strategy}"),
+        _check(
+            "base",
+            current == (proposal.base_version, proposal.base_sha256, proposal.base_params),
+            f"made for version {proposal.base_version}; version {active.version} is in force",
+        ),
+        _check(
+            "schema",
+            not unknown,
+            f"{proposal.strategy} has no parameter {', '.join(unknown)}" if unknown else "every parameter is known",
+        ),
+        _check("single_edits", len(set(names)) == len(names), "each parameter is named at most once"),
+        _check(
+            "finite",
+            all(math.isfinite(edit.value) for edit in proposal.edits) and math.isfinite(proposal.confidence),
+            "every value is a number",
+        ),
+        _check("changes", bool(changed_edits(proposal)), f"{len(changed_edits(proposal))} edits change something"),
+    )
+
+
+def _value_checks(edit: Edit, proposal: Proposal, spec: ParamSpec, settings: GateSettings) -> tuple[Check, ...]:
+    base = proposal.base_params[edit.param]
+    step, allowed = abs(edit.value - base), max(settings.max_step_share * abs(base), spec.step)
+    limit = spec.minimum if edit.value < spec.minimum else spec.maximum
+    bounds = f"{edit.param} = {edit.value:g}, allowed {spec.minimum:g} to {spec.maximum:g} {spec.unit}"
+    return (
+        Check("bounds", spec.minimum <= edit.value <= spec.maximum, edit.value, limit, bounds),
+        Check(
+            "grid",
+            spec.is_on_grid(edit.value),
+            edit.value,
+            spec.step,
+            f"{edit.param} = {edit.value:g} on the grid {spec.minimum:g} + k x {spec.step:g}",
+        ),
+        Check(
+            "step",
+            step <= allowed * (1 + 1e-9),
+            step,
+            allowed,
+            f"{edit.param} moves by {step:g} {spec.unit}; at most {allowed:g} at once",
+        ),
+    )
+
+
+def _rules_check(proposal: Proposal, backtester: Backtester) -> Check:
+    try:
+        backtester.validate(proposal.strategy, proposal.params)
+    except BadInput as error:
+        return _check("rules", False, error.message)
+    return _check("rules", True, "the parameters agree with each other")
+
+
+def _repeat_check(proposal: Proposal, facts: AdmissionFacts) -> Check:
+    others = [other for other in facts.refuted if other.proposal_id != proposal.proposal_id]
+    detail = f"the same change was tried as {others[0].proposal_id}" if others else "not tried before"
+    return _check("repeat", not others, detail)
+
+
+def _one_at_a_time_check(facts: AdmissionFacts, narrowing: bool) -> Check:
+    # Lowering a cap must not wait behind an idea that waits for its test.
+    waiting = [*facts.on_the_way, *(() if narrowing else (other.proposal_id for other in facts.queued))]
+    detail = f"{waiting[0]} is on its way for this instance" if waiting else "nothing else is on its way"
+    return _check("one_at_a_time", not waiting, detail)
+
+
+def _cooldown_checks(proposal: Proposal, facts: AdmissionFacts, settings: GateSettings) -> tuple[Check, ...]:
+    checks = []
+    for edit in changed_edits(proposal):
+        touched = facts.touched_at.get(edit.param)
+        if touched is None:
+            continue
+        age = (facts.now - touched) / timedelta(days=1)
+        checks.append(
+            Check(
+                "cooldown",
+                age >= settings.cooldown_days,
+                age,
+                float(settings.cooldown_days),
+                f"{edit.param} was last touched {age:.1f} days ago; {settings.cooldown_days} must pass",
+            )
+        )
+    return tuple(checks)
+
+
+def _check(name: str, passed: bool, detail: str) -> Check:
+    return Check(name, passed, None, None, detail)

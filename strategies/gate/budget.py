@@ -1,0 +1,59 @@
+"""The error budget of a quarter: how much chance of a false promotion the next sealed test may spend.
+
+level = (alpha_quarter / tests_per_quarter) * (1 + promotions this quarter), over KST calendar quarters. If no proposal
+is any good, the chance of any false promotion in a quarter is at most alpha_quarter (Bonferroni, whatever the
+dependence). The ledger's rows are the only state.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from core.clock import kst_day, kst_day_bounds
+from core.settings import GateSettings
+from core.store import ledger
+from core.store.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """Where the quarter stands. `level` is what the next test may use; zero when no test is left."""
+
+    quarter: str
+    alpha_quarter: float
+    tests_per_quarter: int
+    tests_used: int
+    promotions: int
+    level: float
+    renews_at: datetime
+
+    @property
+    def tests_left(self) -> int:
+        """How many sealed tests the quarter still allows."""
+        return max(0, self.tests_per_quarter - self.tests_used)
+
+
+def quarter_bounds(at: datetime) -> tuple[str, datetime, datetime]:
+    """Return name (`2026Q1`), start and end in UTC of the KST calendar quarter that holds `at`."""
+    on = kst_day(at)
+    quarter = (on.month - 1) // 3
+    first = date(on.year, quarter * 3 + 1, 1)
+    following = date(on.year + 1, 1, 1) if quarter == 3 else date(on.year, quarter * 3 + 4, 1)
+    return f"{on.year}Q{quarter + 1}", kst_day_bounds(first)[0], kst_day_bounds(following)[0]
+
+
+def read_budget(session: Session, at: datetime, settings: GateSettings) -> BudgetState:
+    """Return the state of the quarter that holds `at`, from the ledger."""
+    name, start_at, end_at = quarter_bounds(at)
+    tests = [row for row in ledger.since(session, start_at, "sealed_test") if row.at < end_at]
+    promotions = [row for row in ledger.since(session, start_at, "promotion") if row.at < end_at]
+    left = len(tests) < settings.tests_per_quarter
+    level = settings.alpha_quarter / settings.tests_per_quarter * (1 + len(promotions)) if left else 0.0
+    return BudgetState(
+        quarter=name,
+        alpha_quarter=settings.alpha_quarter,
+        tests_per_quarter=settings.tests_per_quarter,
+        tests_used=len(tests),
+        promotions=len(promotions),
+        level=level,
+        renews_at=end_at,
+    )

@@ -1,0 +1,182 @@
+"""The screen on seen data: cheap, and no claim. It vetoes what is plainly worse and ranks the rest.
+
+Vetoes: paired mean not above zero at 1.5 x costs, a gain that its neighbours do not share, too few changed trades, a
+worse crash. The deflated Sharpe ratio and the probability of overfitting are shown and veto nothing: the sealed test
+avoids the question of how many trials there were.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.metrics import deflated_sharpe_of
+from core.model.proposal import Check, Fold, Outcome, Proposal
+from core.settings import GateSettings
+from strategies.gate.admission import changed_edits
+from strategies.gate.ports import DailyFacts, Series
+from strategies.gate.split import day_of_number
+from strategies.gate.statistics import MIN_DAYS, overfitting_probability, paired_difference, paired_test
+from strategies.gate.stress import stress_check
+from strategies.schema import ParamSpec
+
+N_FOLDS = 6
+STATISTIC = "screen_t"
+"""The check that ranks survivors: mean of d over its standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The candidate with one changed parameter moved by one grid step."""
+
+    param: str
+    params: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenRuns:
+    """All backtests of a screen, on the same bars with the same costs; the stressed ones day by day."""
+
+    incumbent: DailyFacts
+    candidate: DailyFacts
+    neighbours: Sequence[tuple[Neighbour, DailyFacts]]
+    stressed_incumbent: Sequence[Series]
+    stressed_candidate: Sequence[Series]
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenResult:
+    """What the screen found."""
+
+    outcome: Outcome
+    deciding: str
+    checks: tuple[Check, ...]
+
+
+def neighbours_of(proposal: Proposal, specs: Mapping[str, ParamSpec]) -> list[Neighbour]:
+    """Return the candidates one grid step away in each changed parameter, inside the bounds, without the incumbent.
+
+    The incumbent is left out because its gain over itself is zero by definition and says nothing of a plateau.
+    """
+    found = []
+    for edit in changed_edits(proposal):
+        spec = specs[edit.param]
+        for shift in (-1, 1):
+            value = spec.at_index(spec.grid_index(edit.value) + shift)
+            params = {**proposal.params, edit.param: value}
+            if spec.minimum <= value <= spec.maximum and params != proposal.base_params:
+                found.append(Neighbour(edit.param, params))
+    return found
+
+
+def judge_screen(runs: ScreenRuns, settings: GateSettings, n_trials: int) -> ScreenResult:
+    """Return queued, refused, or inconclusive, with every number. `n_trials` counts this screen's own backtests too."""
+    if runs.candidate.days.size < MIN_DAYS:
+        needed = f"{runs.candidate.days.size} seen days are there and {MIN_DAYS} are needed"
+        return ScreenResult("inconclusive", f"too few to tell: {needed}", (_days_check(runs),))
+    if not np.array_equal(runs.candidate.days, runs.incumbent.days):
+        return ScreenResult("refused", "candidate and incumbent were not run on the same days", (_days_check(runs),))
+    d = paired_difference(runs.candidate.pnl_usd, runs.incumbent.pnl_usd)
+    if isinstance(d, str):
+        failed = Check("paired_mean", False, None, 0.0, d)
+        return ScreenResult("refused", f"no comparison: {d}", (_days_check(runs), failed))
+    mean = float(d.mean())
+    checks = (
+        _days_check(runs),
+        Check(
+            "paired_mean",
+            mean > 0,
+            mean,
+            0.0,
+            f"{mean:+.2f} USD a day at equal volatility, at {settings.cost_multiple:g} x costs",
+        ),
+        _plateau_check(runs, mean, settings),
+        _changed_trades_check(runs, settings),
+        stress_check(runs.stressed_candidate, runs.stressed_incumbent),
+        *_shown_checks(runs, d, n_trials),
+    )
+    failed_checks = [check for check in checks if check.veto and not check.passed]
+    if failed_checks:
+        return ScreenResult("refused", f"{failed_checks[0].name}: {failed_checks[0].detail}", checks)
+    return ScreenResult("queued", f"{mean:+.2f} USD a day on {d.size} seen days; waits for its sealed test", checks)
+
+
+def folds_of(runs: ScreenRuns) -> tuple[Fold, ...]:
+    """Return six blocks of seen days in a row with what both made, in USD; fewer than six days give none."""
+    days = runs.candidate.days
+    if days.size < N_FOLDS or not np.array_equal(days, runs.incumbent.days):
+        return ()
+    return tuple(
+        Fold(
+            day_of_number(days[block[0]]).isoformat(),
+            day_of_number(days[block[-1]]).isoformat(),
+            float(runs.incumbent.pnl_usd[block].sum()),
+            float(runs.candidate.pnl_usd[block].sum()),
+        )
+        for block in np.array_split(np.arange(days.size), N_FOLDS)
+    )
+
+
+def _days_check(runs: ScreenRuns) -> Check:
+    n_days = int(runs.candidate.days.size)
+    return Check("seen_days", n_days >= MIN_DAYS, float(n_days), float(MIN_DAYS), f"{n_days} seen days")
+
+
+def _plateau_check(runs: ScreenRuns, mean: float, settings: GateSettings) -> Check:
+    gains = []
+    for _, facts in runs.neighbours:
+        d = paired_difference(facts.pnl_usd, runs.incumbent.pnl_usd)
+        # A neighbour that cannot be compared shares no gain.
+        gains.append(0.0 if isinstance(d, str) else float(d.mean()))
+    if not gains:
+        return Check("plateau", True, None, settings.plateau_share, "no neighbour inside the bounds to ask")
+    if mean <= 0:
+        return Check("plateau", False, None, settings.plateau_share, "there is no gain for neighbours to share")
+    share = float(np.median(gains)) / mean
+    return Check(
+        "plateau",
+        share >= settings.plateau_share,
+        share,
+        settings.plateau_share,
+        f"the middle one of {len(gains)} neighbours keeps {share:.0%} of the gain",
+    )
+
+
+def _changed_trades_check(runs: ScreenRuns, settings: GateSettings) -> Check:
+    n_changed = len(runs.candidate.trades ^ runs.incumbent.trades)
+    return Check(
+        "changed_trades",
+        n_changed >= settings.min_changed_trades,
+        float(n_changed),
+        float(settings.min_changed_trades),
+        f"{n_changed} round trips differ; {settings.min_changed_trades} are needed",
+    )
+
+
+def _shown_checks(runs: ScreenRuns, d: Series, n_trials: int) -> tuple[Check, ...]:
+    t = float(d.mean()) / (float(d.std(ddof=1)) / math.sqrt(d.size))
+    dsr = deflated_sharpe_of(d, n_trials)
+    tried = [runs.candidate.pnl_usd, runs.incumbent.pnl_usd, *(facts.pnl_usd for _, facts in runs.neighbours)]
+    pbo = overfitting_probability(np.array(tried)) if len({series.size for series in tried}) == 1 else None
+    p_value = paired_test(runs.candidate.pnl_usd, runs.incumbent.pnl_usd).p_value
+    return (
+        Check(STATISTIC, True, t, None, f"mean over standard error {t:.2f}; ranks the queue", veto=False),
+        Check("seen_p", True, p_value, None, "p on seen days; searched data, so no evidence", veto=False),
+        Check(
+            "deflated_sharpe",
+            dsr is not None and dsr >= 0.95,
+            dsr,
+            0.95,
+            f"chance that it beats the best of {n_trials} unskilled trials",
+            veto=False,
+        ),
+        Check(
+            "overfitting",
+            pbo is not None and pbo <= 0.2,
+            pbo,
+            0.2,
+            f"probability of overfitting among {len(tried)} configurations",
+            veto=False,
+        ),
+    )

@@ -1,0 +1,67 @@
+"""The sealed test: the one that spends the error budget, on days that no prompt, metric or search has seen.
+
+One bit comes out for the proposer: the state of the proposal. The numbers stay in the verdict, for people.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.model.proposal import Check, Outcome
+from strategies.gate.budget import BudgetState
+from strategies.gate.ports import DailyFacts
+from strategies.gate.statistics import PairedTest, paired_test
+
+
+@dataclass(frozen=True, slots=True)
+class SealedResult:
+    """What the sealed test found. `is_spent` tells whether it used up one of the quarter's tests."""
+
+    outcome: Outcome
+    deciding: str
+    checks: tuple[Check, ...]
+    is_spent: bool
+
+
+def judge_sealed_runs(
+    candidate: DailyFacts, incumbent: DailyFacts, budget: BudgetState, n_needed_days: int
+) -> SealedResult:
+    """Return accepted when p is at most the level on enough days, else inconclusive. What ran is spent."""
+    if not np.array_equal(candidate.days, incumbent.days):
+        return _not_accepted("candidate and incumbent were not run on the same days", ())
+    test = paired_test(candidate.pnl_usd, incumbent.pnl_usd)
+    days = Check("sealed_days", test.n_days >= n_needed_days, float(test.n_days), float(n_needed_days), "sealed days")
+    if not days.passed:
+        return _not_accepted(f"{test.n_days} sealed days could be run and {n_needed_days} are needed", (days,))
+    if test.p_value is None:
+        return _not_accepted(f"no p-value on {test.n_days} sealed days: {test.refusal}", (days,))
+    accepted = test.p_value <= budget.level
+    checks = (days, *_figures(test, budget))
+    sign = "<=" if accepted else ">"
+    deciding = (
+        f"p = {test.p_value:.4f} {sign} {budget.level:.4f} on {test.n_days} sealed days, "
+        f"annual IR {test.annual_ir or 0.0:.1f}"
+    )
+    return SealedResult("accepted" if accepted else "inconclusive", deciding, checks, True)
+
+
+def _figures(test: PairedTest, budget: BudgetState) -> tuple[Check, ...]:
+    p_value = test.p_value if test.p_value is not None else 1.0
+    return (
+        Check("p_value", p_value <= budget.level, test.p_value, budget.level, "one-sided, the worse of both methods"),
+        Check("p_block", True, test.p_block, None, "t-test on 24 block means", veto=False),
+        Check("p_hac", True, test.p_hac, None, "normal with a Bartlett long-run variance", veto=False),
+        Check("annual_ir", True, test.annual_ir, None, "information ratio of the difference, a year", veto=False),
+        Check(
+            "budget",
+            True,
+            float(budget.tests_used + 1),
+            float(budget.tests_per_quarter),
+            f"test {budget.tests_used + 1} of {budget.tests_per_quarter} in {budget.quarter}",
+            veto=False,
+        ),
+    )
+
+
+def _not_accepted(deciding: str, checks: tuple[Check, ...]) -> SealedResult:
+    return SealedResult("inconclusive", deciding, checks, True)
