@@ -59,10 +59,10 @@ class CostSettings(Section):
 class RiskSettings(Section):
     """The engine's hard limits, in quote currency (USD)."""
 
-    capital_usd: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
-    max_order_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(50_000)
-    max_position_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(60_000)
-    max_gross_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(250_000)
+    capital_usd: Annotated[Decimal, Field(gt=0)] = Decimal(20_000)
+    max_order_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(10_000)
+    max_position_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(12_000)
+    max_gross_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(60_000)
     price_collar_bps: Annotated[float, Field(gt=0, le=10_000)] = 500.0
 
 
@@ -212,7 +212,7 @@ class Settings(Section):
     instances: tuple[InstanceSettings, ...] = (
         InstanceSettings(instance_id="mm-1", strategy="market_making", capital_share=0.4),
         InstanceSettings(instance_id="momentum-1", strategy="momentum_scalping", capital_share=0.4),
-        InstanceSettings(instance_id="sma-1", strategy="sma_cross", capital_share=0.2),
+        InstanceSettings(instance_id="sma-1", strategy="sma_cross", capital_share=0.2, params={"size": 0.02}),
     )
     analyzer: AnalyzerSettings = AnalyzerSettings()
     gate: GateSettings = GateSettings()

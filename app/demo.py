@@ -1,0 +1,69 @@
+"""The whole loop on a made market: no key, no network, the same bytes for the same seed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+
+from app.home import Home
+from app.replay import Plan, Summary, plan_run, run_in_loop
+from app.virtual import Progress
+from core.clock import VirtualClock
+from core.settings import Settings
+from market import synthetic
+from market.bars import BarArchive
+
+HISTORY_DAYS = 910
+DAYS = 28
+DONE = "demo.json"
+
+
+def demo_settings(settings: Settings, home: Path) -> Settings:
+    """Return the settings of a demo: everything embedded, nothing outside this process tree."""
+    changed = {
+        "home": home,
+        "mode": "demo",
+        "store": {"url": ""},
+        "analyzer": {**settings.analyzer.model_dump(), "api_key": "", "provider": "deepseek"},
+        "sources": {name: "" for name in type(settings.sources).model_fields if name.endswith("_url")}
+        | {"file": Home(home).context},
+        "schedule": {**settings.schedule.model_dump(), "monitor_minutes": 60},
+        "telegram": {},
+        "redis": {},
+    }
+    return Settings.model_validate({**settings.model_dump(), **changed})
+
+
+def finished(home: Path) -> Summary | None:
+    """Return the summary of a demo that ran to its end in `home`, else None."""
+    path = home / DONE
+    return msgspec.json.decode(path.read_bytes(), type=Summary) if path.is_file() else None
+
+
+def run_demo(
+    settings: Settings, home: Home, seed: int, days: int, on_progress: Callable[[Progress], None], resume: bool = False
+) -> Summary:
+    """Make the market, run every simulated day, and return what happened."""
+    plan = _existing_plan(home) if resume else None
+    if plan is None:
+        plan = _make_market(settings, home, seed, days)
+    summary = run_in_loop(settings, home, plan, on_progress)
+    (home.path / DONE).write_text(json.dumps(asdict(summary)), encoding="utf-8")
+    return summary
+
+
+def _make_market(settings: Settings, home: Home, seed: int, days: int) -> Plan:
+    total = HISTORY_DAYS + settings.gate.embargo_days + days + 2
+    market = synthetic.demo_market(seed, total)
+    synthetic.write_market(market, home.bars, home.context)
+    archive = BarArchive(home.bars, VirtualClock(market.end_at))
+    plan = plan_run(settings, archive, archive.symbols(), seed, HISTORY_DAYS, days)
+    (home.path / "plan.json").write_bytes(msgspec.json.encode(plan))
+    return plan
+
+
+def _existing_plan(home: Home) -> Plan | None:
+    path = home.path / "plan.json"
+    return msgspec.json.decode(path.read_bytes(), type=Plan) if path.is_file() else None

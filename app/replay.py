@@ -1,0 +1,189 @@
+"""Recorded or made bars become a run: import, history, day one, feed, and the summary at the end."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from app.engine_process import write_engine_config
+from app.home import Home
+from app.virtual import Progress, VirtualRun
+from app.wiring import Rooms, build_rooms
+from core import native
+from core.clock import KST, SystemClock, VirtualClock, kst_day_bounds
+from core.errors import BadInput
+from core.model.canonical import sha256_of
+from core.settings import Settings
+from core.store import Session, deployments, frames, param_versions, proposals, reports, setting_facts, trades, verdicts
+from market.bars import BarArchive
+
+MIN_DAYS_LEFT = 30
+CYCLE_MINUTES = 45
+"""The last day's cycles run until so long after midnight KST."""
+WARMUP_BARS = 1_200
+PLAN = "run_plan"
+_SYMBOL = re.compile(r"([A-Z0-9]{4,20})\.(?:parquet|csv)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run covers. Kept in the store, so that a killed run goes on as it was begun."""
+
+    seed: int
+    start_at: datetime
+    end_at: datetime
+    history_days: int
+    symbols: tuple[str, ...]
+
+    @property
+    def n_days(self) -> int:
+        """Simulated KST days."""
+        return (self.end_at - self.start_at).days
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did. Everything but `wall_s` derives from the seed and the bars."""
+
+    seed: int
+    simulated_days: int
+    trades: int
+    proposals: dict[str, int]
+    deployments: int
+    rollbacks: int
+    report_sha256: str
+    wall_s: float
+    bars: int
+    daily_reports: int
+    weekly_reports: int
+
+
+def symbol_of(path: Path) -> str:
+    """Return the symbol at the end of a file's name, as in `binance_perp_1m_BTCUSDT.parquet`; else BadInput."""
+    if (match := _SYMBOL.search(path.name)) is None:
+        raise BadInput(f"the name of {path} does not end in a symbol", "Rename it like binance_1h_BTCUSDT.parquet")
+    return match[1]
+
+
+def empty_home(settings: Settings) -> Home:
+    """Return a home without anything of an earlier run in it. Refuses a directory that is no home of ours."""
+    home = Home(settings.home)
+    if home.path.is_dir() and any(home.path.iterdir()):
+        if not any((home.path / name).exists() for name in ("xcrack.db", "bars", "engine.json")):
+            raise BadInput(f"{home.path} holds files that are not a run's", "Name an empty directory with --home")
+        shutil.rmtree(home.path)
+    return home.create()
+
+
+def plan_run(
+    settings: Settings, archive: BarArchive, symbols: Sequence[str], seed: int, history: int, days: int | None
+) -> Plan:
+    """Return what to run over the archive's shared span.
+
+    `history` days plus the embargo come before day one; they are left out where fewer than 30 days would remain.
+    Raises BadInput when not even one whole KST day is shared by all symbols.
+    """
+    span_start, span_end = archive.span(symbols)
+    last_end, _ = kst_day_bounds(span_end.astimezone(KST).date())
+    before = history + settings.gate.embargo_days if history else 0
+    start_at = _next_midnight(span_start + timedelta(days=max(before, 1)))
+    if (last_end - start_at).days < MIN_DAYS_LEFT and before:
+        history, start_at = 0, _next_midnight(span_start)
+    if days is not None:
+        last_end = min(last_end, start_at + timedelta(days=days))
+    if last_end <= start_at:
+        shared = f"{span_start:%Y-%m-%d %H:%M} to {span_end:%Y-%m-%d %H:%M} UTC"
+        raise BadInput(f"the bars of {', '.join(symbols)} share only {shared}", "At least one whole KST day is needed")
+    return Plan(seed, start_at, last_end, history, tuple(symbols))
+
+
+def _next_midnight(at: datetime) -> datetime:
+    start, end = kst_day_bounds(at.astimezone(KST).date())
+    return start if start == at else end
+
+
+async def run_plan(settings: Settings, home: Home, plan: Plan, on_progress: Callable[[Progress], None]) -> Summary:
+    """Run a plan from an empty store, or go on with the one in `home`; returns what it did."""
+    wall = SystemClock()
+    began = wall.monotonic()
+    clock = VirtualClock(plan.start_at)
+    end_at = plan.end_at + timedelta(minutes=CYCLE_MINUTES)
+    rooms = build_rooms(settings, home, clock, plan.symbols, plan.start_at)
+    try:
+        _begin(settings, home, rooms, plan, clock, end_at)
+        run = VirtualRun(settings, home, rooms, clock, plan.start_at, end_at, on_progress)
+        bars = await run.drive()
+        with rooms.store.session() as session:
+            summary = summarize(session, plan, bars, round(wall.monotonic() - began, 3))
+    finally:
+        rooms.close()
+    return summary
+
+
+def _begin(settings: Settings, home: Home, rooms: Rooms, plan: Plan, clock: VirtualClock, end_at: datetime) -> None:
+    """Set the clock to where the store stands; on an empty store, set up versions, history split, feed and engine."""
+    with rooms.store.session() as session:
+        begun = setting_facts.get(session, PLAN, Plan)
+        reached = frames.reached_at(session, "engine-1")
+    if begun is not None:
+        if begun != plan:
+            raise BadInput(f"{home.path} holds another run", "Name another --home, or leave --resume out")
+        clock.advance_to(max(reached or plan.start_at, plan.start_at))
+        return
+    feed_archive = BarArchive(home.bars, VirtualClock(end_at))
+    warmup = timedelta(milliseconds=feed_archive.interval_ms * WARMUP_BARS)
+    bars = feed_archive.load(plan.symbols, plan.start_at - warmup, end_at)
+    native.write_feed(home.feed, bars)
+    with rooms.store.session() as session:
+        rooms.rollout.ensure_initial(session, settings.instances)
+        rooms.gate.split_history(session, plan.start_at)
+        versions = param_versions.all_active(session)
+        rate, _ = rooms.usd_krw(session, plan.start_at)
+        write_engine_config(
+            settings, home, bars=bars, versions=versions, pace="granted", trade_from=plan.start_at, krw_per_usd=rate
+        )
+        setting_facts.put(session, PLAN, plan, plan.start_at)
+
+
+def summarize(session: Session, plan: Plan, bars: int, wall_s: float) -> Summary:
+    """Return the run's counts. `accepted` counts every proposal that passed the sealed test, whatever came after."""
+    counts = dict.fromkeys(("accepted", "refused", "inconclusive", "queued", "narrowed", "expired"), 0)
+    for proposal in proposals.latest(session, 1_000_000):
+        judged = verdicts.for_proposal(session, proposal.proposal_id)
+        if any(v.stage == "sealed" and v.outcome == "accepted" for v in judged):
+            counts["accepted"] += 1
+        elif any(v.outcome == "narrowed" for v in judged):
+            counts["narrowed"] += 1
+        elif proposal.state in counts:
+            counts[proposal.state] += 1
+    sent = deployments.latest(session, 1_000_000)
+    written = sorted((r.kind, r.on.isoformat(), r.language, r.sha256) for r in reports.list(session, 1_000_000))
+    return Summary(
+        seed=plan.seed,
+        simulated_days=plan.n_days,
+        trades=trades.count(session),
+        proposals=counts,
+        deployments=sum(
+            1 for d in sent if d.acked_at is not None and d.state != "rejected" and d.proposal_id is not None
+        ),
+        rollbacks=sum(1 for d in sent if d.acked_at is not None and d.proposal_id is None),
+        report_sha256=sha256_of(written),
+        wall_s=wall_s,
+        bars=bars,
+        daily_reports=len({on for kind, on, _, _ in written if kind == "daily"}),
+        weekly_reports=len({on for kind, on, _, _ in written if kind == "weekly"}),
+    )
+
+
+def demo_object(summary: Summary) -> dict[str, Any]:
+    """Return the demo's object: the replay's without what only a replay counts."""
+    return {k: v for k, v in asdict(summary).items() if k not in {"bars", "daily_reports", "weekly_reports"}}
+
+
+def run_in_loop(settings: Settings, home: Home, plan: Plan, on_progress: Callable[[Progress], None]) -> Summary:
+    """Run a plan to its end in an event loop of its own."""
+    return asyncio.run(run_plan(settings, home, plan, on_progress))
