@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from core.errors import Corrupt
+from core.store.once import insert_new
 from core.store.session import Session
 from core.store.work_tables import setting_fact as table
 
@@ -15,9 +16,8 @@ T = TypeVar("T")
 
 def put(session: Session, name: str, value: Any, at: datetime) -> None:
     """Keep `value` under `name` in place of what was there. Never for secrets."""
-    query = update(table).where(table.c.name == name).values(value=value, at=at)
-    if session.execute(query.returning(table.c.name)).first() is None:
-        session.execute(insert(table).values(name=name, value=value, at=at))
+    if not insert_new(session, table, {"name": name, "value": value, "at": at}):
+        session.execute(update(table).where(table.c.name == name).values(value=value, at=at))
 
 
 def get(session: Session, name: str, kind: type[T]) -> T | None:
