@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from core.clock import Clock, require_utc
 from core.errors import BadInput, Corrupt, UnknownName
+from core.native import Bars
 from market.candles import (
     INTERVALS,
     Candles,
@@ -33,9 +34,6 @@ from market.candles import (
     no_candles,
     require_symbol,
 )
-
-if TYPE_CHECKING:
-    from core.native import Bars
 
 _COLUMNS = ("open", "high", "low", "close", "volume")
 _ROW_GROUP = 65_536
@@ -137,13 +135,11 @@ class BarArchive:
             filters.append(("ts", ">", ms_of(start_at) - interval_ms))
         return self._read(symbol, interval_ms, filters)
 
-    def load(self, symbols: Sequence[str], start_at: datetime, end_at: datetime) -> "Bars":
+    def load(self, symbols: Sequence[str], start_at: datetime, end_at: datetime) -> Bars:
         """Return the bars that closed after `start_at` and at or before `end_at`, sorted by closing time and symbol.
 
         `Bars.symbol` counts in the order of `symbols`. Raises BadInput for an `end_at` later than the clock.
         """
-        from core.native import Bars
-
         series = [self.candles(symbol, start_at, end_at) for symbol in symbols]
         facts = [self.facts(symbol) for symbol in symbols]
         together = no_candles()
