@@ -83,9 +83,8 @@ class FeedbackScheduler:
         if not self._cycles.acquire(blocking=False):
             return
         try:
-            for job, window in self._windows():
-                self._give_up(job, now - window, now)
             for due_at, job in self._due(now):
+                _log.info("cycle_due", job=job, scheduled_for=due_at.isoformat())
                 self._run(job, due_at, now - due_at > LATE_AFTER)
         finally:
             self._cycles.release()
@@ -115,29 +114,32 @@ class FeedbackScheduler:
                 yield at
             on += timedelta(days=1)
 
-    def _unsettled(self, session: Session, job: str, until: datetime) -> list[datetime]:
+    def _due(self, now: datetime) -> list[tuple[datetime, str]]:
+        """Return what is to be run, oldest first, after recording what is too old to be run."""
+        due = []
+        with self._store.session() as session:
+            first = self._first_tick_at(session, now)
+            for job, window in self._windows():
+                ended = jobs.ended_since(session, job, first)
+                unsettled = [at for at in self._due_times(job, first, now) if at not in ended]
+                self._give_up(session, job, [at for at in unsettled if at < now - window], now)
+                due += [(at, job) for at in unsettled if at >= now - window]
+        return sorted(due)
+
+    def _first_tick_at(self, session: Session, now: datetime) -> datetime:
         first = setting_facts.get(session, FIRST_TICK_FACT, datetime)
         if first is None:
-            first = self._clock.now()
-            setting_facts.put(session, FIRST_TICK_FACT, first, first)
-        ended = jobs.ended_since(session, job, first)
-        return [at for at in self._due_times(job, first, until) if at not in ended]
+            setting_facts.put(session, FIRST_TICK_FACT, now, now)
+        return first or now
 
-    def _due(self, now: datetime) -> list[tuple[datetime, str]]:
-        with self._store.session() as session:
-            return sorted((at, job) for job, _ in self._windows() for at in self._unsettled(session, job, now))
-
-    def _give_up(self, job: str, before: datetime, now: datetime) -> None:
+    def _give_up(self, session: Session, job: str, too_old: list[datetime], now: datetime) -> None:
         """Record what fell out of the catch-up window, with one alert for each outcome."""
-        with self._store.session() as session:
-            missed = self._unsettled(session, job, before - timedelta(microseconds=1))
-            ended = [run for at in missed if (run := jobs.give_up(session, job, at, now))]
-            for outcome in ("skipped", "failed"):
-                if runs := [run for run in ended if run.state == outcome]:
-                    self._on_problem(session, _fallen_out(job, outcome, runs))
+        ended = [run for at in too_old if (run := jobs.give_up(session, job, at, now))]
+        for outcome in ("skipped", "failed"):
+            if runs := [run for run in ended if run.state == outcome]:
+                self._on_problem(session, _fallen_out(job, outcome, runs))
 
     def _run(self, job: str, due_at: datetime, late: bool) -> None:
-        _log.info("job_due", job=job, scheduled_for=due_at.isoformat(), late=late)
         try:
             self._jobs[job](due_at, late)
         except Exception as error:
