@@ -1,0 +1,114 @@
+"""Live against a backtest of the same day: same code, parameters, candles and costs must give the same P&L.
+
+What a backtest cannot know is never guessed at: such an instance is left out, with the reason.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from core.clock import to_ns
+from core.settings import CostSettings
+from feedback.day import DayRows, InstanceDay
+from feedback.results import equity_change_usd
+from market.bars import BarArchive
+
+if TYPE_CHECKING:
+    from core.native import Bars
+
+WARM_UP = timedelta(days=10)
+"""Candles before the day that fill the strategy's windows; it trades from the day's start on."""
+
+DayBacktest = Callable[[str, Mapping[str, float], "Bars", CostSettings, Decimal, int, date], float | None]
+"""Strategy, parameters, bars, costs, capital, first trading time in ns, KST day -> that day's P&L in USD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The gap in USD over the instances that can be reproduced, None when none can, and why others cannot."""
+
+    gap_usd: float | None
+    left_out: tuple[tuple[str, str], ...]
+    """Instance id and reason."""
+
+
+def measure_parity(
+    rows: DayRows,
+    symbols: Mapping[str, Sequence[str]],
+    archive: BarArchive,
+    costs: CostSettings,
+    backtest: DayBacktest,
+) -> Parity:
+    """Return live equity change minus the backtest's over the day's reproducible instances."""
+    gaps: list[float] = []
+    left_out: list[tuple[str, str]] = []
+    for instance in rows.instances:
+        reason = why_not_reproducible(instance, rows)
+        if reason is not None:
+            left_out.append((instance.instance_id, reason))
+            continue
+        names = symbols.get(instance.instance_id, ())
+        expected_usd = _expected_usd(instance, rows, names, archive, costs, backtest)
+        if expected_usd is None:
+            left_out.append((instance.instance_id, "no_bars"))
+        else:
+            gaps.append(float(equity_change_usd(instance.before, instance.after)) - expected_usd)
+    return Parity(sum(gaps) if gaps else None, tuple(left_out))
+
+
+def why_not_reproducible(instance: InstanceDay, rows: DayRows) -> str | None:
+    """Return the reason why no backtest can reproduce an instance's day, or None when one can."""
+    if instance.before is None or instance.before.at < rows.start_at - timedelta(hours=1):
+        return "not_marked_at_start"
+    if instance.after.at < rows.end_at - timedelta(hours=1):
+        return "not_marked_at_end"
+    if instance.version is None:
+        return "version_unknown"
+    if any(mark.params_version != instance.version.version for mark in instance.drawn):
+        return "version_changed"
+    if any(qty != 0 for qty in instance.before.positions.values()):
+        return "position_carried_over_midnight"
+    if instance.n_held_back:
+        return "advice_held_back"
+    return None
+
+
+def native_day_backtest(
+    strategy: str,
+    params: Mapping[str, float],
+    bars: "Bars",
+    costs: CostSettings,
+    capital_usd: Decimal,
+    trade_from_ns: int,
+    on: date,
+) -> float | None:
+    """Return a day's P&L in USD from the engine's own backtest, or None when its bars do not hold the day."""
+    from core.native import Costs, backtest
+
+    rates = Costs(costs.maker_fee_bps, costs.taker_fee_bps, costs.slippage_bps)
+    facts = backtest(strategy, params, bars, rates, capital_usd, trade_from_ns=trade_from_ns)
+    day_number = (on - date(1970, 1, 1)).days
+    for number, pnl_usd in zip(facts.days, facts.daily_pnl_usd, strict=True):
+        if int(number) == day_number:
+            return float(pnl_usd)
+    return None
+
+
+def _expected_usd(
+    instance: InstanceDay,
+    rows: DayRows,
+    symbols: Sequence[str],
+    archive: BarArchive,
+    costs: CostSettings,
+    backtest: DayBacktest,
+) -> float | None:
+    assert instance.version is not None
+    if not symbols or not set(symbols) <= set(archive.symbols()):
+        return None
+    bars = archive.load(symbols, rows.start_at - WARM_UP, rows.end_at)
+    if len(bars.closed_at_ns) == 0:
+        return None
+    params, capital_usd = instance.version.params, instance.after.capital_usd
+    return backtest(instance.strategy, params, bars, costs, capital_usd, to_ns(rows.start_at), rows.on)
