@@ -1,10 +1,11 @@
 """The trial ledger, append-only, hash-chained: thresholds, boundaries, trials and tests are rows before they count."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from core.model.canonical import canonical_json
 from core.model.proposal import LedgerRow
@@ -47,10 +48,14 @@ def since(session: Session, start_at: datetime, kind: str) -> list[LedgerRow]:
     return [fields_of(row, LedgerRow) for row in session.execute(query)]
 
 
+def tried_params(session: Session, strategy: str) -> frozenset[str]:
+    """Return the hashes of every parameter set of the strategy that was ever backtested by the gate."""
+    return frozenset(json.loads(row.payload)["params_sha256"] for row in rows(session, "backtest", strategy))
+
+
 def count_trials(session: Session, strategy: str) -> int:
-    """Return how many backtests of the strategy the ledger holds: the N of the deflated Sharpe ratio."""
-    query = select(func.count()).where(table.c.kind == "backtest", table.c.strategy == strategy)
-    return int(session.execute(query).scalar_one())
+    """Return how many parameter sets of the strategy were tried: the N of the deflated Sharpe ratio."""
+    return len(tried_params(session, strategy))
 
 
 def verify(session: Session) -> ChainFault | None:

@@ -1,11 +1,9 @@
 """Verdicts. The sealed stage's numbers are for people: nothing that builds a dataset or a prompt reads this table."""
 
-from typing import get_args
-
 from sqlalchemy import select
 
 from core.errors import UnknownName
-from core.model.proposal import Stage, Verdict
+from core.model.proposal import Verdict
 from core.store.once import add_value, value_or_none, values_of
 from core.store.session import Session
 from core.store.tables import verdict as table
@@ -40,12 +38,6 @@ def for_proposal(session: Session, proposal_id: str) -> list[Verdict]:
     """Return the verdicts on one proposal, oldest first."""
     query = select(table.c.detail).where(table.c.proposal_id == proposal_id).order_by(table.c.decided_at, table.c.stage)
     return values_of(session, query, Verdict, table)
-
-
-def last_stage(session: Session, proposal_id: str) -> Stage | None:
-    """Return the last stage that judged the proposal, and nothing else of its verdict; None before the first."""
-    stages = [verdict.stage for verdict in for_proposal(session, proposal_id)]
-    return max(stages, key=get_args(Stage).index) if stages else None
 
 
 def latest(session: Session, limit: int) -> list[Verdict]:

@@ -1,20 +1,16 @@
 """What the gate needs from outside: bars of the past, and a machine that plays a strategy over them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from core.native import Bars
 from core.settings import CostSettings
-
-if TYPE_CHECKING:
-    from core.native import Bars
 
 Series = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int64]
@@ -32,6 +28,14 @@ class DailyFacts:
     slippage_usd: float
     trades: frozenset[tuple[float, ...]]
     """The round trips as comparable tuples; empty in a sweep, which does not keep them."""
+
+    def day_texts(self) -> tuple[str, ...]:
+        """Return the days as ISO dates."""
+        return tuple((date(1970, 1, 1) + timedelta(days=int(number))).isoformat() for number in self.days)
+
+    def equity(self, capital_usd: float) -> tuple[float, ...]:
+        """Return capital plus the profit so far at the end of each day."""
+        return tuple(float(value) for value in capital_usd + np.cumsum(self.pnl_usd))
 
 
 class BarSource(Protocol):

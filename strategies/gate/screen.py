@@ -16,7 +16,6 @@ from core.model.proposal import Check, Fold, Outcome, Proposal
 from core.settings import GateSettings
 from strategies.gate.admission import changed_edits
 from strategies.gate.ports import DailyFacts, Series
-from strategies.gate.split import day_of_number
 from strategies.gate.statistics import MIN_DAYS, overfitting_probability, paired_difference, paired_test
 from strategies.gate.stress import stress_check
 from strategies.schema import ParamSpec
@@ -27,20 +26,13 @@ STATISTIC = "screen_t"
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
-    """The candidate with one changed parameter moved by one grid step."""
-
-    param: str
-    params: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
 class ScreenRuns:
     """All backtests of a screen, on the same bars with the same costs; the stressed ones day by day."""
 
     incumbent: DailyFacts
     candidate: DailyFacts
-    neighbours: Sequence[tuple[Neighbour, DailyFacts]]
+    neighbours: Sequence[tuple[str, DailyFacts]]
+    """By changed parameter."""
     stressed_incumbent: Sequence[Series]
     stressed_candidate: Sequence[Series]
 
@@ -54,8 +46,8 @@ class ScreenResult:
     checks: tuple[Check, ...]
 
 
-def neighbours_of(proposal: Proposal, specs: Mapping[str, ParamSpec]) -> list[Neighbour]:
-    """Return the candidates one grid step away in each changed parameter, inside the bounds, without the incumbent.
+def neighbours_of(proposal: Proposal, specs: Mapping[str, ParamSpec]) -> list[tuple[str, dict[str, float]]]:
+    """Return changed parameter and full parameters of each candidate one grid step away, without the incumbent.
 
     The incumbent is left out because its gain over itself is zero by definition and says nothing of a plateau.
     """
@@ -66,7 +58,7 @@ def neighbours_of(proposal: Proposal, specs: Mapping[str, ParamSpec]) -> list[Ne
             value = spec.at_index(spec.grid_index(edit.value) + shift)
             params = {**proposal.params, edit.param: value}
             if spec.minimum <= value <= spec.maximum and params != proposal.base_params:
-                found.append(Neighbour(edit.param, params))
+                found.append((edit.param, params))
     return found
 
 
@@ -107,10 +99,11 @@ def folds_of(runs: ScreenRuns) -> tuple[Fold, ...]:
     days = runs.candidate.days
     if days.size < N_FOLDS or not np.array_equal(days, runs.incumbent.days):
         return ()
+    texts = runs.candidate.day_texts()
     return tuple(
         Fold(
-            day_of_number(days[block[0]]).isoformat(),
-            day_of_number(days[block[-1]]).isoformat(),
+            texts[block[0]],
+            texts[block[-1]],
             float(runs.incumbent.pnl_usd[block].sum()),
             float(runs.candidate.pnl_usd[block].sum()),
         )

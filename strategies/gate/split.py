@@ -5,7 +5,7 @@ stretch may only grow, and only into older days that arrive by a later import: n
 """
 
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from core.clock import kst_day, kst_day_bounds, require_utc
 from core.errors import BadInput
@@ -114,16 +114,6 @@ def ceil_midnight(at: datetime) -> datetime:
     """Return the KST midnight at or after `at`, in UTC."""
     start, end = kst_day_bounds(kst_day(at))
     return start if start == at else end
-
-
-def day_number(on: date) -> int:
-    """Return days since 1970-01-01."""
-    return on.toordinal() - date(1970, 1, 1).toordinal()
-
-
-def day_of_number(number: int) -> date:
-    """Return the day `number` days after 1970-01-01."""
-    return date(1970, 1, 1) + timedelta(days=int(number))
 
 
 def _sealed_from(

@@ -4,19 +4,15 @@ A strategy that collects small gains until a crash looks good on every statistic
 incumbent also live through seen bars with a gap of -30 % put in, at several places, at crash costs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from core.model.proposal import Check
+from core.native import Bars
 from strategies.gate.ports import Series
-
-if TYPE_CHECKING:
-    from core.native import Bars
 
 GAP = -0.30
 COST_MULTIPLE = 2.9
@@ -63,6 +59,6 @@ def stress_check(candidate: Sequence[Series], incumbent: Sequence[Series]) -> Ch
     )
 
 
-def _on_tick(bars: Bars, prices: Series, changed: np.ndarray) -> Series:
+def _on_tick(bars: Bars, prices: Series, changed: npt.NDArray[np.bool_]) -> Series:
     ticks = np.array([float(tick) for tick in bars.ticks])[bars.symbol]
     return np.where(changed, np.maximum(np.round(prices / ticks), 1) * ticks, prices)

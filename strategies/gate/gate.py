@@ -1,0 +1,228 @@
+"""The gate: what stands between a proposal and the engine.
+
+admit -> screen -> (queue) -> champion -> judge_sealed. Every `judge` computes and writes nothing; every `save` writes
+and computes nothing, in the caller's transaction, and has no second effect when repeated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from core.clock import Clock
+from core.errors import Conflict, Refused, UnknownName
+from core.model.proposal import Check, Outcome, Proposal, ProposalState, Stage, Verdict
+from core.settings import CostSettings, GateSettings
+from core.store import Session, Store, ledger, param_versions, proposals
+from strategies.gate import records
+from strategies.gate.admission import check_admission
+from strategies.gate.budget import BudgetState, read_budget
+from strategies.gate.native import NativeBacktester
+from strategies.gate.ports import Backtester, BarSource
+from strategies.gate.records import Judgement
+from strategies.gate.runs import Laboratory
+from strategies.gate.screen import STATISTIC, ScreenResult, ScreenRuns, folds_of, judge_screen
+from strategies.gate.sealed import SealedResult, judge_sealed_runs
+from strategies.gate.split import HistorySplit, read_split, write_split
+from strategies.gate.statistics import MIN_DAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Holds no state of its own: the ledger does. Safe to share between threads."""
+
+    store: Store
+    clock: Clock
+    settings: GateSettings
+    costs: CostSettings
+    capital: Mapping[str, Decimal]
+    """By instance, in USD."""
+    symbols: Mapping[str, tuple[str, ...]]
+    """By instance; empty means every symbol of the archive."""
+    archive: BarSource
+    backtester: Backtester = field(default_factory=NativeBacktester)
+
+    def split_history(self, session: Session, first_start_at: datetime) -> HistorySplit:
+        """Return the split in force; call it at every start. Changed thresholds are put on record."""
+        records.record_thresholds(session, self.clock.now(), self.settings, self.costs)
+        return write_split(session, self.archive, first_start_at, self.settings)
+
+    def admit(self, proposal: Proposal) -> Verdict:
+        """Return the admission verdict: accepted (go and screen it), narrowed (may be deployed), or refused."""
+        now = self.clock.now()
+        with self.store.session() as session:
+            facts = records.load_admission_facts(session, proposal, now)
+            n_trials = ledger.count_trials(session, proposal.strategy)
+        admission = check_admission(proposal, facts, self.settings, self.backtester)
+        outcome: Outcome
+        if admission.failed:
+            first = admission.failed[0]
+            outcome, deciding = "refused", f"{first.name}: {first.detail}"
+        elif admission.is_narrowing:
+            outcome, deciding = "narrowed", "only lowers caps, or takes that back, within the evidenced version"
+        else:
+            outcome, deciding = "accepted", f"admitted: all {len(admission.checks)} checks passed"
+        return self._verdict(proposal, "admission", outcome, deciding, admission.checks, n_trials)
+
+    def save_admission(self, session: Session, proposal: Proposal, verdict: Verdict) -> str:
+        """Store the proposal, its pre-registration and the verdict; return the verdict's id."""
+        proposals.add(session, proposal)
+        state: ProposalState = "pending" if verdict.outcome == "accepted" else verdict.outcome
+        if records.save_verdict(session, proposal, Judgement(verdict), state) and verdict.outcome != "refused":
+            records.register(session, proposal, verdict.decided_at, verdict.decided_at)
+        return verdict.verdict_id
+
+    def screen(self, proposal: Proposal) -> Judgement:
+        """Return queued, refused or inconclusive on seen days, with every backtest made. Writes nothing."""
+        laboratory = self._laboratory(proposal)
+        with self.store.session() as session:
+            fault = records.missing_record(session, proposal, self.settings, self.costs)
+            split = read_split(session)
+            tried = ledger.tried_params(session, proposal.strategy)
+        if fault:
+            return Judgement(self._verdict(proposal, "screen", "refused", fault, (), len(tried)))
+        start_at, end_at = laboratory.seen_window(split, self.settings.seen_days)
+        n_days = (end_at - start_at).days
+        if split is None or n_days < MIN_DAYS:
+            deciding = f"too few to tell: {n_days} seen days are there and {MIN_DAYS} are needed"
+            days = Check("seen_days", False, float(n_days), float(MIN_DAYS), f"{n_days} seen days")
+            return Judgement(self._verdict(proposal, "screen", "inconclusive", deciding, (days,), len(tried)))
+        runs, made = laboratory.run_screen(split, start_at, end_at, self.settings.cost_multiple)
+        n_trials = len(tried | {run.params_sha256 for run in made})
+        result = judge_screen(runs, self.settings, n_trials)
+        return Judgement(self._screen_verdict(proposal, result, runs, n_trials), made)
+
+    def save_screen(self, session: Session, proposal: Proposal, judgement: Judgement) -> str:
+        """Store the screen's verdict and its backtests, each one a ledger row; return the verdict's id."""
+        records.save_verdict(session, proposal, judgement, judgement.verdict.outcome)
+        return judgement.verdict.verdict_id
+
+    def champion(self, session: Session) -> Proposal | None:
+        """Return the queued proposal with the best screen statistic over all strategies; None without one or a test."""
+        if self.budget(session).tests_left == 0:
+            return None
+        ranked = [
+            (statistic, proposal)
+            for proposal in proposals.in_state(session, "queued")
+            if self._is_current(session, proposal) and not self._is_old(proposal)
+            if (statistic := records.screen_statistic(session, proposal, STATISTIC)) is not None
+        ]
+        # `in_state` is oldest first and max keeps the first of equals.
+        return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+    def judge_sealed(self, proposal: Proposal) -> Judgement:
+        """Return accepted, inconclusive or, where the ledger has a hole, refused. Writes and spends nothing yet.
+
+        Raises Conflict when the proposal is not queued, Refused when the quarter has no test left.
+        """
+        with self.store.session() as session:
+            stored = proposals.get(session, proposal.proposal_id)
+            fault = self._sealed_fault(session, stored)
+            split = read_split(session)
+            budget = self.budget(session)
+            n_trials = ledger.count_trials(session, stored.strategy)
+        if stored.state != "queued":
+            raise Conflict(f"proposal {stored.proposal_id} is {stored.state}, not queued")
+        if fault:
+            return Judgement(self._verdict(stored, "sealed", "refused", fault, (), n_trials))
+        if budget.tests_left == 0:
+            raise Refused(f"no sealed test is left in {budget.quarter}", f"It waits until {budget.renews_at:%Y-%m-%d}")
+        if split is None or not split.is_testable:
+            why = split.shortfall if split is not None else "the history was never split"
+            verdict = self._verdict(stored, "sealed", "inconclusive", f"no sealed test: {why}", (), n_trials)
+            return Judgement(verdict)
+        candidate, incumbent, made = self._laboratory(stored).run_sealed(split)
+        result = judge_sealed_runs(candidate, incumbent, budget, split.n_needed_days)
+        return Judgement(self._sealed_verdict(stored, result, n_trials), made, budget)
+
+    def save_sealed(self, session: Session, proposal: Proposal, judgement: Judgement) -> str:
+        """Store the sealed verdict and spend its share of the budget; return the verdict's id.
+
+        Raises Conflict when another test was spent since it was judged.
+        """
+        records.save_verdict(session, proposal, judgement, judgement.verdict.outcome)
+        return judgement.verdict.verdict_id
+
+    def expire(self, session: Session) -> list[Proposal]:
+        """Return what was set to expired: waited longer than `queue_days`, or made for a version no longer in force."""
+        waiting = [*proposals.in_state(session, "pending"), *proposals.in_state(session, "queued")]
+        return [
+            proposals.set_state(session, proposal.proposal_id, "expired")
+            for proposal in waiting
+            if self._is_old(proposal) or (proposal.state == "queued" and not self._is_current(session, proposal))
+        ]
+
+    def budget(self, session: Session) -> BudgetState:
+        """Return where this quarter's error budget stands."""
+        return read_budget(session, self.clock.now(), self.settings)
+
+    def _is_old(self, proposal: Proposal) -> bool:
+        return self.clock.now() - proposal.created_at > timedelta(days=self.settings.queue_days)
+
+    def _is_current(self, session: Session, proposal: Proposal) -> bool:
+        active = param_versions.find_active(session, proposal.instance_id)
+        return active is not None and active.sha256 == proposal.base_sha256
+
+    def _sealed_fault(self, session: Session, proposal: Proposal) -> str:
+        broken = ledger.verify(session)
+        if broken is not None:
+            return f"the trial ledger is broken: {broken.reason}"
+        return records.missing_record(session, proposal, self.settings, self.costs)
+
+    def _laboratory(self, proposal: Proposal) -> Laboratory:
+        if proposal.instance_id not in self.capital:
+            raise UnknownName(f"there is no instance {proposal.instance_id}", "Name one of the settings' instances")
+        symbols = self.symbols.get(proposal.instance_id) or self.archive.symbols()
+        return Laboratory(
+            proposal=proposal,
+            symbols=tuple(symbols),
+            capital_usd=self.capital[proposal.instance_id],
+            costs=self.costs,
+            bars=self.archive,
+            backtester=self.backtester,
+            now=self.clock.now(),
+        )
+
+    def _screen_verdict(self, proposal: Proposal, result: ScreenResult, runs: ScreenRuns, n_trials: int) -> Verdict:
+        capital = float(self.capital[proposal.instance_id])
+        return Verdict(
+            verdict_id=records.verdict_id(proposal.proposal_id, "screen"),
+            proposal_id=proposal.proposal_id,
+            stage="screen",
+            outcome=result.outcome,
+            deciding=result.deciding,
+            checks=result.checks,
+            folds=folds_of(runs),
+            equity_days=runs.candidate.day_texts(),
+            equity_incumbent=runs.incumbent.equity(capital),
+            equity_candidate=runs.candidate.equity(capital),
+            n_trials=n_trials,
+            decided_at=self.clock.now(),
+        )
+
+    def _sealed_verdict(self, proposal: Proposal, result: SealedResult, n_trials: int) -> Verdict:
+        return self._verdict(proposal, "sealed", result.outcome, result.deciding, result.checks, n_trials)
+
+    def _verdict(
+        self,
+        proposal: Proposal,
+        stage: Stage,
+        outcome: Outcome,
+        deciding: str,
+        checks: tuple[Check, ...],
+        n_trials: int,
+    ) -> Verdict:
+        return Verdict(
+            verdict_id=records.verdict_id(proposal.proposal_id, stage),
+            proposal_id=proposal.proposal_id,
+            stage=stage,
+            outcome=outcome,
+            deciding=deciding,
+            checks=checks,
+            folds=(),
+            equity_days=(),
+            equity_incumbent=(),
+            equity_candidate=(),
+            n_trials=n_trials,
+            decided_at=self.clock.now(),
+        )
