@@ -19,7 +19,7 @@ from strategies.gate.stress import COST_MULTIPLE, gapped, places
 from strategies.schema import load_param_specs
 
 WARM_UP = timedelta(days=15)
-"""Bars before a window that fill indicators and are not traded; they are taken only where the window's side has them."""
+"""Bars before a window that fill indicators and are not traded, where that side of the split has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,7 @@ class Laboratory:
         made = [
             self._record(window, "incumbent", self.proposal.base_params, incumbent),
             self._record(window, "candidate", self.proposal.params, candidate),
-            *(
-                self._record(window, "neighbour", each, facts)
-                for (_, each), facts in zip(neighbours, swept, strict=True)
-            ),
+            *(self._record(window, "neighbour", neighbours[k][1], facts) for k, facts in enumerate(swept)),
         ]
         return runs, tuple(made)
 
@@ -125,7 +122,7 @@ class Laboratory:
 
     def _sound_neighbours(self) -> list[tuple[str, Mapping[str, float]]]:
         # A neighbour that contradicts another parameter, like a fast window above the slow one, does not exist.
-        sound = []
+        sound: list[tuple[str, Mapping[str, float]]] = []
         for param, params in neighbours_of(self.proposal, load_param_specs(self.proposal.strategy)):
             try:
                 self.backtester.validate(self.proposal.strategy, params)

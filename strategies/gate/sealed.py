@@ -39,7 +39,7 @@ def judge_sealed_runs(
     checks = (days, *_figures(test, budget))
     sign = "<=" if accepted else ">"
     deciding = (
-        f"p = {test.p_value:.4f} {sign} {budget.level:.4f} on {test.n_days} sealed days, "
+        f"p = {_p_text(test.p_value)} {sign} {budget.level:.4f} on {test.n_days} sealed days, "
         f"annual IR {test.annual_ir or 0.0:.1f}"
     )
     return SealedResult("accepted" if accepted else "inconclusive", deciding, checks, True)
@@ -61,6 +61,10 @@ def _figures(test: PairedTest, budget: BudgetState) -> tuple[Check, ...]:
             veto=False,
         ),
     )
+
+
+def _p_text(p_value: float) -> str:
+    return f"{p_value:.4f}" if p_value >= 1e-4 else f"{p_value:.1e}"
 
 
 def _not_accepted(deciding: str, checks: tuple[Check, ...]) -> SealedResult:
