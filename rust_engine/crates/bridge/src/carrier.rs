@@ -26,12 +26,21 @@ pub enum DialError {
     Unreachable(String, Box<tungstenite::Error>),
 }
 
-/// One open connection. `incoming` ends when the connection does; dropping the link closes it.
+/// What comes in.
+#[derive(Debug, PartialEq)]
+pub enum Incoming {
+    /// A frame.
+    Text(String),
+    /// The last thing to come: why the connection is over.
+    Closed(String),
+}
+
+/// One open connection. Dropping `outgoing` closes it.
 pub struct Link {
     /// Text to send. Full while the peer does not read.
     pub outgoing: mpsc::Sender<String>,
-    /// Text received.
-    pub incoming: mpsc::Receiver<String>,
+    /// What comes in, until the connection is over.
+    pub incoming: mpsc::Receiver<Incoming>,
 }
 
 /// Checks that `url` names a WebSocket on this machine.
@@ -65,16 +74,29 @@ pub async fn dial(url: &str) -> Result<Link, DialError> {
 fn spawn(socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>) -> Link {
     let (mut sink, mut stream) = socket.split();
     let (outgoing, mut to_send) = mpsc::channel::<String>(QUEUE_FRAMES);
-    let (received, incoming) = mpsc::channel::<String>(QUEUE_FRAMES);
+    let (received, incoming) = mpsc::channel::<Incoming>(QUEUE_FRAMES);
     let reader = tokio::spawn(async move {
-        while let Some(Ok(message)) = stream.next().await {
-            // Pings are answered by the library; only text is ours.
-            if let Message::Text(text) = message
-                && received.send(text.as_str().to_owned()).await.is_err()
-            {
-                break;
+        let mut last_word = "the worker closed the connection".to_owned();
+        while let Some(message) = stream.next().await {
+            let text = match message {
+                Ok(Message::Text(text)) => text.as_str().to_owned(),
+                Ok(Message::Close(Some(frame))) => {
+                    last_word = format!("the worker closed the connection: {}", frame.reason);
+                    continue;
+                }
+                // Pings are answered by the library; only text is ours.
+                Ok(_) => continue,
+                Err(error) => {
+                    last_word = error.to_string();
+                    break;
+                }
+            };
+            if received.send(Incoming::Text(text)).await.is_err() {
+                return;
             }
         }
+        // Nobody listens any more when this fails, so nobody needs the reason.
+        drop(received.send(Incoming::Closed(last_word)).await);
     });
     tokio::spawn(async move {
         while let Some(text) = to_send.recv().await {

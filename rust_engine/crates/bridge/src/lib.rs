@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`frame`]: an [`Envelope`](model::message::Envelope) as signed JSON text, bounded in size
 //! - [`session`]: sequence, cumulative acknowledgement, resume; knows no socket and no clock
+//! - [`handshake`]: who speaks, in which version, from where on
 //! - [`carrier`]: a WebSocket on loopback, as two bounded queues of text
 //!
 //! **Invariant:** a sequenced message is delivered once and in order, however often the link or either side dies,
@@ -10,8 +11,9 @@
 
 pub mod carrier;
 pub mod frame;
+pub mod handshake;
 pub mod session;
 
-pub use carrier::{Link, check_url, dial};
+pub use carrier::{Incoming, Link, check_url, dial};
 pub use frame::{FrameError, MAX_FRAME_BYTES, Secret};
 pub use session::{Received, Session, SessionError};

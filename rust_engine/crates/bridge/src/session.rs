@@ -44,6 +44,14 @@ pub enum SessionError {
         /// What it had acknowledged.
         acked: u64,
     },
+    /// The other side was built from another contract.
+    #[error("the peer speaks protocol {peer}, this side {own}: build both from one version")]
+    Protocol {
+        /// The peer's.
+        peer: u32,
+        /// Ours.
+        own: u32,
+    },
     /// A message of another kind than the protocol allows here.
     #[error("a '{0}' frame is not allowed here")]
     Unexpected(String),
@@ -53,6 +61,8 @@ pub enum SessionError {
 }
 
 /// What one frame brought.
+// It lives for one call, one at a time: a box would only add an allocation.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, PartialEq)]
 pub enum Received {
     /// The next message in order, to be made durable and then confirmed with [`Session::confirm`].

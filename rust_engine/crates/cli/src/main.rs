@@ -1,9 +1,97 @@
-//! The engine's binary.
+//! `xcrack-engine`: the process that trades. It holds no opinion and no LLM, and needs no Python to stop.
+//!
+//! # Layout
+//! - [`serve`]: the loop of a running engine
+//! - [`link`]: keeps dialling the worker
+//! - [`control`]: the Unix socket that works with everything else dead
+//! - [`offline`]: backtest, replay, journal
+//! - [`schema`]: the contracts as JSON Schema
+//! - [`config`], [`log`], [`clock`]: edges
 
+mod args;
+mod clock;
+mod config;
+mod control;
+mod link;
+mod log;
+mod offline;
 mod schema;
+mod serve;
 
-fn main() -> anyhow::Result<()> {
-    let out = std::env::args().nth(2).unwrap_or_default();
-    schema::export(std::path::Path::new(&out))?;
+use anyhow::{Context, Result};
+use args::{Arguments, Failure, Order, Verb};
+use clap::Parser;
+use engine::Run;
+use model::message::CommandAction;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match execute(Arguments::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xcrack-engine: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn execute(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Run { config, die_with_parent } => run(&config, die_with_parent),
+        Verb::Backtest(backtest) => print(offline::backtest(&backtest.request()).map_err(Failure::BadInput)?),
+        Verb::Replay { config } => {
+            let config = config::load(&config).map_err(Failure::BadInput)?;
+            print(offline::replay(&config)?)
+        }
+        Verb::Schema { out } => {
+            let written = schema::export(&out)?;
+            eprintln!("wrote {written} schemas to {}", out.display());
+            Ok(())
+        }
+        Verb::Journal { state_dir, what } => print(offline::inspect_journal(&state_dir, what.is_none())?),
+        Verb::Status { state_dir } => print(control::ask(&state_dir, &control::Request::Status {})?),
+        Verb::Halt(order) => tell(order, CommandAction::Halt),
+        Verb::Resume(order) => tell(order, CommandAction::Resume),
+        Verb::Reduce(order) => tell(order, CommandAction::Reduce),
+        Verb::Kill(order) => tell(order, CommandAction::Flatten),
+    }
+}
+
+fn tell(order: Order, action: CommandAction) -> Result<(), Failure> {
+    let state_dir = order.state_dir.clone();
+    print(control::ask(&state_dir, &order.request(action))?)
+}
+
+fn print(value: serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(&value).map_err(anyhow::Error::from)?;
+    println!("{text}");
+    Ok(())
+}
+
+fn run(path: &Path, die_with_parent: bool) -> Result<(), Failure> {
+    if die_with_parent {
+        bind_to_parent()?;
+    }
+    let config = config::load(path).map_err(Failure::BadInput)?;
+    let secret = config::load_secret(Path::new(&config.secret_file)).map_err(Failure::BadInput)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.state_dir)
+        .with_context(|| format!("cannot make the state directory {}", config.state_dir))?;
+    let (run, recovered) = Run::open(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
+    Ok(runtime.block_on(serve::serve(config, run, recovered, secret))?)
+}
+
+/// Stops in good order when the supervisor dies, so that no engine trades unwatched.
+fn bind_to_parent() -> Result<()> {
+    use nix::sys::{prctl, signal::Signal};
+    let parent = nix::unistd::getppid();
+    prctl::set_pdeathsig(Signal::SIGTERM).context("cannot bind to the parent process")?;
+    // The parent may have died before the line above; then nobody will send the signal.
+    anyhow::ensure!(nix::unistd::getppid() == parent, "the parent process died during the start");
     Ok(())
 }

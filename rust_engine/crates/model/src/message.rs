@@ -438,6 +438,8 @@ pub enum CommandAction {
 macro_rules! kinds {
     ($($variant:ident = $name:literal),+ $(,)?) => {
         /// A sequenced message of any kind.
+        // Trades and marks, the large ones, are also the most frequent: a box each would cost more than it saves.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Clone, Debug, PartialEq)]
         pub enum Message { $(
             #[doc = concat!("`", $name, "`")]

@@ -1,0 +1,203 @@
+//! The command line.
+
+use crate::control::Request;
+use crate::offline;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use engine::RunError;
+use model::Costs;
+use model::message::CommandAction;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The engine of xCrack: runs strategies, records every input, and stops when told to, with or without Python.
+#[derive(Parser)]
+#[command(
+    name = "xcrack-engine",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Exit status: 0 done, 1 failed, 2 the input was wrong.
+A running engine writes JSON lines to stderr; commands print JSON to stdout.
+
+Examples:
+  xcrack-engine run --config var/engine.json
+  xcrack-engine halt --state-dir var/engine --by kim --reason 'odd fills'
+  xcrack-engine replay --config var/engine.json"
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Everything the binary can do.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Trade: recover the run in its state directory, dial the worker, go on until SIGTERM or SIGINT.
+    Run {
+        /// Configuration (see `schema`, config/engine_config.json).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Stop in good order when the process that started this one dies.
+        #[arg(long)]
+        die_with_parent: bool,
+    },
+    /// Play one strategy over a feed and print the facts.
+    Backtest(BacktestArgs),
+    /// Replay the journal of a run without touching it and print the hash of its actions.
+    Replay {
+        /// Configuration of the run.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Write the JSON Schemas of parameters, messages and configuration.
+    Schema {
+        /// Directory to write into.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Ask a running engine where it stands.
+    Status {
+        /// State directory of the engine.
+        #[arg(long, value_name = "DIR")]
+        state_dir: PathBuf,
+    },
+    /// Cancel what rests and open nothing, until `resume`.
+    Halt(Order),
+    /// Let trading go on.
+    Resume(Order),
+    /// Only let positions shrink, until `resume`.
+    Reduce(Order),
+    /// Halt and close every position.
+    Kill(Order),
+    /// Print the records of a journal, or only verify it.
+    Journal {
+        /// State directory of the run.
+        #[arg(long, value_name = "DIR")]
+        state_dir: PathBuf,
+        /// `verify` checks the hash chain and prints a summary only.
+        #[arg(value_enum)]
+        what: Option<JournalVerb>,
+    },
+}
+
+/// What to do with a journal.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum JournalVerb {
+    /// Check the chain.
+    Verify,
+}
+
+/// An order to a running engine.
+#[derive(Args)]
+pub struct Order {
+    /// State directory of the engine.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: PathBuf,
+    /// Who gives the order; it is written into the journal.
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    pub by: String,
+    /// Why; it is written into the journal.
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    pub reason: String,
+}
+
+impl Order {
+    /// The request to send.
+    pub fn request(self, action: CommandAction) -> Request {
+        Request::Command { action, by: self.by, reason: self.reason }
+    }
+}
+
+/// A backtest.
+#[derive(Args)]
+pub struct BacktestArgs {
+    /// Bars as a NumPy `.npy` of records.
+    #[arg(long, value_name = "FILE")]
+    feed: PathBuf,
+    /// Symbol and its grid, in the feed's order; repeat for several.
+    #[arg(long = "symbol", value_name = "NAME:TICK:LOT", required = true)]
+    symbols: Vec<String>,
+    /// Strategy, for example sma_cross.
+    #[arg(long)]
+    strategy: String,
+    /// A parameter that differs from its default; repeat for several.
+    #[arg(long = "param", value_name = "NAME=NUMBER")]
+    params: Vec<String>,
+    /// Capital that sizes refer to, in quote currency.
+    #[arg(long, default_value = "100000")]
+    capital: String,
+    /// Fee of a resting fill, basis points.
+    #[arg(long, default_value_t = Costs::default().maker_fee_bps, allow_negative_numbers = true)]
+    maker_fee_bps: f64,
+    /// Fee of a crossing fill, basis points.
+    #[arg(long, default_value_t = Costs::default().taker_fee_bps)]
+    taker_fee_bps: f64,
+    /// Slippage of a crossing fill, basis points.
+    #[arg(long, default_value_t = Costs::default().slippage_bps)]
+    slippage_bps: f64,
+    /// Bars closed at or before this warm up and are not traded, nanoseconds since 1970.
+    #[arg(long, default_value_t = 0)]
+    trade_from_ns: i64,
+}
+
+impl BacktestArgs {
+    /// The request.
+    pub fn request(&self) -> offline::Backtest<'_> {
+        let Self { maker_fee_bps, taker_fee_bps, slippage_bps, .. } = *self;
+        offline::Backtest {
+            feed: &self.feed,
+            symbols: &self.symbols,
+            strategy: &self.strategy,
+            params: &self.params,
+            capital: &self.capital,
+            costs: Costs { maker_fee_bps, taker_fee_bps, slippage_bps },
+            trade_from_ns: self.trade_from_ns,
+        }
+    }
+}
+
+/// Why the process ends without having done what it was asked.
+pub enum Failure {
+    /// What was given is wrong.
+    BadInput(anyhow::Error),
+    /// It was right, and did not work.
+    Failed(anyhow::Error),
+}
+
+impl Failure {
+    /// 2 for wrong input, 1 for the rest.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::BadInput(_) => 2,
+            Self::Failed(_) => 1,
+        })
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<RunError>() {
+            Ok(error) => error.into(),
+            Err(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Journal(_) | RunError::Diverged { .. } => Self::Failed(error.into()),
+            other => Self::BadInput(other.into()),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::BadInput(error) | Self::Failed(error)) = self;
+        // One line, causes included.
+        write!(f, "{}", format!("{error:#}").replace('\n', " "))
+    }
+}

@@ -1,0 +1,123 @@
+//! What needs no running engine: backtests, replays and the journal.
+
+use anyhow::{Context, Result, bail};
+use engine::backtest::{self, BacktestRequest};
+use engine::{feed, journal, run};
+use model::config::EngineConfig;
+use model::params::StrategyParams;
+use model::{Costs, Money, SymbolSpec, Ts};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What to backtest, as the command line gives it.
+pub struct Backtest<'a> {
+    /// The feed.
+    pub feed: &'a Path,
+    /// `NAME:TICK:LOT`, in the feed's order.
+    pub symbols: &'a [String],
+    /// Strategy.
+    pub strategy: &'a str,
+    /// `NAME=VALUE`, the rest as by default.
+    pub params: &'a [String],
+    /// Capital.
+    pub capital: &'a str,
+    /// Costs.
+    pub costs: Costs,
+    /// Bars closed at or before this warm up.
+    pub trade_from_ns: i64,
+}
+
+/// The facts of one backtest.
+pub fn backtest(request: &Backtest<'_>) -> Result<Value> {
+    let symbols = request.symbols.iter().map(|s| symbol(s)).collect::<Result<Vec<_>>>()?;
+    let params = params(request.strategy, request.params)?;
+    let bars = feed::load(request.feed, &symbols)?;
+    let n_bars = bars.len();
+    let capital: Money = request.capital.parse().context("--capital")?;
+    let facts = backtest::run(
+        &BacktestRequest {
+            symbols: &symbols,
+            strategy: request.strategy,
+            params: &params,
+            capital,
+            costs: request.costs,
+            limits: None,
+            trade_from: Ts(request.trade_from_ns),
+            day_offset_ns: 0,
+            keep_rows: false,
+        },
+        bars.into_iter().map(Ok::<_, feed::FeedError>),
+        n_bars,
+    )?;
+    Ok(json!({
+        "strategy": request.strategy,
+        "params": params,
+        "params_sha256": facts.params_sha256,
+        "n_bars": facts.n_bars,
+        "n_fills": facts.n_fills,
+        "n_trades": facts.n_trades,
+        "n_wins": facts.n_wins,
+        "net_pnl": facts.net_pnl,
+        "fees": facts.fees,
+        "slippage": facts.slippage,
+        "days": facts.days,
+        "daily_pnl": facts.daily_pnl,
+    }))
+}
+
+fn symbol(text: &str) -> Result<SymbolSpec> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [name, tick, lot] = parts[..] else {
+        bail!("--symbol '{text}' must be NAME:TICK:LOT, for example BTCUSDT:0.01:0.00001");
+    };
+    let number = || format!("--symbol '{text}'");
+    Ok(SymbolSpec {
+        name: name.to_owned(),
+        tick: tick.parse().with_context(number)?,
+        lot: lot.parse().with_context(number)?,
+    })
+}
+
+fn params(strategy: &str, changes: &[String]) -> Result<BTreeMap<String, f64>> {
+    let mut values = StrategyParams::defaults(strategy)?.values();
+    for change in changes {
+        let pair = change.split_once('=').and_then(|(name, value)| Some((name, value.parse().ok()?)));
+        let Some((name, value)) = pair else { bail!("--param '{change}' must be NAME=NUMBER, for example fast=20") };
+        values.insert(name.to_owned(), value);
+    }
+    Ok(StrategyParams::validate(strategy, &values)?.values())
+}
+
+/// Replays the journal of a run and says where it stands.
+pub fn replay(config: &EngineConfig) -> Result<Value> {
+    let replay = run::replay(config)?;
+    Ok(json!({
+        "records": replay.records,
+        "messages": replay.messages,
+        "steps": replay.standing.steps,
+        "bars": replay.standing.bars,
+        "reached_ns": replay.standing.reached.0,
+        "feed_ended": replay.standing.feed_ended,
+        "actions_sha256": replay.standing.actions_sha256,
+    }))
+}
+
+/// Verifies the journal in `state_dir`; with `list`, also prints its records.
+pub fn inspect_journal(state_dir: &Path, list: bool) -> Result<Value> {
+    let file = state_dir.join(journal::JOURNAL_FILE);
+    if !file.is_file() {
+        bail!("{} does not exist: no engine has run with this --state-dir", file.display());
+    }
+    let contents = journal::read(state_dir)?;
+    if list {
+        for record in &contents.records {
+            println!("{}", serde_json::to_string(record)?);
+        }
+    }
+    Ok(json!({
+        "records": contents.records.len(),
+        "torn_bytes": contents.torn_bytes,
+        "sha256": contents.records.last().map_or("", |r| r.hash.as_str()),
+    }))
+}
