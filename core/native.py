@@ -166,11 +166,11 @@ class MarketSpec:
     bar_ms: int
     start_ns: int
     symbols: tuple[MarketSymbol, ...]
-    volatility_bps: float = 20.0
+    volatility_bps: float = 12.0
     """Standard deviation of an ordinary bar's return."""
-    bounce_bps: float = 10.0
+    bounce_bps: float = 8.0
     """Standard deviation of the noise on each print."""
-    burst_strength: float = 1.0
+    burst_strength: float = 2.2
     """Drift of a burst, in ordinary bar deviations per bar."""
 
 

@@ -4,10 +4,20 @@
 //! # Planted optima
 //! - **Bounce** (`bounce_bps`): the printed price is the efficient one plus a noise that forgets itself within minutes. A quote
 //!   earns what the noise gives back, so the best `market_making.spread_threshold` follows the size of the noise.
-//! - **Bursts** (`burst_strength`): now and then a symbol runs one way for a few bars and then goes on. Weak moves do not go
-//!   on, so the best `momentum_scalping.entry_threshold` lies above the size of ordinary moves.
+//! - **Bursts** (`burst_strength`): now and then a symbol runs one way for a few bars and then stops. Ordinary moves do not go
+//!   on, so the best `momentum_scalping.entry_threshold` lies above their size.
 //!
 //! Zero switches an effect off: a market in which no such parameter is better than another.
+//!
+//! Measured at volatility 12, bounce 8, burst 2.2, costs 2/5/2 bps, over 730 days of 15-minute bars of three symbols and six
+//! seeds: annualised information ratio of the volatility-matched daily difference to the defaults.
+//!
+//! | change | ratio | opposite change | ratio |
+//! |---|---|---|---|
+//! | `spread_threshold` 60 to 45 | +13.3 to +16.4 | 60 to 75 | -9.9 to -8.1 |
+//! | `entry_threshold` 1.5 to 1.8 | +4.5 to +6.5 | 1.5 to 1.2 | -9.2 to -6.5 |
+//!
+//! The best values are near 36 bps and 2.5 ATR. `tests/unit/strategies/test_backtest.py` repeats the measurement.
 //!
 //! # Determinism
 //! ChaCha8 and IEEE arithmetic only: no `exp`, `ln` or `cos`, whose last bit differs between systems. Normal deviates are
@@ -230,8 +240,8 @@ fn weather(spec: &MarketSpec, regime: Regime, direction: f64, opened_at: Ts, dic
 }
 
 /// Chance that a burst starts in a bar, and how many bars it lasts.
-const BURST_CHANCE: f64 = 1.0 / 160.0;
-const BURST_BARS: u32 = 6;
+const BURST_CHANCE: f64 = 1.0 / 384.0;
+const BURST_BARS: u32 = 10;
 
 fn burst_drift(path: &mut Path, spec: &MarketSpec, dice: &mut Dice) -> f64 {
     if path.burst.is_none() && dice.uniform() < BURST_CHANCE {
@@ -253,7 +263,8 @@ fn jump(dice: &mut Dice) -> f64 {
 /// One candle of one symbol, from a path of [`STEPS`] prints.
 fn walk(spec: &MarketSpec, symbol: &MarketSymbol, path: &mut Path, weather: &Weather, dice: &mut Dice) -> Bar {
     let deviation = weather.deviation * path.variance.sqrt();
-    let drift = burst_drift(path, spec, dice) * spec.volatility_bps * 1e-4 + weather.trend + jump(dice) * deviation;
+    let burst = burst_drift(path, spec, dice) * spec.volatility_bps * 1e-4;
+    let drift = burst + weather.trend + jump(dice) * deviation;
     let step = deviation / (STEPS as f64).sqrt();
     let bounce_step = spec.bounce_bps * 1e-4 * (1.0 - BOUNCE_KEPT * BOUNCE_KEPT).sqrt();
     let (own, shared) = ((1.0 - COMMON_SHARE).sqrt(), COMMON_SHARE.sqrt());
@@ -269,7 +280,8 @@ fn walk(spec: &MarketSpec, symbol: &MarketSymbol, path: &mut Path, weather: &Wea
         }
         (high, low) = (high.max(close), low.min(close));
     }
-    let shock = if deviation > 0.0 { (path.efficient / before - 1.0) / deviation } else { 0.0 };
+    // A burst is a drift and not a shock: it must not feed the clustering of volatility.
+    let shock = if deviation > 0.0 { (path.efficient / before - 1.0 - burst) / deviation } else { 0.0 };
     path.variance = 0.04 + 0.06 * path.variance * (shock * shock).min(25.0) + 0.90 * path.variance;
     let volume = volume(symbol, weather.activity * (0.4 + 0.6 * shock.abs().min(6.0)), dice);
     Bar { symbol: SymbolId(0), opened_at: Ts(0), closed_at: Ts(0), open, high, low, close, volume }
