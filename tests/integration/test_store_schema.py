@@ -107,6 +107,6 @@ def test_a_url_that_keeps_nothing_is_refused(url):
 
 
 def test_sqlite_writes_survive_power_loss_by_its_settings(store):
-    with store.engine.connect() as connection:
+    with open_store(str(store.engine.url)).engine.connect() as connection:
         pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
     assert pragmas == ["delete", 2]
