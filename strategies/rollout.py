@@ -1,0 +1,285 @@
+"""How a change reaches the engine, and how it is taken back.
+
+A deployment is a new parameter version, sent as a compare-and-set on the version in force and active only when the
+engine acknowledges its hash. A rollback is a new version too: history is never rewritten. Everything happens in the
+caller's transaction, and a repeated call finds what the first one did.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from core.clock import Clock, to_ns
+from core.errors import Conflict, Refused
+from core.model.canonical import short_id
+from core.model.generated import Message, ParamsAck, ParamsUpdate
+from core.model.proposal import Deployment, DeploymentState, ParamVersion, Proposal, Verdict
+from core.native import validate_params
+from core.settings import InstanceSettings, Settings
+from core.store import Session, Store, audit, deployments, param_versions, proposals, verdicts
+from strategies.schema import default_params, load_param_specs
+
+EXPIRES_AFTER = timedelta(hours=1)
+"""The engine refuses an update that reaches it later than this: the market it was decided on is gone."""
+ROLLBACK = "rollback:"
+GATE = "gate"
+ENGINE = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Deploys accepted and narrowing changes. `send` puts a message into the outbox in the same transaction."""
+
+    store: Store
+    clock: Clock
+    settings: Settings
+    send: Callable[[Session, Message], int]
+
+    def ensure_initial(self, session: Session, instances: Sequence[InstanceSettings]) -> list[ParamVersion]:
+        """Return the versions in force; an instance without one gets version 1 from settings and schema defaults.
+
+        Later edits of the settings change nothing: from then on only deployments do. Raises BadInput for parameters
+        that the strategy refuses.
+        """
+        for instance in instances:
+            if param_versions.find_active(session, instance.instance_id) is None:
+                params = {**default_params(instance.strategy), **instance.params}
+                sha256 = validate_params(instance.strategy, params)
+                at = self.clock.now()
+                initial = ParamVersion(
+                    instance.instance_id, instance.strategy, 1, params, sha256, "initial", at, active=True
+                )
+                param_versions.add(session, initial)
+        return param_versions.all_active(session)
+
+    def deploy(self, session: Session, proposal: Proposal, verdict: Verdict) -> Deployment:
+        """Return the deployment of an accepted or narrowing proposal: pushed, or waiting for a named person.
+
+        Raises Refused without a stored verdict that allows it, Conflict when other parameters are in force by now.
+        """
+        deployment_id = short_id("deployment", proposal.proposal_id)
+        done = deployments.find(session, deployment_id)
+        if done is not None:
+            return done
+        _require_leave(session, proposal, verdict)
+        stored = proposals.get(session, proposal.proposal_id)
+        active = param_versions.active(session, proposal.instance_id)
+        if active.sha256 != proposal.base_sha256:
+            raise Conflict(
+                f"{proposal.proposal_id} was judged against version {proposal.base_version} of "
+                f"{proposal.instance_id}, and version {active.version} is in force",
+                "Let the next cycle propose it again",
+            )
+        waits = self.settings.gate.require_approval or stored.hold
+        version = self._add_version(session, active, proposal.params, proposal.proposal_id)
+        deployment = self._add_deployment(session, deployment_id, proposal.proposal_id, version, active)
+        audit.append(session, deployment.created_at, GATE, "deploy", deployment_id, {"verdict": verdict.verdict_id})
+        return deployment if waits else self._push(session, deployment, version, active, GATE)
+
+    def approve(self, session: Session, deployment_id: str, by: str) -> Deployment:
+        """Return the deployment, pushed on the word of `by`. Raises Conflict unless it waits for approval.
+
+        A repeat by anyone after it was approved changes nothing.
+        """
+        deployment = deployments.get(session, deployment_id)
+        if deployment.approved_by:
+            return deployment
+        _require_waiting(deployment, "approve")
+        active = param_versions.active(session, deployment.instance_id)
+        if active.version != deployment.rollback_to:
+            raise Conflict(
+                f"{deployment_id} changes version {deployment.rollback_to}, and version {active.version} is in force",
+                "Reject it; the next cycle proposes anew",
+            )
+        version = param_versions.get(session, deployment.instance_id, deployment.version)
+        wider = is_wider(active.strategy, active.params, version.params)
+        audit.append(session, self.clock.now(), by, "approve", deployment_id, {"wider": wider})
+        return self._push(session, deployment, version, active, by)
+
+    def reject(self, session: Session, deployment_id: str, by: str, reason: str) -> Deployment:
+        """Return the deployment, rejected by `by`; its proposal is refused. Raises Conflict unless it waits."""
+        deployment = deployments.get(session, deployment_id)
+        if deployment.state == "rejected":
+            return deployment
+        _require_waiting(deployment, "reject")
+        rejected = replace(deployment, state="rejected", reason=f"rejected by {by}: {reason}")
+        deployments.put(session, rejected)
+        if deployment.proposal_id is not None:
+            proposals.set_state(session, deployment.proposal_id, "refused")
+        audit.append(session, self.clock.now(), by, "reject", deployment_id, {"reason": reason})
+        return rejected
+
+    def rollback(self, session: Session, target_id: str, by: str, reason: str) -> Deployment:
+        """Return the deployment that takes `target_id` (a deployment or its proposal) back, by a new version.
+
+        Raises UnknownName for an unknown target, Conflict when it is not in force or something else is on its way.
+        """
+        target = _find_target(session, target_id)
+        deployment_id = short_id("deployment", "rollback", target.deployment_id)
+        done = deployments.find(session, deployment_id)
+        if done is not None and done.state != "rejected":
+            return done
+        if target.state != "active":
+            raise Conflict(
+                f"deployment {target.deployment_id} is {target.state}; only what is in force can be rolled back",
+                "See which version is in force with `xcrack params`",
+            )
+        if done is not None:
+            # The engine refused the first attempt; a second one needs an id of its own.
+            tried = [each for each in deployments.of_instance(session, target.instance_id) if each.state == "rejected"]
+            deployment_id = short_id("deployment", "rollback", target.deployment_id, len(tried))
+        active = param_versions.active(session, target.instance_id)
+        earlier = param_versions.get(session, target.instance_id, target.rollback_to)
+        version = self._add_version(session, active, earlier.params, f"{ROLLBACK}{target.deployment_id}")
+        deployment = self._add_deployment(session, deployment_id, None, version, active)
+        payload = {"target": target.deployment_id, "reason": reason}
+        audit.append(session, self.clock.now(), by, "rollback", deployment_id, payload)
+        return self._push(session, replace(deployment, reason=reason), version, active, by)
+
+    def on_ack(self, session: Session, ack: ParamsAck) -> str:
+        """Note what became of an update; return the text of an alert, or empty. A repeated ack has no second effect."""
+        deployment = deployments.find(session, ack.deployment_id)
+        if deployment is None:
+            return f"the engine acknowledged deployment {ack.deployment_id}, which nobody here made"
+        if deployment.state != "pushed":
+            return ""
+        version = param_versions.get(session, deployment.instance_id, deployment.version)
+        if (ack.applied, ack.version, ack.params_sha256) == (True, version.version, version.sha256):
+            self._activate(session, deployment, version)
+            return ""
+        why = _refusal(ack, version)
+        now = self.clock.now()
+        deployments.put(
+            session, replace(deployment, state="rejected", acked_at=now, ack_sha256=ack.params_sha256, reason=why)
+        )
+        audit.append(session, now, ENGINE, "refuse_params", deployment.deployment_id, {"reason": why})
+        return f"{deployment.instance_id} did not take version {version.version}: {why}"
+
+    def _activate(self, session: Session, deployment: Deployment, version: ParamVersion) -> None:
+        now = self.clock.now()
+        undone = version.origin.removeprefix(ROLLBACK) if version.origin.startswith(ROLLBACK) else ""
+        for former in deployments.of_instance(session, deployment.instance_id):
+            if former.state == "active":
+                state: DeploymentState = "rolled_back" if former.deployment_id == undone else "superseded"
+                deployments.put(session, replace(former, state=state))
+        param_versions.activate(session, deployment.instance_id, version.version)
+        deployments.put(session, replace(deployment, state="active", acked_at=now, ack_sha256=version.sha256))
+        self._settle_proposals(session, deployment, undone)
+        payload = {"version": version.version, "sha256": version.sha256}
+        audit.append(session, now, ENGINE, "apply_params", deployment.deployment_id, payload)
+
+    def _settle_proposals(self, session: Session, deployment: Deployment, undone: str) -> None:
+        if deployment.proposal_id is not None:
+            proposal = proposals.get(session, deployment.proposal_id)
+            # A narrowing stays `narrowed`: nothing was shown about it.
+            if proposal.state == "accepted":
+                proposals.set_state(session, proposal.proposal_id, "deployed")
+        if undone:
+            target = deployments.get(session, undone)
+            if target.proposal_id is not None:
+                proposals.set_state(session, target.proposal_id, "rolled_back")
+
+    def _add_version(
+        self, session: Session, active: ParamVersion, params: Mapping[str, float], origin: str
+    ) -> ParamVersion:
+        newest = param_versions.history(session, active.instance_id)[-1]
+        version = ParamVersion(
+            instance_id=active.instance_id,
+            strategy=active.strategy,
+            version=newest.version + 1,
+            params=dict(params),
+            sha256=validate_params(active.strategy, params),
+            origin=origin,
+            created_at=self.clock.now(),
+            active=False,
+        )
+        param_versions.add(session, version)
+        return version
+
+    def _add_deployment(
+        self,
+        session: Session,
+        deployment_id: str,
+        proposal_id: str | None,
+        version: ParamVersion,
+        active: ParamVersion,
+    ) -> Deployment:
+        deployment = Deployment(
+            deployment_id=deployment_id,
+            proposal_id=proposal_id,
+            instance_id=version.instance_id,
+            version=version.version,
+            rollback_to=active.version,
+            state="awaiting_approval",
+            created_at=self.clock.now(),
+            approved_by="",
+            pushed_at=None,
+            acked_at=None,
+            ack_sha256="",
+            reason="",
+        )
+        deployments.add(session, deployment)
+        return deployment
+
+    def _push(
+        self, session: Session, deployment: Deployment, version: ParamVersion, base: ParamVersion, by: str
+    ) -> Deployment:
+        now = self.clock.now()
+        pushed = replace(deployment, state="pushed", approved_by=by, pushed_at=now)
+        deployments.put(session, pushed)
+        self.send(
+            session,
+            ParamsUpdate(
+                base_sha256=base.sha256,
+                base_version=base.version,
+                deployment_id=deployment.deployment_id,
+                expires_at_ns=to_ns(now + EXPIRES_AFTER),
+                instance_id=deployment.instance_id,
+                issued_at_ns=to_ns(now),
+                origin=deployment.proposal_id or by,
+                params=version.params,
+                params_sha256=version.sha256,
+                version=version.version,
+            ),
+        )
+        return pushed
+
+
+def is_wider(strategy: str, base: Mapping[str, float], candidate: Mapping[str, float]) -> bool:
+    """Return whether the candidate may expose more than the base: anything but lower caps and nothing else."""
+    specs = load_param_specs(strategy)
+    changed = [name for name in candidate if candidate[name] != base.get(name)]
+    return any(specs[name].risk != "cap" or candidate[name] > base[name] for name in changed)
+
+
+def _require_leave(session: Session, proposal: Proposal, verdict: Verdict) -> None:
+    # The stored verdict counts, not the one in hand.
+    stored = verdicts.find(session, verdict.verdict_id)
+    allowed = {("sealed", "accepted"), ("admission", "narrowed")}
+    if stored is None or stored.proposal_id != proposal.proposal_id or (stored.stage, stored.outcome) not in allowed:
+        raise Refused(
+            f"{proposal.proposal_id} has no verdict that lets it through",
+            "Only a passed sealed test, or a narrowing of caps, is deployed",
+        )
+
+
+def _require_waiting(deployment: Deployment, verb: str) -> None:
+    if deployment.state != "awaiting_approval":
+        raise Conflict(
+            f"cannot {verb} deployment {deployment.deployment_id}: it is {deployment.state}",
+            "Only deployments that wait for approval can be approved or rejected",
+        )
+
+
+def _find_target(session: Session, target_id: str) -> Deployment:
+    found = deployments.find(session, target_id)
+    if found is not None:
+        return found
+    of_proposal = deployments.for_proposal(session, target_id)
+    return of_proposal[-1] if of_proposal else deployments.get(session, target_id)
+
+
+def _refusal(ack: ParamsAck, version: ParamVersion) -> str:
+    if not ack.applied:
+        return ack.reason or "the engine gave no reason"
+    return f"the engine reports version {ack.version} with hash {ack.params_sha256}, sent was {version.sha256}"
