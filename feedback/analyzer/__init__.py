@@ -3,18 +3,32 @@
 The SDK is imported at the first call, so a service without a key starts without it.
 """
 
+from feedback.analyzer.build import LlmCheck, build_analyzer, build_ledger, check_llm
+from feedback.analyzer.deepseek import DeepSeekAnalyzer
 from feedback.analyzer.edits import EditRules
+from feedback.analyzer.fallback import AnalyzerWithFallback
+from feedback.analyzer.ledger import CostLedger, Spending
 from feedback.analyzer.protocol import Analyzer, AnalyzerFailure, Language
+from feedback.analyzer.render import render
 from feedback.analyzer.rules import RuleAnalyzer
 from feedback.analyzer.summary import BucketResult, TradesSummary, summarise_trades
 
 __all__ = [
     "Analyzer",
     "AnalyzerFailure",
+    "AnalyzerWithFallback",
     "BucketResult",
+    "CostLedger",
+    "DeepSeekAnalyzer",
     "EditRules",
     "Language",
+    "LlmCheck",
     "RuleAnalyzer",
+    "Spending",
     "TradesSummary",
+    "build_analyzer",
+    "build_ledger",
+    "check_llm",
+    "render",
     "summarise_trades",
 ]
