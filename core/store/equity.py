@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Float, cast, func, select
+from sqlalchemy import select
 
 from core.model.trade import EquityPoint
 from core.store.once import add_value, value_or_none, values_of
@@ -51,16 +51,11 @@ def instances(session: Session) -> list[str]:
     return list(session.execute(select(table.c.instance_id).distinct().order_by(table.c.instance_id)).scalars())
 
 
-def peak_usd(session: Session, instance_id: str) -> Decimal | None:
-    """Return the highest equity an instance ever had in USD, or None without marks."""
-    highest = cast(table.c.equity_usd, Float).desc()
-    query = select(table.c.equity_usd).where(table.c.instance_id == instance_id).order_by(highest).limit(1)
-    return session.execute(query).scalar_one_or_none()
-
-
-def peak_total_usd(session: Session, instance_ids: Sequence[str]) -> float | None:
-    """Return the highest sum of equity over `instance_ids` at times when all were marked, in USD; None without such."""
-    total = func.sum(cast(table.c.equity_usd, Float))
-    marked = select(total).where(table.c.instance_id.in_(instance_ids)).group_by(table.c.at)
-    complete = marked.having(func.count() == len(instance_ids)).order_by(total.desc()).limit(1)
-    return session.execute(complete).scalar_one_or_none()
+def amounts_after(
+    session: Session, instance_ids: Sequence[str], after: datetime | None
+) -> list[tuple[datetime, Decimal]]:
+    """Return time and USD of every mark of `instance_ids` later than `after` (all when None), oldest first."""
+    query = select(table.c.at, table.c.equity_usd).where(table.c.instance_id.in_(instance_ids))
+    if after is not None:
+        query = query.where(table.c.at > after)
+    return [(row.at, row.equity_usd) for row in session.execute(query.order_by(table.c.at, table.c.instance_id))]

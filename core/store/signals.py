@@ -49,3 +49,9 @@ def latest(session: Session, limit: int) -> list[SignalRecord]:
     """Return up to `limit` signals, newest first."""
     query = select(table.c.detail).order_by(table.c.at.desc(), table.c.signal_id.desc()).limit(limit)
     return values_of(session, query, SignalRecord, table)
+
+
+def latest_of_symbol(session: Session, symbol: str, limit: int) -> list[SignalRecord]:
+    """Return up to `limit` signals on a symbol, newest first."""
+    query = select(table.c.detail).where(table.c.symbol == symbol)
+    return values_of(session, query.order_by(table.c.at.desc(), table.c.signal_id).limit(limit), SignalRecord, table)

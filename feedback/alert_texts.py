@@ -1,0 +1,84 @@
+"""The words of every alert: what is wrong, and what to do about it. Both languages have the same kinds and facts."""
+
+TEXTS: dict[str, dict[str, tuple[str, str]]] = {
+    "en": {
+        "latency": (
+            "The bridge takes {value} ms, {limit} ms are allowed",
+            "Look at the load of this machine; the engine goes on, advice may come too late",
+        ),
+        "success": (
+            "Only {value} % of the last {n} {subject} went well, {limit} % are expected",
+            "See the log and `xcrack doctor`; failed work is tried again by itself",
+        ),
+        "cpu": ("CPU load is {value} %, above {limit} %", "Stop other work on this machine or give it more cores"),
+        "memory": (
+            "Memory is {value} % used, above {limit} %",
+            "Stop other work on this machine; a restart of the worker loses nothing",
+        ),
+        "errors": (
+            "{value} errors in the last {minutes} minutes, {limit} are tolerated",
+            "See the log; `xcrack doctor` checks the usual causes",
+        ),
+        "drawdown": (
+            "Equity of {subject} is {value} % below its peak of {peak} USD, {limit} % are tolerated",
+            "Look at the trades of {subject}; `xcrack engine reduce` lets it only close positions",
+        ),
+        "silence": (
+            "Nothing heard from {subject} for {value} s, {limit} s are allowed",
+            "See whether {subject} runs (`xcrack engine status`, `xcrack doctor`) and start it again",
+        ),
+        "no_report": (
+            "The daily report of {subject} is not there at {due} KST",
+            "See the log of the worker; `xcrack cycle daily` runs the cycle now",
+        ),
+        "skipped": (
+            "The {subject} cycle due at {due} was skipped: too long ago",
+            "Nothing to do; the next one runs as planned",
+        ),
+        "rejected": (
+            "The engine refused {subject}: {reason}",
+            "The parameters before stay in force; see the deployment",
+        ),
+        "dead_letter": ("A message was set aside: {reason}", "See the log; nothing else waits for it"),
+    },
+    "ko": {
+        "latency": (
+            "브리지 지연이 {value} ms입니다 (허용 {limit} ms)",
+            "이 장비의 부하를 확인하세요. 엔진은 계속 동작하지만 조언이 늦을 수 있습니다",
+        ),
+        "success": (
+            "최근 {subject} {n}건 중 {value} %만 성공했습니다 (기준 {limit} %)",
+            "로그와 `xcrack doctor`를 확인하세요. 실패한 작업은 자동으로 다시 시도됩니다",
+        ),
+        "cpu": ("CPU 사용률 {value} %, 기준 {limit} % 초과", "이 장비의 다른 작업을 멈추거나 코어를 늘리세요"),
+        "memory": (
+            "메모리 사용률 {value} %, 기준 {limit} % 초과",
+            "다른 작업을 멈추세요. 워커를 재시작해도 잃는 것은 없습니다",
+        ),
+        "errors": (
+            "최근 {minutes}분 동안 오류 {value}건 (허용 {limit}건)",
+            "로그를 확인하세요. `xcrack doctor`가 흔한 원인을 점검합니다",
+        ),
+        "drawdown": (
+            "{subject} 자산이 최고점 {peak} USD 대비 {value} % 하락했습니다 (허용 {limit} %)",
+            "{subject}의 거래를 확인하세요. `xcrack engine reduce`는 청산만 허용합니다",
+        ),
+        "silence": (
+            "{subject}에서 {value}초 동안 신호가 없습니다 (허용 {limit}초)",
+            "{subject} 실행 여부를 확인하고(`xcrack engine status`, `xcrack doctor`) 다시 시작하세요",
+        ),
+        "no_report": (
+            "{subject} 일일 리포트가 {due} KST까지 나오지 않았습니다",
+            "워커 로그를 확인하세요. `xcrack cycle daily`로 지금 실행할 수 있습니다",
+        ),
+        "skipped": (
+            "{due} 예정이던 {subject} 주기를 건너뛰었습니다: 너무 오래됨",
+            "조치할 것은 없습니다. 다음 주기는 예정대로 실행됩니다",
+        ),
+        "rejected": (
+            "엔진이 {subject}을(를) 거부했습니다: {reason}",
+            "이전 파라미터가 그대로 유지됩니다. 배포 내역을 확인하세요",
+        ),
+        "dead_letter": ("메시지 하나를 격리했습니다: {reason}", "로그를 확인하세요. 다른 작업에는 영향이 없습니다"),
+    },
+}
