@@ -1,0 +1,99 @@
+"""Wishes that only the worker may carry out: stored, audited, and answered with 202 and where to look."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.api.operations import Answer, Asked
+from app.auth import Caller
+from app.requests import build_request
+from core.errors import Conflict
+from core.model.operations import Request
+from core.store import Session, audit, deployments, param_versions, proposals, requests
+
+
+class ReasonBody(Asked):
+    """Why, for the audit trail."""
+
+    reason: Annotated[str, Field(max_length=280)] = ""
+
+
+class RequestView(Answer):
+    """A wish and what became of it."""
+
+    request_id: str
+    kind: str
+    subject_id: str
+    by: str
+    via: str
+    reason: str
+    at: datetime
+    state: Literal["open", "done", "failed"]
+    result: str
+
+
+def ask_decision(
+    session: Session, at: datetime, caller: Caller, kind: Literal["approve", "reject"], proposal_id: str, reason: str
+) -> Request:
+    """Return the stored wish to approve or reject the proposal's waiting deployment.
+
+    Raises UnknownName without the proposal and Conflict when nothing of it waits for approval.
+    """
+    proposal = proposals.get(session, proposal_id)
+    waiting = [one for one in deployments.for_proposal(session, proposal_id) if one.state == "awaiting_approval"]
+    if not waiting:
+        raise Conflict(
+            f"proposal {proposal_id} is '{proposal.state}' and no change of it waits for approval",
+            "See its state on the proposals page",
+        )
+    return _ask(session, at, caller, kind, waiting[-1].deployment_id, reason)
+
+
+def ask_rollback(session: Session, at: datetime, caller: Caller, instance_id: str, reason: str) -> Request:
+    """Return the stored wish to undo the deployment in force on the instance. Raises UnknownName or Conflict."""
+    active = param_versions.active(session, instance_id)
+    made = [one for one in deployments.of_instance(session, instance_id) if one.version == active.version]
+    if not made:
+        raise Conflict(
+            f"instance {instance_id} runs version {active.version}, which no deployment made",
+            "There is no earlier version to go back to",
+        )
+    return _ask(session, at, caller, "rollback", made[-1].deployment_id, reason)
+
+
+def view_of(request: Request) -> RequestView:
+    """Return what the API tells of a request."""
+    return RequestView(
+        request_id=request.request_id,
+        kind=request.kind,
+        subject_id=request.subject_id,
+        by=request.by,
+        via=request.via,
+        reason=request.reason,
+        at=request.at,
+        state=request.state,
+        result=request.result,
+    )
+
+
+def _ask(
+    session: Session,
+    at: datetime,
+    caller: Caller,
+    kind: Literal["approve", "reject", "rollback"],
+    deployment_id: str,
+    reason: str,
+) -> Request:
+    for known in requests.open(session):
+        if known.subject_id != deployment_id:
+            continue
+        if known.kind == kind:
+            return known
+        raise Conflict(f"a request to {known.kind} {deployment_id} is already open", "Wait for the worker")
+    nonce = f"{kind}:{deployment_id}:{caller.key_id}:{at.isoformat()}"
+    wish = build_request(kind, deployment_id, caller.name, "web", reason, at, nonce)
+    requests.add(session, wish)
+    payload = {"request_id": wish.request_id, "reason": reason}
+    audit.append(session, at, f"key:{caller.key_id}", f"asked_{kind}", deployment_id, payload)
+    return wish

@@ -1,0 +1,123 @@
+"""The pages people use: rendered on the server, without a script, in Korean and English.
+
+Reading needs a signed-in person, or nothing on a loopback address with `web.public_read`; writing always needs one.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from flask_limiter import Limiter
+from flask_wtf.csrf import CSRFProtect
+
+from app.auth import LOCAL_READER, Caller, public_reading, session_caller
+from app.dashboard import alerts, feedback, formats, overview, parameters, proposals, reports, sign_in, trades
+from app.languages import COOKIE, LANGUAGES, choose_language
+from app.rooms import rooms
+from app.security import SIGN_IN_LIMIT, WRITE_LIMIT, is_loopback
+
+_COOKIE_AGE_S = 365 * 24 * 3600
+_OPEN_ENDPOINTS = frozenset({"pages.sign_in_form", "sign_in.sign_in"})
+
+
+View = Callable[..., Any]
+
+
+def register_dashboard(app: Flask, limiter: Limiter) -> None:
+    """Put every page on `app`."""
+    pages, forms, door = (Blueprint(name, __name__) for name in ("pages", "forms", "sign_in"))
+    shown: tuple[tuple[str, str, View], ...] = (
+        ("/", "overview", overview.show),
+        ("/proposals", "proposals", proposals.show_list),
+        ("/proposals/<proposal_id>", "proposal", proposals.show_one),
+        ("/proposals/<proposal_id>/equity.csv", "proposal_csv", proposals.export_overlay),
+        ("/trades", "trades", trades.show),
+        ("/parameters", "parameters", parameters.show),
+        ("/feedback", "feedback", feedback.show),
+        ("/alerts", "alerts", alerts.show),
+        ("/reports", "reports", reports.show_list),
+        ("/reports/<kind>/<on>", "report", reports.show_one),
+        ("/login", "sign_in_form", sign_in.show),
+    )
+    for path, name, view in shown:
+        pages.add_url_rule(path, name, view, methods=["GET"])
+    sent: tuple[tuple[str, str, View], ...] = (
+        ("/proposals/<proposal_id>/decide", "decide", proposals.decide),
+        ("/parameters/<instance_id>/rollback", "rollback", parameters.rollback),
+        ("/feedback", "leave_feedback", feedback.leave),
+        ("/logout", "sign_out", sign_in.leave),
+    )
+    for path, name, view in sent:
+        forms.add_url_rule(path, name, view, methods=["POST"])
+    door.add_url_rule("/login", "sign_in", sign_in.enter, methods=["POST"])
+    limiter.limit(WRITE_LIMIT)(forms)
+    limiter.limit(SIGN_IN_LIMIT)(door)
+    for blueprint in (pages, forms, door):
+        blueprint.before_request(_find_caller)
+        app.register_blueprint(blueprint)
+    _register_forms_guard(app)
+    app.after_request(_remember_language)
+    app.context_processor(_page_values)
+    app.jinja_env.filters.update(formats.FILTERS)
+
+
+def set_language() -> None:
+    """Choose the language of the present answer; runs before anything that may fail and needs words."""
+    g.language = choose_language(request, rooms().settings.language)
+
+
+def text(key: str, **values: Any) -> str:
+    """Return the text of `key` in the language of the present answer."""
+    return rooms().catalogue.text(g.language, key, **values)
+
+
+def _register_forms_guard(app: Flask) -> None:
+    csrf = CSRFProtect(app)
+    # The API reads keys and never cookies: a browser can be made to send the one, not the other.
+    for name in ("api", "api_writes", "probes"):
+        csrf.exempt(app.blueprints[name])
+
+
+def _find_caller() -> Response | None:
+    with rooms().store.session() as session:
+        caller = session_caller(session)
+    if caller is None:
+        caller = LOCAL_READER if public_reading() else None
+    elif not caller.may("read") and public_reading():
+        caller = Caller(caller.key_id, caller.name, caller.scopes | {"read"})
+    g.caller = caller
+    if (caller is not None and caller.may("read")) or request.endpoint in _OPEN_ENDPOINTS:
+        return None
+    here = request.full_path.rstrip("?") if request.method == "GET" else "/"
+    return cast(Response, redirect(f"{url_for('pages.sign_in_form')}?{urlencode({'next': here})}", 303))
+
+
+def _remember_language(response: Response) -> Response:
+    wish = request.args.get("lang")
+    if wish in LANGUAGES:
+        response.set_cookie(
+            COOKIE,
+            wish,
+            max_age=_COOKIE_AGE_S,
+            httponly=True,
+            samesite="Strict",
+            secure=not is_loopback(rooms().settings.web.host),
+        )
+    response.vary.update({"Cookie", "Accept-Language"})
+    return response
+
+
+def _page_values() -> dict[str, Any]:
+    return {
+        "t": text,
+        "language": g.get("language", rooms().settings.language),
+        "caller": g.get("caller"),
+        "now": rooms().clock.now(),
+        "in_language": _in_language,
+    }
+
+
+def _in_language(language: str) -> str:
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return f"{request.path}?{urlencode([*kept, ('lang', language)])}"
