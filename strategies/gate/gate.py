@@ -13,7 +13,7 @@ from core.clock import Clock
 from core.errors import Conflict, Refused, UnknownName
 from core.model.proposal import Check, Outcome, Proposal, ProposalState, Stage, Verdict
 from core.settings import CostSettings, GateSettings
-from core.store import Session, Store, ledger, param_versions, proposals
+from core.store import Session, Store, deployments, ledger, param_versions, proposals
 from strategies.gate import records
 from strategies.gate.admission import check_admission
 from strategies.gate.budget import BudgetState, read_budget
@@ -25,6 +25,8 @@ from strategies.gate.screen import STATISTIC, ScreenResult, ScreenRuns, folds_of
 from strategies.gate.sealed import SealedResult, judge_sealed_runs
 from strategies.gate.split import HistorySplit, read_split, write_split
 from strategies.gate.statistics import MIN_DAYS
+
+DEPLOYABLE: tuple[ProposalState, ...] = ("accepted", "narrowed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +146,22 @@ class Gate:
         return judgement.verdict.verdict_id
 
     def expire(self, session: Session) -> list[Proposal]:
-        """Return what was set to expired: waited longer than `queue_days`, or made for a version no longer in force."""
-        waiting = [*proposals.in_state(session, "pending"), *proposals.in_state(session, "queued")]
-        return [
-            proposals.set_state(session, proposal.proposal_id, "expired")
-            for proposal in waiting
-            if self._is_old(proposal) or (proposal.state == "queued" and not self._is_current(session, proposal))
+        """Return what was set to expired: waited too long, or was made for parameters no longer in force."""
+        expired = [
+            *(each for each in proposals.in_state(session, "pending") if self._is_old(each)),
+            *(
+                each
+                for each in proposals.in_state(session, "queued")
+                if self._is_old(each) or not self._is_current(session, each)
+            ),
+            *(
+                each
+                for state in DEPLOYABLE
+                for each in proposals.in_state(session, state)
+                if not deployments.for_proposal(session, each.proposal_id) and not self._is_current(session, each)
+            ),
         ]
+        return [proposals.set_state(session, each.proposal_id, "expired") for each in expired]
 
     def budget(self, session: Session) -> BudgetState:
         """Return where this quarter's error budget stands."""

@@ -39,7 +39,9 @@ def load_admission_facts(session: Session, proposal: Proposal, now: datetime) ->
     active = param_versions.find_active(session, proposal.instance_id)
     twins = proposals.by_content(session, proposals.content_sha256(proposal))
     moving = [each for each in deployments.of_instance(session, proposal.instance_id) if each.state in IN_FLIGHT]
-    waiting = proposals.in_state(session, "queued")
+    mates = proposals.for_analysis(session, proposal.analysis_id)
+    earlier = [each for each in mates if each.state == "pending" and _order(each) < _order(proposal)]
+    waiting = [*proposals.in_state(session, "queued"), *earlier]
     return AdmissionFacts(
         active=active,
         evidenced=_evidenced_params(session, versions, active),
@@ -188,6 +190,10 @@ def _touched_at(session: Session, instance_id: str, versions: list[ParamVersion]
         if proposal is not None and proposal.instance_id == instance_id:
             touched += [(edit.param, row.at) for edit in proposal.edits]
     return {name: max(at for each, at in touched if each == name) for name, _ in touched}
+
+
+def _order(proposal: Proposal) -> tuple[datetime, str]:
+    return proposal.created_at, proposal.proposal_id
 
 
 def _trial(run: BacktestRun) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.model.proposal import Check
-from core.native import Bars
+from core.native import DAY_NS, Bars
 from strategies.gate.ports import Series
 
 GAP = -0.30
@@ -19,21 +19,29 @@ COST_MULTIPLE = 2.9
 """Round-trip cost of crash days over calm days, as measured by others on 2020-03-12."""
 N_PLACES = 24
 """Enough that both meet a gap with about the largest position they ever hold."""
+LEAD_IN_NS = 10 * DAY_NS
+AFTERMATH_NS = 5 * DAY_NS
+COLUMNS = ("symbol", "opened_at_ns", "closed_at_ns", "open", "high", "low", "close", "volume")
 TOLERANCE = 1.25
 """How much worse than the incumbent's the candidate's worst stressed day may be."""
 
 
 def gapped(bars: Bars, place: float) -> Bars:
-    """Return the bars with every price 30 % lower from the given share of the time on: one gap, no trade inside it."""
-    times = np.unique(bars.closed_at_ns)
-    after = bars.closed_at_ns >= times[min(int(place * times.size), times.size - 1)]
-    factor = np.where(after, 1.0 + GAP, 1.0)
+    """Return the bars around one place, every price 30 % lower from there on: one gap, and no trade inside it.
+
+    `place` is a share of the time the bars span; ten days lead in and five follow.
+    """
+    start, end = int(bars.closed_at_ns[0]), int(bars.closed_at_ns[-1])
+    gap_at = start + int(place * (end - start))
+    near = (bars.closed_at_ns > gap_at - LEAD_IN_NS) & (bars.closed_at_ns <= gap_at + AFTERMATH_NS)
+    cut = replace(bars, **{name: getattr(bars, name)[near] for name in COLUMNS})
+    after = cut.closed_at_ns >= gap_at
     return replace(
-        bars,
-        open=_on_tick(bars, bars.open * factor, after),
-        high=_on_tick(bars, bars.high * factor, after),
-        low=_on_tick(bars, bars.low * factor, after),
-        close=_on_tick(bars, bars.close * factor, after),
+        cut,
+        open=_fallen(cut, cut.open, after),
+        high=_fallen(cut, cut.high, after),
+        low=_fallen(cut, cut.low, after),
+        close=_fallen(cut, cut.close, after),
     )
 
 
@@ -59,6 +67,6 @@ def stress_check(candidate: Sequence[Series], incumbent: Sequence[Series]) -> Ch
     )
 
 
-def _on_tick(bars: Bars, prices: Series, changed: npt.NDArray[np.bool_]) -> Series:
+def _fallen(bars: Bars, prices: Series, after: npt.NDArray[np.bool_]) -> Series:
     ticks = np.array([float(tick) for tick in bars.ticks])[bars.symbol]
-    return np.where(changed, np.maximum(np.round(prices / ticks), 1) * ticks, prices)
+    return np.where(after, np.maximum(np.round(prices * (1.0 + GAP) / ticks), 1) * ticks, prices)
