@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,8 @@ from core.settings import Settings
 from market import synthetic
 from market.bars import BarArchive
 
+START = datetime(2023, 1, 1, tzinfo=UTC)
+"""The made market begins here; day one comes after its history."""
 HISTORY_DAYS = 910
 DAYS = 28
 DONE = "demo.json"
@@ -56,9 +59,10 @@ def run_demo(
 
 def _make_market(settings: Settings, home: Home, seed: int, days: int) -> Plan:
     total = HISTORY_DAYS + settings.gate.embargo_days + days + 2
-    market = synthetic.demo_market(seed, total)
-    synthetic.write_market(market, home.bars, home.context)
-    archive = BarArchive(home.bars, VirtualClock(market.end_at))
+    end = VirtualClock(START + timedelta(days=total))
+    archive = BarArchive(home.bars, end)
+    synthetic.write_market(archive, synthetic.demo_market(seed, START, total))
+    synthetic.write_context(home.context, seed, START, total)
     plan = plan_run(settings, archive, archive.symbols(), seed, HISTORY_DAYS, days)
     (home.path / "plan.json").write_bytes(msgspec.json.encode(plan))
     return plan

@@ -22,8 +22,8 @@ from core.store import Session, deployments, frames, param_versions, proposals, 
 from market.bars import BarArchive
 
 MIN_DAYS_LEFT = 30
-CYCLE_MINUTES = 45
-"""The last day's cycles run until so long after midnight KST."""
+CYCLE_TIME = timedelta(minutes=45)
+"""Cycles are due within so long after midnight KST: the clock starts after day one's, and ends after the last day's."""
 WARMUP_BARS = 1_200
 PLAN = "run_plan"
 _SYMBOL = re.compile(r"([A-Z0-9]{4,20})\.(?:parquet|csv)$")
@@ -110,9 +110,9 @@ async def run_plan(settings: Settings, home: Home, plan: Plan, on_progress: Call
     """Run a plan from an empty store, or go on with the one in `home`; returns what it did."""
     wall = SystemClock()
     began = wall.monotonic()
-    clock = VirtualClock(plan.start_at)
-    end_at = plan.end_at + timedelta(minutes=CYCLE_MINUTES)
-    rooms = build_rooms(settings, home, clock, plan.symbols, plan.start_at)
+    clock = VirtualClock(plan.start_at + CYCLE_TIME)
+    end_at = plan.end_at + CYCLE_TIME
+    rooms = build_rooms(settings, home, clock, plan.symbols)
     try:
         _begin(settings, home, rooms, plan, clock, end_at)
         run = VirtualRun(settings, home, rooms, clock, plan.start_at, end_at, on_progress)
@@ -132,7 +132,7 @@ def _begin(settings: Settings, home: Home, rooms: Rooms, plan: Plan, clock: Virt
     if begun is not None:
         if begun != plan:
             raise BadInput(f"{home.path} holds another run", "Name another --home, or leave --resume out")
-        clock.advance_to(max(reached or plan.start_at, plan.start_at))
+        clock.advance_to(max(reached or clock.now(), clock.now()))
         return
     feed_archive = BarArchive(home.bars, VirtualClock(end_at))
     warmup = timedelta(milliseconds=feed_archive.interval_ms * WARMUP_BARS)

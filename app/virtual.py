@@ -69,9 +69,10 @@ class VirtualRun:
         while self.clock.now() < self.end_at:
             due_at, _ = self.rooms.scheduler.next_due(self.clock.now())
             to = min(due_at, self.end_at)
+            # The clock goes first: what the engine reports up to `to` is then never from the future.
+            self.clock.advance_to(to)
             reached: Reached = await self._while_alive(engine, self.rooms.server.advance_to(to))
             bars = reached.bars
-            self.clock.advance_to(to)
             await asyncio.to_thread(self.rooms.scheduler.tick)
             await self._while_alive(engine, self._all_acked())
             self.on_progress(Progress(to, self.start_at, self.end_at, bars))

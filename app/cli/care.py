@@ -12,7 +12,7 @@ from app.home import Home
 from core.clock import SystemClock
 from core.store import api_keys, ledger
 from core.store import audit as audit_rows
-from feedback.analyzer import check_provider
+from feedback.analyzer import check_llm
 
 SCOPES = ("read", "feedback", "approve", "admin")
 
@@ -115,10 +115,10 @@ def llm_check(as_json: bool) -> None:
     """Make one tiny call and print model, latency, cost and the mode that worked."""
     settings = start()
     store = open_current_store(settings)
-    result = check_provider(settings.analyzer, store, SystemClock())
+    result = check_llm(settings.analyzer, store, SystemClock())
     if as_json:
         print_json(result)
     else:
         rows = [(name, getattr(result, name)) for name in result.__slots__]
         print_table("", ("", ""), rows, "")
-    sys.exit(0 if result.ok else 1)
+    sys.exit(0 if result.is_ok else 1)

@@ -3,6 +3,7 @@
 import getpass
 import uuid
 from datetime import date
+from typing import get_args
 
 import click
 
@@ -13,6 +14,7 @@ from app.trace import trace_chain
 from core.clock import KST, SystemClock
 from core.errors import BadInput, UnknownName
 from core.model.operations import Request
+from core.model.proposal import ProposalState
 from core.store import param_versions, reports, verdicts
 from core.store import proposals as proposal_rows
 from feedback import notes
@@ -72,14 +74,12 @@ def proposals() -> None:
 
 
 @proposals.command("list")
-@click.option(
-    "--state", help="Only this state: pending, refused, queued, inconclusive, accepted, narrowed, deployed, …"
-)
+@click.option("--state", type=click.Choice(get_args(ProposalState)), help="Only this state.")
 @click.option(
     "--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="At most so many, newest first."
 )
 @json_option
-def proposals_list(state: str | None, limit: int, as_json: bool) -> None:
+def proposals_list(state: ProposalState | None, limit: int, as_json: bool) -> None:
     """List proposals, newest first."""
     store = open_current_store(start())
     with store.session() as session:
@@ -220,7 +220,7 @@ def feedback(text: str, tags: tuple[str, ...], target: str) -> None:
     store = open_current_store(settings)
     kind, _, target_id = target.partition(":")
     with store.session() as session:
-        note = notes.leave_note(session, SystemClock().now(), _user(), kind, target_id, tags, text, uuid.uuid4().hex)
+        note = notes.leave_note(session, SystemClock().now(), _user(), kind, target_id, tags, text)
     print(f"saved as {note.note_id}: {note.effect}")
 
 

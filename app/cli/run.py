@@ -10,10 +10,10 @@ from app.cli.output import json_option, print_json, say, start
 from app.home import Home
 from app.replay import Summary, demo_object, empty_home, plan_run, run_in_loop, symbol_of
 from app.virtual import Progress
-from core.clock import KST, SystemClock, VirtualClock
+from core.clock import KST, SystemClock
 from core.errors import BadInput
-from core.settings import Settings
 from market.bars import BarArchive
+from market.importer import import_ohlcv
 
 seed_option = click.option(
     "--seed", default=7, show_default=True, type=click.IntRange(0, 2**31), help="Same seed, same bytes."
@@ -106,7 +106,7 @@ def replay(
     if missing := set(wanted) - {symbol_of(file) for file in chosen}:
         raise BadInput(f"no file holds {', '.join(sorted(missing))}", "Name its file with --bars")
     home = empty_home(settings)
-    archive = _import(settings, home, chosen)
+    archive = _import(home, chosen)
     plan = plan_run(settings, archive, archive.symbols(), seed, history, days)
     say(f"replay: {plan.n_days} days of {', '.join(plan.symbols)}, {plan.history_days} days of history before them")
     line = ProgressLine()
@@ -118,14 +118,12 @@ def replay(
         print_summary(summary)
 
 
-def _import(settings: Settings, home: Home, files: list[Path]) -> BarArchive:
-    from market.importing import import_ohlcv
-
-    del settings
-    archive = BarArchive(home.bars, VirtualClock(SystemClock().now()))
+def _import(home: Home, files: list[Path]) -> BarArchive:
+    archive = BarArchive(home.bars, SystemClock())
     for file in files:
-        report = import_ohlcv(file, symbol_of(file), archive)
-        say(f"import: {report.summary()}")
+        report = import_ohlcv(archive, file, symbol_of(file))
+        noted = ", ".join(f"{finding.n} {finding.kind}" for finding in report.findings) or "nothing to remark"
+        say(f"import: {report.symbol} {report.interval}, {report.n_kept:,} of {report.n_rows:,} rows kept; {noted}")
     return archive
 
 
@@ -136,9 +134,8 @@ def print_summary(summary: Summary) -> None:
     print(f"trades           {summary.trades}")
     print(f"proposals        {counts}")
     print(f"deployments      {summary.deployments} acknowledged by the engine, {summary.rollbacks} rollbacks")
-    print(
-        f"reports          {summary.daily_reports} daily, {summary.weekly_reports} weekly, sha256 {summary.report_sha256[:16]}"
-    )
+    sha = summary.report_sha256[:16]
+    print(f"reports          {summary.daily_reports} daily, {summary.weekly_reports} weekly, sha256 {sha}")
     print(f"wall time        {summary.wall_s:.1f} s")
 
 

@@ -1,4 +1,4 @@
-"""The glue to Telegram: polling in, messages out. Delivery takes from the outbox, in order, and marks what was taken."""
+"""The glue to Telegram: polling in, messages out. Delivery takes from the outbox, in order, and marks what is taken."""
 
 from collections.abc import Awaitable, Callable
 
@@ -51,7 +51,7 @@ async def deliver(store: Store, clock: Clock, chat_ids: tuple[int, ...], send: S
 
 
 class TelegramBot:
-    """Polls and answers. Started by the worker alone: a second poller would get a conflict, and this one then leaves."""
+    """Polls and answers. Started by the worker alone; when another poller holds the token, this one leaves."""
 
     def __init__(self, settings: TelegramSettings, desk: Desk, clock: Clock) -> None:
         self._settings = settings

@@ -1,7 +1,7 @@
 """What the bot answers. No network here: an `Incoming` goes in, a `Reply` or nothing comes out.
 
-A command that moves money needs a confirmation: a one-time nonce of the same person, 60 seconds old at most. Halting and
-rejecting only narrow, so they act at once. People who are not on the allow-list get no answer at all.
+A command that moves money needs a confirmation: a one-time nonce of the same person, 60 seconds old at most. Halting
+and rejecting only narrow, so they act at once. People who are not on the allow-list get no answer at all.
 """
 
 import json
@@ -221,9 +221,7 @@ class Desk:
         kind, _, target_id = arguments[1].partition(":")
         author, text = f"telegram:{incoming.user_id}", " ".join(arguments[2:])
         with self._store.session() as session:
-            note = notes.leave_note(
-                session, self._clock.now(), author, kind, target_id, (arguments[0],), text, f"tg{incoming.update_id}"
-            )
+            note = notes.leave_note(session, incoming.sent_at, author, kind, target_id, (arguments[0],), text)
         return Reply(self._t("feedback_saved", id=note.note_id, effect=note.effect))
 
 

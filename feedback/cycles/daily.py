@@ -6,6 +6,7 @@ Every step is durable: killed between any two lines, the next start goes on at t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal, TypeVar
 
 from core.clock import KST, Clock, kst_day, kst_day_bounds, to_ns
 from core.model.analysis import Analysis, Forecast
@@ -21,11 +22,13 @@ from core.store import (
     audit,
     contexts,
     datasets,
+    deployments,
     forecasts,
     notifications,
     param_versions,
     proposals,
     reports,
+    verdicts,
 )
 from feedback.analyzer import Analyzer
 from feedback.context import MarketContextCollector
@@ -34,8 +37,10 @@ from feedback.dataset import DatasetBuilder
 from feedback.forecast import Forecaster
 from feedback.report import LANGUAGES, Language, brief, render_report
 from feedback.runs import RunLedger
-from strategies.gate import Gate
+from strategies.gate import Gate, Judgement
 from strategies.rollout import Rollout
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,8 @@ class DailyFeedbackLoop:
         run.step("score", lambda: self._score_forecasts(on), self._save_scores)
         run.step("analyze", lambda: self._analyze(on), _save_analysis)
         run.step("propose", lambda: self._propose(on), self._save_proposals)
-        run.step("admit", lambda: self._judge_new(on, "pending", self.gate.admit), self._save_admissions)
-        run.step("screen", lambda: self._judge_new(on, "pending", self.gate.screen), self._save_screens)
+        run.step("admit", lambda: self._judge_pending(on, self.gate.admit), self._save_admissions)
+        run.step("screen", lambda: self._judge_pending(on, self.gate.screen), self._save_screens)
         run.step("narrow", lambda: None, self._deploy_narrowed)
         run.step("forecast", lambda: self.forecaster.forecast(on + timedelta(days=1)), _save_forecasts)
         run.step("report", lambda: self._write_report(on, scheduled_for, late), _save_reports)
@@ -128,35 +133,21 @@ class DailyFeedbackLoop:
             proposals.add(session, proposal)
         return canonical_json([proposal.proposal_id for proposal in made])
 
-    def _proposed(self, session: Session, on: date) -> list[Proposal]:
-        analysis = analyses.for_day(session, on, "daily_analysis")
-        return [] if analysis is None else proposals.for_analysis(session, analysis.analysis_id)
-
-    def _judge_new(
-        self, on: date, state: str, judge: Callable[[Proposal], Verdict]
-    ) -> tuple[tuple[Proposal, Verdict], ...]:
+    def _judge_pending(self, on: date, judge: Callable[[Proposal], T]) -> tuple[tuple[Proposal, T], ...]:
         with self.store.session() as session:
-            waiting = [p for p in self._proposed(session, on) if p.state == state]
-        return tuple((proposal, judge(proposal)) for proposal in waiting)
+            analysis = analyses.for_day(session, on, "daily_analysis")
+            made = [] if analysis is None else proposals.for_analysis(session, analysis.analysis_id)
+        return tuple((proposal, judge(proposal)) for proposal in made if proposal.state == "pending")
 
     def _save_admissions(self, session: Session, judged: Sequence[tuple[Proposal, Verdict]]) -> str:
-        for proposal, verdict in judged:
-            self.gate.save_admission(session, proposal, verdict)
-        return canonical_json([verdict.verdict_id for _, verdict in judged])
+        return canonical_json([self.gate.save_admission(session, proposal, verdict) for proposal, verdict in judged])
 
-    def _save_screens(self, session: Session, judged: Sequence[tuple[Proposal, Verdict]]) -> str:
-        for proposal, verdict in judged:
-            self.gate.save_screen(session, proposal, verdict)
-        return canonical_json([verdict.verdict_id for _, verdict in judged])
+    def _save_screens(self, session: Session, judged: Sequence[tuple[Proposal, Judgement]]) -> str:
+        return canonical_json([self.gate.save_screen(session, proposal, found) for proposal, found in judged])
 
     def _deploy_narrowed(self, session: Session, _: None) -> str:
         """Send what only narrows the same day; it needs no evidence."""
-        deployed = []
-        for proposal in proposals.in_state(session, "narrowed"):
-            verdict = self.gate.last_verdict(session, proposal.proposal_id)
-            if verdict is not None and not self.rollout.exists_for(session, proposal.proposal_id):
-                deployed.append(self.rollout.deploy(session, proposal, verdict).deployment_id)
-        return canonical_json(deployed)
+        return canonical_json(deploy_all(session, self.rollout, "narrowed"))
 
     def _write_report(self, on: date, due_at: datetime, late: bool) -> tuple[Report, ...]:
         with self.store.session() as session:
@@ -174,12 +165,21 @@ class DailyFeedbackLoop:
 
     def _prepare(self, session: Session, _: None) -> str:
         """Let old proposals expire and tell the engine what changed outside, for the day that begins."""
-        expired = self.gate.expire(session)
+        expired = [proposal.proposal_id for proposal in self.gate.expire(session)]
         now = self.clock.now()
         self.on_prepared(session, now)
-        payload = {"expired": list(expired), "reached_ns": to_ns(now)}
+        payload = {"expired": expired, "reached_ns": to_ns(now)}
         audit.append(session, now, "worker", "daily_cycle", now.astimezone(KST).date().isoformat(), payload)
         return canonical_json(payload)
+
+
+def deploy_all(session: Session, rollout: Rollout, state: Literal["accepted", "narrowed"]) -> list[str]:
+    """Deploy every proposal in `state` that is not on its way yet; returns the deployment ids."""
+    return [
+        rollout.deploy(session, proposal, verdicts.for_proposal(session, proposal.proposal_id)[-1]).deployment_id
+        for proposal in proposals.in_state(session, state)
+        if not deployments.for_proposal(session, proposal.proposal_id)
+    ]
 
 
 def build_report_notification(kind: str, on: date, at: datetime, text: str) -> Notification:

@@ -8,15 +8,15 @@ from core.clock import Clock, kst_day
 from core.model.analysis import Analysis, PatternRule
 from core.model.canonical import canonical_json, short_id
 from core.model.operations import Notification, Report
-from core.model.proposal import Proposal, Verdict
+from core.model.proposal import Proposal
 from core.store import Session, Store, analyses, audit, notifications, patterns, proposals, reports
 from feedback.analyzer import Analyzer
-from feedback.cycles.daily import build_report_notification
+from feedback.cycles.daily import build_report_notification, deploy_all
 from feedback.cycles.report_facts import ReportSources
 from feedback.patterns import PatternFinder
 from feedback.report import LANGUAGES, Language, brief, render_report
 from feedback.runs import RunLedger
-from strategies.gate import Gate
+from strategies.gate import Gate, Judgement
 from strategies.rollout import Rollout
 
 
@@ -42,8 +42,8 @@ class WeeklyDeepAnalysis:
         on = kst_day(scheduled_for) - timedelta(days=1)
         run.step("patterns", lambda: self.finder.find(on), _save_patterns)
         run.step("study", lambda: self._study(on), _save_study)
-        run.step("champion", self._choose, lambda session, chosen: self._register(session, chosen))
-        run.step("sealed", self._judge, self._save_verdict)
+        champion_id = run.step("champion", lambda: None, self._choose)
+        run.step("sealed", lambda: self._judge(champion_id), self._save_verdict)
         run.step("deploy", lambda: None, self._deploy)
         run.step("report", lambda: self._write_report(on, scheduled_for, late), _save_reports)
         run.step("notify", lambda: self._brief(on, scheduled_for, late), _save_notification)
@@ -55,37 +55,26 @@ class WeeklyDeepAnalysis:
             rules = patterns.list(session)
         return self.analyzer.find_patterns(on, self.finder.summary(on), rules, self.language)
 
-    def _choose(self) -> Proposal | None:
-        with self.store.session() as session:
-            self.gate.expire(session)
-            return self.gate.champion(session)
-
-    def _register(self, session: Session, champion: Proposal | None) -> str:
-        if champion is not None:
-            self.gate.register_champion(session, champion)
+    def _choose(self, session: Session, _: None) -> str:
+        """Let old proposals expire, then name the best of the queue over all strategies; empty without one."""
+        self.gate.expire(session)
+        champion = self.gate.champion(session)
         return "" if champion is None else champion.proposal_id
 
-    def _judge(self) -> tuple[Proposal, Verdict] | None:
+    def _judge(self, champion_id: str) -> tuple[Proposal, Judgement] | None:
+        if not champion_id:
+            return None
         with self.store.session() as session:
-            champion = self.gate.registered_champion(session)
-        return None if champion is None else (champion, self.gate.judge_sealed(champion))
+            champion = proposals.get(session, champion_id)
+        return champion, self.gate.judge_sealed(champion)
 
-    def _save_verdict(self, session: Session, judged: tuple[Proposal, Verdict] | None) -> str:
-        if judged is None:
-            return ""
-        proposal, verdict = judged
-        self.gate.save_sealed(session, proposal, verdict)
-        return verdict.verdict_id
+    def _save_verdict(self, session: Session, judged: tuple[Proposal, Judgement] | None) -> str:
+        return "" if judged is None else self.gate.save_sealed(session, *judged)
 
     def _deploy(self, session: Session, _: None) -> str:
-        """Deploy what was accepted and is not on its way yet."""
-        deployed = []
-        for proposal in proposals.in_state(session, "accepted"):
-            verdict = self.gate.last_verdict(session, proposal.proposal_id)
-            if verdict is not None and not self.rollout.exists_for(session, proposal.proposal_id):
-                deployed.append(self.rollout.deploy(session, proposal, verdict).deployment_id)
-        payload = {"deployed": deployed}
-        audit.append(session, self.clock.now(), "worker", "weekly_cycle", kst_day(self.clock.now()).isoformat(), payload)
+        deployed = deploy_all(session, self.rollout, "accepted")
+        now = self.clock.now()
+        audit.append(session, now, "worker", "weekly_cycle", kst_day(now).isoformat(), {"deployed": deployed})
         return canonical_json(deployed)
 
     def _write_report(self, on: date, due_at: datetime, late: bool) -> tuple[Report, ...]:

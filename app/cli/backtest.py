@@ -1,0 +1,153 @@
+"""One backtest or many with the very code that trades."""
+
+import itertools
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+
+from app.cli.output import json_option, parse_params, print_json, print_table, start
+from app.replay import symbol_of
+from core import metrics, native
+from core.clock import SystemClock
+from core.errors import BadInput
+from core.settings import Settings
+from market.bars import BarArchive
+from market.importer import import_ohlcv
+from strategies.schema import default_params
+
+MAX_CANDIDATES = 10_000
+
+bars_option = click.option(
+    "--bars", "files", multiple=True, required=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="CSV or Parquet candles whose name ends in the symbol; repeat for several symbols.",
+)  # fmt: skip
+strategy_option = click.option("--strategy", required=True, help="market_making, momentum_scalping or sma_cross.")
+capital_option = click.option(
+    "--capital", default="10000", show_default=True, help="Quote currency; sizes are shares of it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A backtest in numbers. Money in USD after fees and slippage; ratios are None where the days are too few."""
+
+    strategy: str
+    params: dict[str, float]
+    params_sha256: str
+    n_bars: int
+    n_days: int
+    n_trades: int
+    net_pnl_usd: float
+    fees_usd: float
+    slippage_usd: float
+    sharpe_365: float | None
+    max_drawdown_pct: float | None
+
+
+@click.command()
+@strategy_option
+@bars_option
+@click.option(
+    "--param", "pairs", multiple=True, metavar="NAME=NUMBER", help="What differs from the defaults; repeatable."
+)
+@capital_option
+@json_option
+def backtest(strategy: str, files: tuple[Path, ...], pairs: tuple[str, ...], capital: str, as_json: bool) -> None:
+    """Run one strategy over recorded candles, with the settings' costs."""
+    settings = start()
+    params = default_params(strategy) | parse_params(pairs)
+    sha256 = native.validate_params(strategy, params)
+    bars = _load(files)
+    money = _capital(capital)
+    facts = native.backtest(strategy, params, bars, _costs(settings), money)
+    result = _result(strategy, params, sha256, facts, money)
+    if as_json:
+        print_json(result)
+    else:
+        print_table("", ("", ""), [(k, v) for k, v in asdict(result).items()], "")
+
+
+@click.command()
+@strategy_option
+@bars_option
+@click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=A,B,C", help="Values to try; repeatable.")
+@capital_option
+@json_option
+def sweep(strategy: str, files: tuple[Path, ...], grids: tuple[str, ...], capital: str, as_json: bool) -> None:
+    """Run every combination of a grid, on all cores, and list them by net profit.
+
+    The best of many is partly luck: the number of tries is printed with it.
+    """
+    settings = start()
+    defaults = default_params(strategy)
+    names, values = zip(*(_grid(text) for text in grids), strict=True)
+    candidates = [defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*values)]
+    if len(candidates) > MAX_CANDIDATES:
+        raise BadInput(f"the grid has {len(candidates):,} points", f"At most {MAX_CANDIDATES:,}")
+    hashes = [native.validate_params(strategy, params) for params in candidates]
+    bars = _load(files)
+    money = _capital(capital)
+    facts = native.sweep(strategy, candidates, bars, _costs(settings), money)
+    results = [_result(strategy, p, h, f, money) for p, h, f in zip(candidates, hashes, facts, strict=True)]
+    results.sort(key=lambda result: -result.net_pnl_usd)
+    if as_json:
+        print_json(results)
+        return
+    rows = [
+        (*(f"{r.params[name]:g}" for name in names), r.n_trades, f"{r.net_pnl_usd:,.2f}", r.sharpe_365)
+        for r in results[:50]
+    ]
+    title = f"{len(results)} tries; the best of them flatters itself"
+    print_table(title, (*names, "trades", "net P&L USD", "Sharpe (365)"), rows, "")
+
+
+def _grid(text: str) -> tuple[str, list[float]]:
+    name, _, values = text.partition("=")
+    return name, [parse_params([f"{name}={value}"])[name] for value in values.split(",")]
+
+
+def _load(files: tuple[Path, ...]) -> native.Bars:
+    with TemporaryDirectory() as root:
+        archive = BarArchive(Path(root), SystemClock())
+        for file in files:
+            import_ohlcv(archive, file, symbol_of(file))
+        start_at, end_at = archive.span()
+        return archive.load(archive.symbols(), start_at - timedelta(milliseconds=1), end_at)
+
+
+def _costs(settings: Settings) -> native.Costs:
+    return native.Costs(**settings.costs.model_dump())
+
+
+def _capital(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except ArithmeticError:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0:
+        raise BadInput(f"'{text}' is not a capital", "Give an amount above zero, for example 10000")
+    return amount
+
+
+def _result(
+    strategy: str, params: dict[str, float], sha256: str, facts: native.BacktestFacts, capital: Decimal
+) -> Result:
+    returns = facts.daily_pnl_usd / float(capital)
+    return Result(
+        strategy=strategy,
+        params=params,
+        params_sha256=sha256,
+        n_bars=facts.n_bars,
+        n_days=len(facts.days),
+        n_trades=facts.n_trades,
+        net_pnl_usd=facts.net_pnl_usd,
+        fees_usd=facts.fees_usd,
+        slippage_usd=facts.slippage_usd,
+        sharpe_365=metrics.sharpe(returns),
+        max_drawdown_pct=metrics.max_drawdown_pct(float(capital) + np.cumsum(facts.daily_pnl_usd)),
+    )

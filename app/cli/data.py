@@ -1,0 +1,104 @@
+"""Getting bars into the archive and looking at them."""
+
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from app.cli.output import json_option, print_json, print_table, say, start
+from app.home import Home
+from app.replay import symbol_of
+from core.clock import SystemClock
+from core.errors import BadInput
+from market.bars import BarArchive
+from market.candles import interval_ms_of
+from market.download import CcxtExchange, Progress, download_candles
+from market.importer import QualityReport, import_ohlcv
+
+
+@click.group()
+def data() -> None:
+    """Candles: import, download, check. Bad rows are reported and set aside, never repaired."""
+
+
+def _archive(home: Path) -> BarArchive:
+    return BarArchive(Home(home).create().bars, SystemClock())
+
+
+@data.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--symbol", help="Symbol of the candles; without it the end of the file's name.")
+@click.option(
+    "--reference", type=click.Path(path_type=Path), help="A file known to hold the same symbol, to compare with."
+)
+@json_option
+def data_import(files: tuple[Path, ...], symbol: str | None, reference: Path | None, as_json: bool) -> None:
+    """Import CSV or Parquet candles after checking them for duplicates, gaps, disorder, bad OHLC and a wrong symbol."""
+    if symbol and len(files) > 1:
+        raise BadInput("--symbol names one symbol, and several files were given", "Import them one by one")
+    archive = _archive(start().home)
+    reports = []
+    for file in files:
+        report = import_ohlcv(archive, file, symbol or symbol_of(file), reference=reference)
+        reports.append(report)
+        if not as_json:
+            _show(report)
+    if as_json:
+        print_json(reports)
+
+
+@data.command("check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--symbol", help="Symbol of the candles; without it the end of the file's name.")
+@json_option
+def data_check(files: tuple[Path, ...], symbol: str | None, as_json: bool) -> None:
+    """Check files as an import would, and import nothing."""
+    archive = _archive(start().home)
+    reports = [import_ohlcv(archive, file, symbol or symbol_of(file), dry_run=True) for file in files]
+    if as_json:
+        print_json(reports)
+        return
+    for report in reports:
+        _show(report)
+
+
+@data.command("download")
+@click.option("--exchange", default="binance", show_default=True, help="A ccxt exchange id.")
+@click.option("--symbol", required=True, help="As the exchange writes it, for example BTC/USDT.")
+@click.option("--interval", default="1h", show_default=True, help="1m, 5m, 15m, 1h, 4h, 1d.")
+@click.option("--since", required=True, metavar="YYYY-MM-DD", help="First UTC day.")
+@click.option("--base-url", help="Another address that speaks the exchange's API.")
+@json_option
+def data_download(exchange: str, symbol: str, interval: str, since: str, base_url: str | None, as_json: bool) -> None:
+    """Download candles with progress; started again it goes on where it stopped. The open candle is never stored."""
+    archive = _archive(start().home)
+    name = symbol.replace("/", "").replace("-", "").upper()
+
+    def show(progress: Progress) -> None:
+        say(f"{progress.n_received:,} candles, up to {progress.reached_at:%Y-%m-%d %H:%M} UTC")
+
+    source = CcxtExchange(exchange, time.sleep, base_url=base_url or "")
+    first = datetime.combine(_date(since), datetime.min.time(), UTC)
+    result = download_candles(source, archive, SystemClock(), name, interval_ms_of(interval), first, progress=show)
+    if as_json:
+        print_json(result)
+    else:
+        print(f"{result.symbol} {interval}: {result.n_new:,} new candles, {result.n_rejected} impossible ones left out")
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"'{text}' is not a date", "Write YYYY-MM-DD, for example 2025-03-09") from None
+
+
+def _show(report: QualityReport) -> None:
+    print(
+        f"{report.symbol} {report.interval} {report.path}: {report.n_kept:,} of {report.n_rows:,} rows kept, "
+        f"{report.n_new:,} new, {report.start_at:%Y-%m-%d %H:%M} to {report.end_at:%Y-%m-%d %H:%M} UTC, "
+        f"tick {report.tick}, lot {report.lot}"
+    )
+    rows = [(f.kind, f.n, "; ".join(f.examples[:3])) for f in report.findings]
+    print_table("", ("finding", "count", "for example"), rows, "  nothing to remark")

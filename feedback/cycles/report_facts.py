@@ -1,0 +1,209 @@
+"""Gathers what a report says from the store. Reads only; every number is computed here or stored by an earlier step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import numpy as np
+
+from core import metrics
+from core.clock import KST, kst_day, kst_day_bounds
+from core.model.analysis import Analysis
+from core.model.dataset import DaySummary
+from core.model.proposal import Deployment, Proposal
+from core.settings import Settings
+from core.store import (
+    Session,
+    alerts,
+    analyses,
+    datasets,
+    deployments,
+    engine_states,
+    equity,
+    forecasts,
+    ledger,
+    llm_calls,
+    param_versions,
+    patterns,
+    proposals,
+    trades,
+    verdicts,
+)
+from feedback.report import Change, Judged, PeriodResult, ReportFacts, Scorecard
+from feedback.results import equity_change_usd, live_instances, summarise_day
+from market.bars import BarArchive
+from strategies.gate import Gate
+
+PERIOD_DAYS = 30
+MIN_INTERVAL_DAYS = 10
+N_SCORED = 90
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSources:
+    """Where the facts come from. `capital` and `symbols` are by instance."""
+
+    settings: Settings
+    archive: BarArchive
+    gate: Gate
+    capital: Mapping[str, Decimal]
+    symbols: Mapping[str, tuple[str, ...]]
+
+    def daily(self, session: Session, on: date, due_at: datetime, late: bool) -> ReportFacts:
+        """Return the facts of one KST day."""
+        analysis = analyses.for_day(session, on, "daily_analysis")
+        made = [] if analysis is None else proposals.for_analysis(session, analysis.analysis_id)
+        return self._facts(session, "daily", (on, on), due_at, late, made, analysis)
+
+    def weekly(self, session: Session, on: date, due_at: datetime, late: bool) -> ReportFacts:
+        """Return the facts of the week that ends with a KST day; its proposals are those that a sealed test judged."""
+        first = on - timedelta(days=6)
+        start_at, _ = kst_day_bounds(first)
+        judged = [
+            proposals.get(session, verdict.proposal_id)
+            for verdict in verdicts.latest(session, 200)
+            if verdict.stage == "sealed" and start_at <= verdict.decided_at
+        ]
+        return self._facts(
+            session, "weekly", (first, on), due_at, late, judged, analyses.for_day(session, on, "patterns")
+        )
+
+    def _facts(
+        self,
+        session: Session,
+        kind: Literal["daily", "weekly"],
+        span: tuple[date, date],
+        due_at: datetime,
+        late: bool,
+        made: Sequence[Proposal],
+        analysis: Analysis | None,
+    ) -> ReportFacts:
+        first, on = span
+        start_at, end_at = kst_day_bounds(first)[0], kst_day_bounds(on)[1]
+        days = [_summary(session, first + timedelta(days=n)) for n in range((on - first).days + 1)]
+        dataset = datasets.for_day(session, on) if kind == "daily" else None
+        engine = engine_states.latest(session)
+        return ReportFacts(
+            kind=kind,
+            on=on,
+            due_at=due_at,
+            late=late,
+            engine_state="unknown" if engine is None else engine.state,
+            data_as_of=end_at,
+            n_trades=sum(day.n_trades for day in days),
+            n_wins=sum(day.n_wins for day in days),
+            net_pnl_usd=sum((day.net_pnl_usd for day in days), Decimal(0)),
+            costs_usd=sum((day.fees_usd + day.slippage_usd for day in days), Decimal(0)),
+            equity_change_usd=sum((day.equity_change_usd for day in days), Decimal(0)),
+            strategies=() if dataset is None else dataset.strategies,
+            period=self._period(session, on),
+            changes=_changes(session, start_at),
+            judged=tuple(Judged(p, tuple(verdicts.for_proposal(session, p.proposal_id))) for p in made),
+            analysis=analysis,
+            dataset=dataset,
+            alerts=tuple(alerts.open(session)),
+            patterns=tuple(rule for rule in patterns.list(session) if rule.state != "retired"),
+            forecasts=tuple(forecasts.for_day(session, on + timedelta(days=1))),
+            scored=tuple(f for f in forecasts.for_day(session, on) if f.covered is not None),
+            scored_before=tuple(f for f in forecasts.scored(session, N_SCORED) if f.covered is not None),
+            scorecard=self._scorecard(session, end_at),
+            next_daily=_next(due_at, self.settings.schedule.daily_at, None),
+            next_weekly=_next(due_at, self.settings.schedule.weekly_at, 6),
+        )
+
+    def _period(self, session: Session, on: date) -> PeriodResult:
+        """Return the result of up to 30 days that the live instances traded, beside holding their symbols."""
+        names = live_instances(session, on)
+        began = [first.at for name in names if (first := equity.earliest(session, name)) is not None]
+        if not began:
+            return PeriodResult(0, 0.0, None, None, None, None, None)
+        first_on = max(kst_day(min(began)), on - timedelta(days=PERIOD_DAYS - 1))
+        bounds = [kst_day_bounds(first_on + timedelta(days=n))[0] for n in range((on - first_on).days + 2)]
+        changes = np.zeros(len(bounds) - 1)
+        for name in names:
+            marks = [equity.at_or_before(session, name, at) for at in bounds]
+            changes += [float(equity_change_usd(a, b)) for a, b in zip(marks[:-1], marks[1:], strict=True)]
+        capital = sum(float(self.capital.get(name, 0)) for name in names)
+        interval = mean_interval(changes, seed=on.toordinal()) if len(changes) >= MIN_INTERVAL_DAYS else (None, None)
+        return PeriodResult(
+            n_days=len(changes),
+            pnl_usd=float(changes.sum()),
+            hold_usd=self._hold(names, bounds[0], bounds[-1]),
+            drawdown_pct=metrics.max_drawdown_pct(np.concatenate([[capital], capital + np.cumsum(changes)])),
+            mean_usd=float(changes.mean()) if interval[0] is not None else None,
+            low_usd=interval[0],
+            high_usd=interval[1],
+        )
+
+    def _hold(self, names: Sequence[str], start_at: datetime, end_at: datetime) -> float | None:
+        """Return what each instance's capital, spread evenly over its symbols and held, made; None without bars."""
+        made = 0.0
+        for name in names:
+            symbols = self.symbols.get(name) or self.archive.symbols()
+            for symbol in symbols:
+                closes = self.archive.candles(symbol, start_at, end_at).close
+                if len(closes) < 2:
+                    return None
+                made += float(self.capital.get(name, 0)) / len(symbols) * (closes[-1] / closes[0] - 1)
+        return made
+
+    def _scorecard(self, session: Session, as_of: datetime) -> Scorecard:
+        counts: dict[str, int] = {}
+        for proposal in proposals.latest(session, 100_000):
+            counts[proposal.state] = counts.get(proposal.state, 0) + 1
+        budget = self.gate.budget(session)
+        local = as_of.astimezone(KST)
+        month_start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return Scorecard(
+            proposals=counts,
+            n_trials=len(ledger.rows(session, kind="backtest")),
+            tests_used=budget.tests_used,
+            tests_allowed=budget.tests_per_quarter,
+            next_level=budget.level,
+            spent_month_usd=llm_calls.spent_between(session, month_start, as_of + timedelta(days=1)),
+            cap_month_usd=self.settings.analyzer.monthly_cap_usd,
+        )
+
+
+def mean_interval(values: np.ndarray[tuple[int], np.dtype[np.float64]], seed: int) -> tuple[float, float]:
+    """Return the 5 % and 95 % quantile of the mean over 2,000 circular block resamples, blocks of n^(1/3) values."""
+    n = len(values)
+    length = max(1, round(n ** (1 / 3)))
+    n_blocks = -(-n // length)
+    starts = np.random.default_rng(seed).integers(0, n, size=(2_000, n_blocks))
+    index = (starts[:, :, None] + np.arange(length)) % n
+    means = values[index.reshape(2_000, -1)[:, :n]].mean(axis=1)
+    low, high = np.quantile(means, [0.05, 0.95])
+    return float(low), float(high)
+
+
+def _summary(session: Session, on: date) -> DaySummary:
+    return summarise_day(session, on, trades.between(session, *kst_day_bounds(on)))
+
+
+def _changes(session: Session, since: datetime) -> tuple[Change, ...]:
+    """Return the deployments that were made or acknowledged since a time, newest first."""
+    moved = [d for d in deployments.latest(session, 100) if (d.acked_at or d.created_at) >= since]
+    return tuple(_change(session, deployment) for deployment in moved)
+
+
+def _change(session: Session, deployment: Deployment) -> Change:
+    before = param_versions.get(session, deployment.instance_id, deployment.rollback_to).params
+    after = param_versions.get(session, deployment.instance_id, deployment.version).params
+    edits = ", ".join(f"{k} {before[k]:g} → {v:g}" for k, v in after.items() if before.get(k) != v)
+    if deployment.proposal_id is None:
+        return Change(deployment, edits, deployment.reason)
+    judged = verdicts.for_proposal(session, deployment.proposal_id)
+    return Change(deployment, edits, judged[-1].deciding if judged else deployment.reason)
+
+
+def _next(after: datetime, at: time, weekday: int | None) -> datetime:
+    """Return the first time later than `after` that is `at` in KST, on `weekday` (Monday is 0) when given."""
+    on = after.astimezone(KST).date()
+    while True:
+        due = datetime.combine(on, at, KST)
+        if due > after and (weekday is None or on.weekday() == weekday):
+            return due
+        on += timedelta(days=1)
