@@ -81,7 +81,7 @@ async def _body(response: httpx.Response) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise Unavailable(f"{host} answered compressed although it was asked not to")
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():  # nothing is compressed here, so these are the bytes sent
         body += chunk
         if len(body) > MAX_BYTES:
             raise Unavailable(f"{host} answered more than {MAX_BYTES} bytes")
