@@ -9,7 +9,18 @@ import msgspec
 from core.clock import to_ns
 from core.model import generated
 from core.model.canonical import from_json
+from core.model.proposal import (
+    Check,
+    Edit,
+    ExpectedEffect,
+    ParamVersion,
+    Proposal,
+    ProposalState,
+    Stage,
+    Verdict,
+)
 from core.model.trade import AdviceRecord, Conditions, EquityPoint, Execution, Indicators, SignalRecord, Trade
+from core.settings import CostSettings
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 """Noon of 2 March 2026 in Seoul."""
@@ -232,3 +243,59 @@ def advice_request(at: datetime = NOON, **over: Any) -> generated.AdviceRequest:
 
 def _message(body: dict[str, Any], kind: type[Any]) -> Any:
     return from_json(msgspec.json.encode(body), kind)
+
+
+def proposal(proposal_id: str = "proposal-1", state: ProposalState = "pending", **over: Any) -> Proposal:
+    fields: dict[str, Any] = {
+        "proposal_id": proposal_id,
+        "analysis_id": "analysis-1",
+        "instance_id": "momentum-1",
+        "strategy": "momentum_scalping",
+        "base_version": 1,
+        "base_sha256": SHA,
+        "base_params": {"entry_threshold": 1.5, "stop_loss": 2.0},
+        "edits": (Edit("entry_threshold", 1.75),),
+        "rationale": "fewer false entries",
+        "expected_effect": ExpectedEffect("win_rate", "up", 0.02, 14),
+        "confidence": 0.6,
+        "source": "rule",
+        "created_at": NOON,
+        "state": state,
+    }
+    return Proposal(**{**fields, **over})
+
+
+def verdict(proposal_id: str = "proposal-1", stage: Stage = "screen", **over: Any) -> Verdict:
+    fields: dict[str, Any] = {
+        "verdict_id": f"{proposal_id}-{stage}",
+        "proposal_id": proposal_id,
+        "stage": stage,
+        "outcome": "refused",
+        "deciding": "paired mean 0.1234 <= 0",
+        "checks": (Check("paired_mean", False, 0.1234, 0.0, "after costs"),),
+        "folds": (),
+        "equity_days": (),
+        "equity_incumbent": (),
+        "equity_candidate": (),
+        "n_trials": 3,
+        "decided_at": NOON,
+    }
+    return Verdict(**{**fields, **over})
+
+
+def param_version(instance_id: str = "momentum-1", version: int = 1, **over: Any) -> ParamVersion:
+    fields: dict[str, Any] = {
+        "instance_id": instance_id,
+        "strategy": "momentum_scalping",
+        "version": version,
+        "params": {"entry_threshold": 1.5, "stop_loss": 2.0},
+        "sha256": SHA,
+        "origin": "initial",
+        "created_at": NOON,
+        "active": True,
+    }
+    return ParamVersion(**{**fields, **over})
+
+
+def costs() -> CostSettings:
+    return CostSettings(maker_fee_bps=2.0, taker_fee_bps=5.0, slippage_bps=2.0)
