@@ -63,7 +63,7 @@ def _make_market(settings: Settings, home: Home, seed: int, days: int) -> Plan:
     archive = BarArchive(home.bars, end)
     synthetic.write_market(archive, synthetic.demo_market(seed, START, total))
     synthetic.write_context(home.context, seed, START, total)
-    plan = plan_run(settings, archive, archive.symbols(), seed, HISTORY_DAYS, days)
+    plan = plan_run(settings, archive, archive.symbols(), seed, HISTORY_DAYS, days, min_days_left=1)
     (home.path / "plan.json").write_bytes(msgspec.json.encode(plan))
     return plan
 

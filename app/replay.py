@@ -80,18 +80,25 @@ def empty_home(settings: Settings) -> Home:
 
 
 def plan_run(
-    settings: Settings, archive: BarArchive, symbols: Sequence[str], seed: int, history: int, days: int | None
+    settings: Settings,
+    archive: BarArchive,
+    symbols: Sequence[str],
+    seed: int,
+    history: int,
+    days: int | None,
+    min_days_left: int = MIN_DAYS_LEFT,
 ) -> Plan:
     """Return what to run over the archive's shared span.
 
-    `history` days plus the embargo come before day one; they are left out where fewer than 30 days would remain.
+    `history` days plus the embargo come before day one; they are left out where fewer than
+    `min_days_left` would remain.
     Raises BadInput when not even one whole KST day is shared by all symbols.
     """
     span_start, span_end = archive.span(symbols)
     last_end, _ = kst_day_bounds(span_end.astimezone(KST).date())
     before = history + settings.gate.embargo_days if history else 0
     start_at = _next_midnight(span_start + timedelta(days=max(before, 1)))
-    if (last_end - start_at).days < MIN_DAYS_LEFT and before:
+    if (last_end - start_at).days < min_days_left and before:
         history, start_at = 0, _next_midnight(span_start)
     if days is not None:
         last_end = min(last_end, start_at + timedelta(days=days))

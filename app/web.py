@@ -4,6 +4,7 @@ import errno
 import socket
 from typing import Any
 
+import click
 from gunicorn.app.base import BaseApplication
 
 from app import create_app
@@ -31,7 +32,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self.cfg.set("accesslog", None)
         self.cfg.set("loglevel", "warning")
         self.cfg.set("control_socket_disable", True)
-        self.cfg.set("when_ready", lambda _: print(f"ready http://{host}:{address[1]}/", flush=True))
+        self.cfg.set("when_ready", lambda _: click.echo(f"ready http://{host}:{address[1]}/"))
 
     def load(self) -> Any:
         """Return the app, made in the worker process."""
@@ -39,7 +40,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def serve_forever(settings: Settings) -> None:
-    """Serve until a signal, printing `ready URL` once requests are answered. Raises BadInput when the port is in use."""
+    """Serve until a signal, printing `ready URL` once requests are answered; a port in use raises BadInput."""
     listener = listen(settings.web.host, settings.web.port)
     _Server(settings, listener).run()
 
