@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// On this machine a dial costs nothing, and a worker that came back should not wait for its engine.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A connection that lived this long was no refusal, so the next dial starts without delay.
 const GOOD_LIFE: Duration = Duration::from_secs(1);
 const QUEUE: usize = 512;

@@ -33,7 +33,6 @@ pub fn backtest(request: &Backtest<'_>) -> Result<Value> {
     let symbols = request.symbols.iter().map(|s| symbol(s)).collect::<Result<Vec<_>>>()?;
     let params = params(request.strategy, request.params)?;
     let bars = feed::load(request.feed, &symbols)?;
-    let n_bars = bars.len();
     let capital: Money = request.capital.parse().context("--capital")?;
     let facts = backtest::run(
         &BacktestRequest {
@@ -47,8 +46,7 @@ pub fn backtest(request: &Backtest<'_>) -> Result<Value> {
             day_offset_ns: 0,
             keep_rows: false,
         },
-        bars.into_iter().map(Ok::<_, feed::FeedError>),
-        n_bars,
+        bars.as_slice(),
     )?;
     Ok(json!({
         "strategy": request.strategy,
