@@ -3,12 +3,12 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-_SECRET_KEY = re.compile(r"(secret|token|password|passwd|authorization|api_?key|cookie|mac)$", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"(secret(_?key)?|token|passw(or)?d|authorization|api_?key|cookie|mac)$", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"(sk-[A-Za-z0-9_-]{8,}|xck_[A-Za-z0-9_-]{8,}|\b\d{6,12}:[A-Za-z0-9_-]{30,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
 )
@@ -17,16 +17,26 @@ _SECRET_TEXT = re.compile(
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace values of secret keys and secret-looking text; runs last, so nothing is added after it."""
     for key, value in event.items():
-        if _SECRET_KEY.search(key):
-            event[key] = "[redacted]"
-        elif isinstance(value, str):
-            event[key] = redact_text(value)
+        event[key] = "[redacted]" if _SECRET_KEY.search(key) else _redact_value(value)
     return event
 
 
 def redact_text(text: str) -> str:
     """Return `text` without API keys, bot tokens and URL passwords."""
     return _SECRET_TEXT.sub("[redacted]", text)
+
+
+def _redact_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {k: "[redacted]" if _SECRET_KEY.search(str(k)) else _redact_value(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redact_value(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    # The renderer would print any other object by its repr, so that is what is looked through.
+    return redact_text(repr(value))
 
 
 def configure_logging(level: str = "INFO") -> None:

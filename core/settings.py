@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from core.errors import SettingsError
 
@@ -124,6 +124,14 @@ class ScheduleSettings(Section):
     daily_catch_up_hours: Annotated[int, Field(ge=1)] = 36
     weekly_catch_up_days: Annotated[int, Field(ge=1)] = 8
 
+    @field_validator("daily_at", "weekly_at", mode="before")
+    @classmethod
+    def _quoted(cls, value: Any) -> Any:
+        # YAML reads a bare 12:30 as the number 750, which would become twelve and a half minutes past midnight.
+        if isinstance(value, (int, float)):
+            raise ValueError("write the time in quotes, such as '12:30'")
+        return value
+
 
 class AlertSettings(Section):
     """Thresholds of the monitor."""
@@ -152,8 +160,6 @@ class SourceSettings(Section):
 
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
     """For one document."""
-    deadline_s: Annotated[float, Field(gt=0, le=120)] = 20.0
-    """For a whole collection."""
     fear_greed_url: str = "https://api.alternative.me/fng/?limit=1"
     dominance_url: str = "https://api.coingecko.com/api/v3/global"
     indices_url: str = "https://query1.finance.yahoo.com/v8/finance/chart/{symbol}?range=5d&interval=1d"
@@ -240,7 +246,7 @@ def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[s
     tree = _read_yaml(path) if path.is_file() else {}
     for key, value in sorted(env.items()):
         if key.startswith(PREFIX) and key not in {f"{PREFIX}SETTINGS", f"{PREFIX}DATA_DIR", f"{PREFIX}CRASH_AT"}:
-            _place(tree, key.removeprefix(PREFIX).lower().split("__"), yaml.safe_load(value) if value else "")
+            _place(tree, key.removeprefix(PREFIX).lower().split("__"), _read_variable(key, value))
     if env.get("DEEPSEEK_API_KEY"):
         tree.setdefault("analyzer", {}).setdefault("api_key", env["DEEPSEEK_API_KEY"])
     _merge(tree, dict(overrides or {}))
@@ -265,6 +271,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise SettingsError(f"the settings file {path} holds no mapping of sections")
     return tree
+
+
+def _read_variable(name: str, value: str) -> Any:
+    """Return the text itself, or what a list or mapping in YAML or JSON says. Text such as 12:30 stays text."""
+    if not value.startswith(("[", "{")):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{name} is no list or mapping: {error}") from None
 
 
 def _place(tree: dict[str, Any], keys: list[str], value: Any) -> None:

@@ -11,8 +11,6 @@ from sqlalchemy.types import TypeDecorator
 from core.clock import require_utc
 from core.model.canonical import canonical_json
 
-_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 class DecimalText(TypeDecorator[Decimal]):
     """Decimal as plain text: neither database rounds it."""
@@ -41,7 +39,9 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
         """Return the text; a naive time raises ValueError."""
-        return None if value is None else require_utc(value).strftime(_FORMAT)
+        if value is None:
+            return None
+        return require_utc(value).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the aware time."""

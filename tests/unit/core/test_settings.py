@@ -1,0 +1,103 @@
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from core.errors import SettingsError
+from core.settings import Settings, crash_point, load_settings
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Return a function that writes the settings file and gives the environment that names it."""
+
+    def write(text: str, **variables: str) -> dict[str, str]:
+        path = tmp_path / "settings.yaml"
+        path.write_text(text, encoding="utf-8")
+        return {"XCRACK_SETTINGS": str(path), **variables}
+
+    return write
+
+
+def test_without_anything_the_defaults_hold_and_the_store_is_a_file_below_home(file):
+    settings = load_settings(file(""))
+    assert settings == Settings()
+    assert settings.store_url == f"sqlite:///{settings.home / 'xcrack.db'}"
+
+
+def test_the_file_wins_over_defaults_the_environment_over_the_file_and_overrides_over_all(file):
+    environment = file("language: ko\nweb: {port: 1}\nlog_level: ERROR", XCRACK_WEB__PORT="2", XCRACK_LOG_LEVEL="DEBUG")
+    settings = load_settings(environment, {"web": {"port": 3}})
+    assert (settings.language, settings.log_level, settings.web.port) == ("ko", "DEBUG", 3)
+
+
+def test_variables_are_read_as_the_type_of_their_key(file):
+    environment = file(
+        "",
+        XCRACK_SCHEDULE__DAILY_AT="12:30",
+        XCRACK_RISK__CAPITAL_USD="2500.50",
+        XCRACK_GATE__REQUIRE_APPROVAL="true",
+        XCRACK_TELEGRAM__ALLOWED_IDS="[1, 2]",
+        XCRACK_WEB__SECRET_KEY="0123456789",
+        XCRACK_HOME="/somewhere",
+    )
+    settings = load_settings(environment)
+    assert settings.schedule.daily_at == time(12, 30)
+    assert settings.risk.capital_usd == Decimal("2500.50")
+    assert settings.gate.require_approval is True
+    assert settings.telegram.allowed_ids == (1, 2)
+    assert settings.web.secret_key.get_secret_value() == "0123456789"
+    assert settings.home == Path("/somewhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "reason"),
+    [
+        ("colour: red", {}, "unknown settings key 'colour'"),
+        ("web: {prot: 1}", {}, "unknown settings key 'web.prot'"),
+        ("", {"XCRACK_WEB__PROT": "1"}, "unknown settings key 'web.prot'"),
+        ("web: {port: 70000}", {}, "'web.port' is wrong: Input should be less than or equal to 65535"),
+        ("schedule: {daily_at: 12:30}", {}, "write the time in quotes"),
+        ("web: 3", {"XCRACK_WEB__PORT": "1"}, "goes below 'web'"),
+        ("- a\n- b", {}, "no mapping of sections"),
+        ("a: [", {}, "cannot read the settings file"),
+        ("", {"XCRACK_TELEGRAM__ALLOWED_IDS": "[1,"}, "XCRACK_TELEGRAM__ALLOWED_IDS is no list"),
+        ("bridge: {host: 0.0.0.0}", {}, "'bridge.host' is wrong"),
+        ("risk: {capital_usd: .nan}", {}, "'risk.capital_usd' is wrong"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name_with_a_reason(file, text, variables, reason):
+    with pytest.raises(SettingsError, match=reason.replace("[", r"\[")):
+        load_settings(file(text, **variables))
+
+
+def test_a_named_file_that_is_missing_is_refused():
+    with pytest.raises(SettingsError, match="/nowhere.yaml does not exist"):
+        load_settings({"XCRACK_SETTINGS": "/nowhere.yaml"})
+
+
+def test_the_key_of_the_analyzer_also_comes_from_its_own_variable(file):
+    assert load_settings(file("", DEEPSEEK_API_KEY="k1")).analyzer.api_key.get_secret_value() == "k1"
+    both = file("", DEEPSEEK_API_KEY="k1", XCRACK_ANALYZER__API_KEY="k2")
+    assert load_settings(both).analyzer.api_key.get_secret_value() == "k2"
+
+
+def test_secrets_do_not_show_when_settings_are_printed_or_refused(file):
+    settings = load_settings(file("", DEEPSEEK_API_KEY="canary"))
+    assert "canary" not in repr(settings) + settings.model_dump_json()
+    with pytest.raises(SettingsError) as refused:
+        load_settings(file("analyzer: {api_key: [canary]}"))
+    assert "canary" not in str(refused.value)
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().language = "ko"
+
+
+def test_test_only_variables_are_no_settings(file):
+    load_settings(file("", XCRACK_CRASH_AT="daily.report:before", XCRACK_DATA_DIR="/data"))
+    assert crash_point({"XCRACK_CRASH_AT": "daily.report:before"}) == "daily.report:before"
+    assert crash_point({}) == ""
