@@ -120,9 +120,9 @@ class _Conversation(Generic[T]):
 
     async def run(self) -> Answered[T]:
         """Return the answer or raise AnalyzerFailure."""
-        # The event loop's own clock: a network deadline is about real seconds, also while the rest of time is virtual.
-        deadline = asyncio.get_running_loop().time() + self.client.timeout_s
         async with Transport.open(self.client.profile, self.client.base_url, self.client.api_key) as transport:
+            # The event loop's own clock: a network deadline is about real seconds, also while other time is virtual.
+            deadline = asyncio.get_running_loop().time() + self.client.timeout_s
             while True:
                 reply = await self._attempt(transport, deadline)
                 answered = self._judge(reply)

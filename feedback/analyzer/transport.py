@@ -49,11 +49,12 @@ class Transport:
         """Yield a transport; its connections are closed on leaving."""
         from openai import AsyncOpenAI
 
-        # A server on one's own machine takes any key, but the SDK wants one. Its environment variables stay unread.
-        key = api_key.get_secret_value() or "none"
+        # A server on one's own machine takes any key, but the SDK wants one.
         async with AsyncOpenAI(
-            api_key=key, base_url=base_url, organization="", project="", max_retries=0, timeout=None
+            api_key=api_key.get_secret_value() or "none", base_url=base_url, max_retries=0, timeout=None
         ) as sdk:
+            # The SDK takes these from the environment and would tell them to every server.
+            sdk.organization = sdk.project = None
             yield cls(sdk, profile)
 
     async def ask(
