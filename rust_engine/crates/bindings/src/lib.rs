@@ -32,7 +32,7 @@ fn run_backtest<'py>(py: Python<'py>, request: &str, bars: &Bound<'py, PyDict>) 
     let facts = py
         .detach(|| {
             let plan = request.plan(&request.params, true);
-            backtest::run(&plan, columns.bars(request.symbols.len()), columns.symbol.len())
+            backtest::run(&plan, columns.bars(request.symbols.len()))
         })
         .map_err(refused)?;
     facts_dict(py, facts)
@@ -51,11 +51,10 @@ fn sweep<'py>(
     let arrays = ReadBars::extract(bars)?;
     let columns = arrays.columns()?.checked().map_err(refused)?;
     let facts = py.detach(|| -> Result<Vec<_>, String> {
-        let n_symbols = request.symbols.len();
-        let bars: Vec<model::Bar> = columns.bars(n_symbols).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        let bars = columns.bars(request.symbols.len()).load().map_err(|e| e.to_string())?;
         let one = |(n, params): (usize, &BTreeMap<String, f64>)| {
             let plan = request.plan(params, false);
-            backtest::run(&plan, bars.iter().copied().map(Ok), 0).map_err(|e| format!("candidate {n}: {e}"))
+            backtest::run(&plan, bars.as_slice()).map_err(|e| format!("candidate {n}: {e}"))
         };
         candidates.par_iter().enumerate().map(one).collect()
     });

@@ -2,7 +2,7 @@
 
 use crate::core::{Core, Setup};
 use crate::error::CoreError;
-use crate::feed::FeedError;
+use crate::feed::{BarSource, FeedError};
 use crate::ledger::Closed;
 use crate::recorder::{Ask, Identity, Recorder, Wish};
 use model::message::Message;
@@ -187,15 +187,11 @@ impl Curve {
     }
 }
 
-/// Plays `bars`, which are sorted by close and symbol, and tells what happened. `expected` is a hint for memory.
+/// Plays bars, which are sorted by close and symbol, and tells what happened.
 ///
 /// # Errors
 /// The configuration or the first bad bar.
-pub fn run(
-    request: &BacktestRequest<'_>,
-    bars: impl Iterator<Item = Result<Bar, FeedError>>,
-    expected: usize,
-) -> Result<BacktestFacts, BacktestError> {
+pub fn run(request: &BacktestRequest<'_>, mut bars: impl BarSource) -> Result<BacktestFacts, BacktestError> {
     let keep_rows = request.keep_rows;
     let instances = [setup_instance(request)];
     let setup = Setup {
@@ -208,34 +204,49 @@ pub fn run(
     let mut core = Core::new(&setup, Counter { keep_rows, ..Counter::default() })?;
     let mut facts = BacktestFacts { params_sha256: core.params_sha256(0), ..BacktestFacts::default() };
     if keep_rows {
-        facts.equity.reserve_exact(expected);
-        facts.equity_at.reserve_exact(expected);
+        facts.equity.reserve_exact(bars.expected());
+        facts.equity_at.reserve_exact(bars.expected());
     }
     let (capital, offset_ns) = (request.capital.to_f64(), request.day_offset_ns);
     let mut curve = Curve { capital, offset_ns, keep_rows, day: 0, day_ends: i64::MIN, before: 0.0, latest: 0.0 };
-    let mut marked = request.trade_from;
-    let mut open_group = false;
-    for bar in bars {
-        let bar = bar?;
-        if bar.closed_at <= request.trade_from {
-            core.warm_up(&bar)?;
-            continue;
-        }
-        if open_group && bar.closed_at != marked {
-            curve.mark(marked, core.profit(0), &mut facts);
-        }
-        core.on_bar(&bar)?;
-        (marked, open_group) = (bar.closed_at, true);
-    }
-    if open_group {
-        curve.mark(marked, core.profit(0), &mut facts);
-        curve.end_day(&mut facts);
-    }
+    play(&mut core, request.trade_from, &mut bars, &mut curve, &mut facts)?;
     let (fees, slippage) = core.costs_paid(0);
     (facts.fees, facts.slippage) = (fees.to_f64(), slippage.to_f64());
     (facts.n_bars, facts.net_pnl) = (core.bars(), curve.latest);
     let Counter { fills, trades, n_fills, n_trades, n_wins, .. } = core.into_recorder();
     Ok(BacktestFacts { fills, trades, n_fills, n_trades, n_wins, ..facts })
+}
+
+fn play(
+    core: &mut Core<Counter>,
+    trade_from: Ts,
+    bars: &mut impl BarSource,
+    curve: &mut Curve,
+    facts: &mut BacktestFacts,
+) -> Result<(), BacktestError> {
+    let mut marked = None;
+    loop {
+        let chunk = bars.next_chunk()?;
+        if chunk.is_empty() {
+            break;
+        }
+        for bar in chunk {
+            if bar.closed_at <= trade_from {
+                core.warm_up(bar)?;
+                continue;
+            }
+            if let Some(at) = marked.filter(|at| *at != bar.closed_at) {
+                curve.mark(at, core.profit(0), facts);
+            }
+            core.on_bar(bar)?;
+            marked = Some(bar.closed_at);
+        }
+    }
+    if let Some(at) = marked {
+        curve.mark(at, core.profit(0), facts);
+        curve.end_day(facts);
+    }
+    Ok(())
 }
 
 fn setup_instance(request: &BacktestRequest<'_>) -> InstanceConfig {

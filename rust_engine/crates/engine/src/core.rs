@@ -197,7 +197,7 @@ impl<R: Recorder> Core<R> {
         let symbol = bar.symbol.index();
         for k in 0..self.watchers[symbol].len() {
             let i = self.watchers[symbol][k];
-            self.deliver(i, &Event::Bar(*bar), bar.closed_at)?;
+            self.deliver(i, Event::Bar(bar), bar.closed_at)?;
         }
         Ok(())
     }
@@ -228,6 +228,9 @@ impl<R: Recorder> Core<R> {
     }
 
     fn fill_from(&mut self, bar: &Bar) -> Result<(), CoreError> {
+        if self.venue.is_quiet(bar.symbol) {
+            return Ok(());
+        }
         let mut matched = std::mem::take(&mut self.matched);
         self.venue.match_bar(bar, &mut matched);
         for order in matched.drain(..) {
@@ -239,7 +242,7 @@ impl<R: Recorder> Core<R> {
                     let Instance { ledger, identity, .. } = &mut self.instances[i];
                     let recorder = &mut self.recorder;
                     ledger.apply(&fill, tag, |trade| recorder.closed(identity, &trade));
-                    self.deliver(i, &Event::Fill(fill), fill.at)?;
+                    self.deliver(i, Event::Fill(&fill), fill.at)?;
                 }
                 Err(update) => {
                     self.notices.push_back(update);
@@ -252,7 +255,7 @@ impl<R: Recorder> Core<R> {
     }
 
     /// Tells instance `i` of one event and does what it asks, until nobody asks for more.
-    pub(crate) fn deliver(&mut self, i: usize, event: &Event, at: Ts) -> Result<(), CoreError> {
+    pub(crate) fn deliver(&mut self, i: usize, event: Event<'_>, at: Ts) -> Result<(), CoreError> {
         let mut actions = std::mem::take(&mut self.actions);
         self.instances[i].strategy.on_event(event, &mut actions);
         if !actions.is_empty() {
@@ -271,7 +274,7 @@ impl<R: Recorder> Core<R> {
         let mut reactions = 0;
         while let Some(update) = self.notices.pop_front() {
             let i = update.order.instance.index();
-            self.instances[i].strategy.on_event(&Event::OrderUpdate(update), &mut actions);
+            self.instances[i].strategy.on_event(Event::OrderUpdate(&update), &mut actions);
             reactions += actions.as_slice().len();
             for action in actions.as_slice() {
                 self.act(i, action, at);

@@ -72,7 +72,10 @@ pub fn load(path: &Path, symbols: &[SymbolSpec]) -> Result<Vec<Bar>, FeedError> 
     let rows = file.data::<Row>().map_err(|e| failed(io::Error::new(io::ErrorKind::InvalidData, e.to_string())))?;
     let mut order = Order::new(symbols.len());
     for (row, values) in rows.enumerate() {
-        bars.push(order.check(row, &values.map_err(failed)?)?);
+        let values = values.map_err(failed)?;
+        let bar = bar_of(&values);
+        order.check(row, &values, &bar)?;
+        bars.push(bar);
     }
     Ok(bars)
 }
@@ -120,19 +123,95 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// The bars one by one, checked on the way, without a copy of the whole.
-    pub fn bars(self, n_symbols: usize) -> impl Iterator<Item = Result<Bar, FeedError>> + 'a {
-        let mut order = Order::new(n_symbols);
-        let rest = self.opened_at_ns.iter().zip(self.closed_at_ns);
-        let prices = self.open.iter().zip(self.high).zip(self.low).zip(self.close).zip(self.volume);
-        self.symbol.iter().zip(rest).zip(prices).enumerate().map(move |(row, ((symbol, times), prices))| {
-            let ((((open, high), low), close), volume) = prices;
-            // A negative index becomes a large one, which no configuration holds.
-            let symbol = *symbol as u16;
-            let (opened_at_ns, closed_at_ns) = (*times.0, *times.1);
-            let (open, high, low, close, volume) = (*open, *high, *low, *close, *volume);
-            order.check(row, &Row { symbol, opened_at_ns, closed_at_ns, open, high, low, close, volume })
-        })
+    /// The bars in small chunks, checked on the way, without a copy of the whole.
+    #[must_use]
+    pub fn bars(self, n_symbols: usize) -> ColumnBars<'a> {
+        ColumnBars { columns: self, order: Order::new(n_symbols), row: 0, chunk: Vec::with_capacity(CHUNK) }
+    }
+}
+
+/// Bars small enough a number to stay in the first cache.
+const CHUNK: usize = 256;
+
+/// Where a backtest gets its bars.
+pub trait BarSource {
+    /// How many bars there are in all, as a hint for memory.
+    fn expected(&self) -> usize;
+
+    /// The next bars; empty at the end.
+    ///
+    /// # Errors
+    /// The first row that is no bar or not in order.
+    fn next_chunk(&mut self) -> Result<&[Bar], FeedError>;
+}
+
+/// Bars that were checked when they were loaded.
+impl BarSource for &[Bar] {
+    fn expected(&self) -> usize {
+        self.len()
+    }
+
+    fn next_chunk(&mut self) -> Result<&[Bar], FeedError> {
+        Ok(std::mem::take(self))
+    }
+}
+
+/// Columns on their way to being bars.
+pub struct ColumnBars<'a> {
+    columns: Columns<'a>,
+    order: Order,
+    row: usize,
+    chunk: Vec<Bar>,
+}
+
+impl ColumnBars<'_> {
+    /// All bars at once, for many runs over the same ones.
+    ///
+    /// # Errors
+    /// The first row that is no bar or not in order.
+    pub fn load(mut self) -> Result<Vec<Bar>, FeedError> {
+        let mut bars = Vec::with_capacity(self.expected());
+        loop {
+            let chunk = self.next_chunk()?;
+            if chunk.is_empty() {
+                return Ok(bars);
+            }
+            bars.extend_from_slice(chunk);
+        }
+    }
+}
+
+impl BarSource for ColumnBars<'_> {
+    fn expected(&self) -> usize {
+        self.columns.symbol.len()
+    }
+
+    fn next_chunk(&mut self) -> Result<&[Bar], FeedError> {
+        let end = (self.row + CHUNK).min(self.expected());
+        let rows = self.row..end;
+        let c = &self.columns;
+        let times = c.opened_at_ns[rows.clone()].iter().zip(&c.closed_at_ns[rows.clone()]);
+        let ends = c.open[rows.clone()].iter().zip(&c.close[rows.clone()]);
+        let range = c.high[rows.clone()].iter().zip(&c.low[rows.clone()]).zip(&c.volume[rows.clone()]);
+        self.chunk.clear();
+        for (n, (((symbol, times), ends), range)) in c.symbol[rows].iter().zip(times).zip(ends).zip(range).enumerate() {
+            let row = Row {
+                // A negative index becomes a large one, which no configuration holds.
+                symbol: *symbol as u16,
+                opened_at_ns: *times.0,
+                closed_at_ns: *times.1,
+                open: *ends.0,
+                high: *range.0.0,
+                low: *range.0.1,
+                close: *ends.1,
+                volume: *range.1,
+            };
+            let bar = bar_of(&row);
+            self.order.check(self.row + n, &row, &bar)?;
+            self.chunk.push(bar);
+        }
+        self.row = end;
+        Ok(&self.chunk)
     }
 }
 
@@ -141,15 +220,29 @@ struct Order {
     last: (i64, u16),
 }
 
-/// `value` in units of 1e-8, rounded to nearest; `None` for what is negative, not a number or too large.
+/// `value` in units of 1e-8, rounded to nearest; -1, which no sound bar holds, for what is negative, not a number or too large.
 #[inline]
-fn to_units(value: f64) -> Option<i64> {
+fn to_units(value: f64) -> i64 {
     let scaled = value * model::fixed::SCALE as f64;
     if !(0.0..9.2e18).contains(&scaled) {
-        return None;
+        return -1;
     }
     let whole = scaled as i64;
-    Some(whole + i64::from(scaled - whole as f64 >= 0.5))
+    whole + i64::from(scaled - whole as f64 >= 0.5)
+}
+
+#[inline]
+fn bar_of(values: &Row) -> Bar {
+    Bar {
+        symbol: SymbolId(values.symbol),
+        opened_at: Ts(values.opened_at_ns),
+        closed_at: Ts(values.closed_at_ns),
+        open: Price(to_units(values.open)),
+        high: Price(to_units(values.high)),
+        low: Price(to_units(values.low)),
+        close: Price(to_units(values.close)),
+        volume: Qty(to_units(values.volume)),
+    }
 }
 
 impl Order {
@@ -157,18 +250,16 @@ impl Order {
         Self { n_symbols, last: (i64::MIN, 0) }
     }
 
+    /// Refuses a row that is no bar, or not after the one before it.
     #[inline]
-    fn check(&mut self, row: usize, values: &Row) -> Result<Bar, FeedError> {
+    fn check(&mut self, row: usize, values: &Row, bar: &Bar) -> Result<(), FeedError> {
         let place = (values.closed_at_ns, values.symbol);
         let in_order = place > self.last || (row == 0 && place == self.last);
-        let bar = bar_of(values).filter(|bar| bar.is_sound());
-        match bar {
-            Some(bar) if in_order && usize::from(values.symbol) < self.n_symbols => {
-                self.last = place;
-                Ok(bar)
-            }
-            _ => Err(FeedError::Row { row, problem: self.problem(values, in_order) }),
+        if bar.is_sound() && in_order && usize::from(values.symbol) < self.n_symbols {
+            self.last = place;
+            return Ok(());
         }
+        Err(FeedError::Row { row, problem: self.problem(values, in_order) })
     }
 
     #[cold]
@@ -185,20 +276,6 @@ impl Order {
              is not a candle: needs 0 < low <= open, close <= high < 92e9, volume >= 0, opened before closed"
         )
     }
-}
-
-#[inline]
-fn bar_of(values: &Row) -> Option<Bar> {
-    Some(Bar {
-        symbol: SymbolId(values.symbol),
-        opened_at: Ts(values.opened_at_ns),
-        closed_at: Ts(values.closed_at_ns),
-        open: Price(to_units(values.open)?),
-        high: Price(to_units(values.high)?),
-        low: Price(to_units(values.low)?),
-        close: Price(to_units(values.close)?),
-        volume: Qty(to_units(values.volume)?),
-    })
 }
 
 #[cfg(test)]

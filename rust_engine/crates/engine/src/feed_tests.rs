@@ -2,16 +2,8 @@ use super::*;
 use npyz::WriterBuilder;
 use proptest::prelude::*;
 
-const GOOD: Row = Row {
-    symbol: 0,
-    opened_at_ns: 0,
-    closed_at_ns: 60,
-    open: 10.0,
-    high: 11.5,
-    low: 9.5,
-    close: 11.0,
-    volume: 3.0,
-};
+const GOOD: Row =
+    Row { symbol: 0, opened_at_ns: 0, closed_at_ns: 60, open: 10.0, high: 11.5, low: 9.5, close: 11.0, volume: 3.0 };
 
 fn load_rows(rows: &[Row]) -> Result<Vec<Bar>, FeedError> {
     let folder = tempfile::tempdir().unwrap();
@@ -65,6 +57,6 @@ fn a_file_that_is_no_feed_is_refused_by_its_name() {
 proptest! {
     #[test]
     fn the_fast_conversion_equals_the_careful_one(value in 0.0_f64..9e10) {
-        prop_assert_eq!(to_units(value), Some(Price::from_f64(value).unwrap().0));
+        prop_assert_eq!(to_units(value), Price::from_f64(value).unwrap().0);
     }
 }

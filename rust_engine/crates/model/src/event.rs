@@ -4,13 +4,13 @@ use crate::{Bar, Fill, OrderId, OrderRequest, OrderUpdate, Price, Side, SymbolId
 
 /// Everything a strategy ever learns. Time is the event's own.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Event {
+pub enum Event<'a> {
     /// A candle closed.
-    Bar(Bar),
+    Bar(&'a Bar),
     /// One of its orders traded.
-    Fill(Fill),
+    Fill(&'a Fill),
     /// One of its orders ended otherwise.
-    OrderUpdate(OrderUpdate),
+    OrderUpdate(&'a OrderUpdate),
 }
 
 /// A view worth recording although no order came of it.

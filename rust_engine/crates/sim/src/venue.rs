@@ -175,6 +175,12 @@ impl<T> Venue<T> {
         (buys, sells)
     }
 
+    /// Whether nothing rests in `symbol`.
+    #[must_use]
+    pub fn is_quiet(&self, symbol: SymbolId) -> bool {
+        self.books[symbol.index()].is_empty()
+    }
+
     /// How many orders rest in all.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -190,9 +196,6 @@ impl<T> Venue<T> {
     /// Moves every order that `bar` fills into `matched`, in the order in which they fill.
     pub fn match_bar(&mut self, bar: &Bar, matched: &mut Vec<Matched<T>>) {
         let book = &mut self.books[bar.symbol.index()];
-        if book.is_empty() {
-            return;
-        }
         for resting in book.iter_mut() {
             resting.arrival.get_or_insert(bar.open);
         }

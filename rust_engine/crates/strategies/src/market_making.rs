@@ -100,7 +100,7 @@ fn quote(bar: &Bar, side: Side, price: Price, qty: Qty) -> OrderRequest {
 impl Strategy for MarketMaking {
     fn observe(&mut self, _: &Bar) {}
 
-    fn on_event(&mut self, event: &Event, actions: &mut Actions) {
+    fn on_event(&mut self, event: Event<'_>, actions: &mut Actions) {
         match event {
             Event::Bar(bar) => self.requote(bar, actions),
             Event::Fill(fill) => {

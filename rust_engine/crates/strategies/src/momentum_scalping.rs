@@ -182,7 +182,7 @@ impl Strategy for MomentumScalping {
         }
     }
 
-    fn on_event(&mut self, event: &Event, actions: &mut Actions) {
+    fn on_event(&mut self, event: Event<'_>, actions: &mut Actions) {
         match event {
             Event::Bar(bar) => self.decide(bar, actions),
             Event::Fill(fill) => self.on_fill(fill, actions),

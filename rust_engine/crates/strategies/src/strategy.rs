@@ -9,7 +9,7 @@ pub trait Strategy: Send {
     fn observe(&mut self, bar: &Bar);
 
     /// Takes one event and may ask for actions.
-    fn on_event(&mut self, event: &Event, actions: &mut Actions);
+    fn on_event(&mut self, event: Event<'_>, actions: &mut Actions);
 
     /// Changes parameters between two events; positions and the history of indicators stay. Parameters of another strategy
     /// are ignored: the engine checks the name before it calls.
