@@ -63,18 +63,17 @@ class Collector:
         return Reading((*external, *fields.values()), headlines)
 
     async def _ask(self, source: Source, at: datetime) -> Reading:
-        name = type(source).__name__
         try:
             async with asyncio.timeout(self.deadline_s):
                 reading = await source.fetch(at)
         except TimeoutError:
-            return _nothing(source, name, f"no answer within {self.deadline_s:g} s")
+            return _nothing(source, f"no answer within {self.deadline_s:g} s")
         except XcrackError as error:
-            return _nothing(source, name, error.message)
+            return _nothing(source, error.message)
         except Exception as error:
             # A source that fails in a way nobody foresaw must not stop the day; it is shown as missing and logged.
-            get_logger("market").error("source_failed", source=name, error=f"{type(error).__name__}: {error}")
-            return _nothing(source, name, f"failed: {type(error).__name__}")
+            get_logger("market").error("source_failed", source=source.name, error=f"{type(error).__name__}: {error}")
+            return _nothing(source, f"failed: {type(error).__name__}")
         return replace(reading, fields=tuple(_not_later(field, at) for field in reading.fields))
 
 
@@ -108,8 +107,8 @@ def build_sources(settings: Settings, transport: httpx.AsyncBaseTransport | None
     return (*switched, onchain)
 
 
-def _nothing(source: Source, name: str, reason: str) -> Reading:
-    return Reading(tuple(missing(quantity, name.lower(), reason) for quantity in source.quantities))
+def _nothing(source: Source, reason: str) -> Reading:
+    return Reading(tuple(missing(quantity, source.name, reason) for quantity in source.quantities))
 
 
 def _not_later(field: ContextField, at: datetime) -> ContextField:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from market.sources.reading import Quantity, Reading, missing
 
@@ -10,6 +11,7 @@ from market.sources.reading import Quantity, Reading, missing
 class Absent:
     """Answers that its numbers are not known."""
 
+    name: ClassVar[str] = "none"
     quantities: tuple[Quantity, ...]
     reason: str
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ class _Global(Document):
 class Dominance:
     """Reads the current share in percent."""
 
+    name: ClassVar[str] = "dominance"
     url: str
     web: WebReader
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ class _Index(Document):
 class FearGreed:
     """Reads the newest index value."""
 
+    name: ClassVar[str] = "fear_greed"
     url: str
     web: WebReader
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import quote
 
 from pydantic import Field
@@ -35,6 +35,7 @@ class _Answer(Document):
 class Indices:
     """Reads both indices; `url` holds `{symbol}`. One may fail without the other."""
 
+    name: ClassVar[str] = "indices"
     url: str
     web: WebReader
 

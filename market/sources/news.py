@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import ClassVar
 
 import httpx
 
@@ -27,6 +28,7 @@ _ENCODING = re.compile(r"""<\?xml[^>]{0,200}encoding\s*=\s*["']([A-Za-z0-9._-]+)
 class News:
     """Reads the feed at `url`."""
 
+    name: ClassVar[str] = "news"
     url: str
     web: WebReader
 

@@ -7,6 +7,7 @@ answers `{"value": 123.4, "observed_at": "2025-01-31T00:00:00Z"}`; without one t
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from pydantic import AwareDatetime, RootModel
 
@@ -29,6 +30,7 @@ class _Number(Document):
 class OnChain:
     """Reads three numbers; an empty URL leaves its number missing. Each may fail without the others."""
 
+    name: ClassVar[str] = "onchain"
     mempool_url: str
     exchange_flow_url: str
     whale_moves_url: str

@@ -8,6 +8,7 @@ Per symbol S: `close_usd:S`; `return_24h_bps:S` = (close / close 24 hours before
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +28,7 @@ _LARGE = 1e15
 class Prices:
     """Reads the archive for `symbols`."""
 
+    name: ClassVar[str] = "bars"
     archive: BarArchive
     symbols: tuple[str, ...]
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from core.clock import require_utc
 from core.model.market import ContextField, Headline
@@ -30,6 +30,8 @@ class Reading:
 
 class Source(Protocol):
     """A place that market context comes from."""
+
+    name: ClassVar[str]
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:

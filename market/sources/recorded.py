@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,7 @@ class _Series:
 class Recorded:
     """Reads `path`, a Parquet file or a folder of Parquet files, once."""
 
+    name: ClassVar[str] = "recorded"
     path: Path
     quantities: tuple[Quantity, ...] = EXTERNAL
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ class _Table(Document):
 class UsdKrw:
     """Reads the rate; stale when older than `max_age_hours`."""
 
+    name: ClassVar[str] = "usd_krw"
     url: str
     web: WebReader
     max_age_hours: float

@@ -20,6 +20,7 @@ AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 class _Rate:
     """Says the rate that was published at `published_at`, like a service that knows only its newest one."""
 
+    name = "rate"
     quantities: tuple[Quantity, ...] = (USD_KRW,)
 
     def __init__(self, value: float, published_at: datetime) -> None:

@@ -182,6 +182,24 @@ def test_two_instruments_in_one_file_are_refused(archive: BarArchive, tmp_path: 
         import_ohlcv(archive, write_csv(tmp_path / "a.csv", csv_lines(first.joined(second))), SYMBOL)
 
 
+def test_no_damage_to_a_file_makes_anything_but_a_refusal_or_a_report(archive: BarArchive, tmp_path: Path) -> None:
+    dice = np.random.default_rng(11)
+    whole = "\n".join(["ts,open,high,low,close,volume", *csv_lines(walk(40))])
+    pieces = ["nan", "", "inf", "1e400", "9" * 400, ",", ";", "\n", "\x00", "é", "2026-01-01", '"', "1_0", "９", "-0"]
+    n_imported = 0
+    for _ in range(300):
+        text = whole
+        for _ in range(dice.integers(1, 6)):
+            at = int(dice.integers(len(text)))
+            text = text[:at] + str(dice.choice(pieces)) + text[at + int(dice.integers(0, 30)) :]
+        (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+        try:
+            n_imported += import_ohlcv(archive, tmp_path / "a.csv", SYMBOL, dry_run=True).n_kept > 0
+        except BadInput:
+            continue
+    assert 10 < n_imported < 300
+
+
 def test_a_dry_run_keeps_nothing(archive: BarArchive, tmp_path: Path) -> None:
     report = import_ohlcv(archive, write_csv(tmp_path / "a.csv", csv_lines(walk(100))), SYMBOL, dry_run=True)
     assert (report.n_kept, report.n_new, archive.symbols()) == (100, 0, ())

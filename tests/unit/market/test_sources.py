@@ -126,6 +126,7 @@ def test_a_source_that_fails_is_missing_with_the_reason_and_stops_no_other(
     fields, _ = _collect(tmp_path, _serve(_world() | {"/fng/": answer}))
     failed = fields["fear_greed"]
     assert (failed.value, failed.freshness, failed.observed_at) == (None, "missing", None)
+    assert failed.source == "fear_greed"
     assert reason in failed.reason
     assert fields["usd_krw"].freshness == "fresh"
 
@@ -167,6 +168,7 @@ def test_a_demo_asks_no_network(tmp_path: Path) -> None:
 
 def test_a_source_that_never_answers_is_cut_off_by_the_deadline(tmp_path: Path) -> None:
     class Silent:
+        name = "silent"
         quantities = EXTERNAL[:1]
 
         async def fetch(self, at: datetime) -> Reading:
@@ -180,6 +182,7 @@ def test_a_source_that_never_answers_is_cut_off_by_the_deadline(tmp_path: Path) 
 
 def test_a_source_that_looks_ahead_is_stopped_by_the_collector(tmp_path: Path) -> None:
     class Leaky:
+        name = "leaky"
         quantities = EXTERNAL[:1]
 
         async def fetch(self, at: datetime) -> Reading:
