@@ -89,9 +89,10 @@ def import_ohlcv(
 
 def save_rejected(session: Session, report: QualityReport, at: datetime) -> None:
     """Put the rows that an import set aside into the quarantine."""
+    source = f"import:{Path(report.path).name}"[:80]
     for row in report.rejected:
         detail = {"line": row.line, "opened_at": row.opened_at, "values": row.values}
-        quarantine.add(session, report.path, report.symbol, row.reason, detail, at)
+        quarantine.add(session, source, report.symbol, row.reason, detail, at)
 
 
 def _known(archive: BarArchive, candles: Candles, interval_ms: int) -> Iterator[KnownSeries]:

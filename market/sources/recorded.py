@@ -103,7 +103,7 @@ class Recorded:
 
 def _origin(path: Path, table: pa.Table) -> str:
     named = (table.schema.metadata or {}).get(b"xcrack.source")
-    return named.decode() if named else f"recorded:{path.stem}"
+    return (named.decode(errors="replace") if named else f"recorded:{path.stem}")[:80]
 
 
 def _read_series(origin: str, table: pa.Table, column: str) -> _Series:

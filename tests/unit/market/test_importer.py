@@ -234,7 +234,12 @@ def test_the_report_is_json_and_rejected_rows_go_to_quarantine(
         save_rejected(session, report, START)
     with store.session() as session:
         (kept,) = quarantine.latest(session, 5)
-        assert (kept.symbol, kept.reason, kept.detail["line"]) == (SYMBOL, "unreadable", 12)
+        assert (kept.source, kept.symbol, kept.reason, kept.detail["line"]) == (
+            "import:a.csv",
+            SYMBOL,
+            "unreadable",
+            12,
+        )
         assert quarantine.count_between(session, START, START + timedelta(seconds=1)) == 1
 
 
