@@ -119,15 +119,12 @@ async def run_plan(settings: Settings, home: Home, plan: Plan, on_progress: Call
     began = wall.monotonic()
     clock = VirtualClock(plan.start_at + CYCLE_TIME)
     end_at = plan.end_at + CYCLE_TIME
-    rooms = build_rooms(settings, home, clock, plan.symbols)
-    try:
+    with build_rooms(settings, home, clock, plan.symbols) as rooms:
         _begin(settings, home, rooms, plan, clock, end_at)
         run = VirtualRun(settings, home, rooms, clock, plan.start_at, end_at, on_progress)
         bars = await run.drive()
         with rooms.store.session() as session:
             summary = summarize(session, plan, bars, round(wall.monotonic() - began, 3))
-    finally:
-        rooms.close()
     return summary
 
 

@@ -13,6 +13,9 @@ from core.store import Session, Store, requests
 
 Via = Literal["web", "cli", "telegram"]
 Action = Callable[[Session, Request], str]
+"""Has its effect inside the transaction that ends the request."""
+Errand = Callable[[Request], str]
+"""Takes long and is durable by itself; doing it twice has no second effect."""
 KINDS = get_args(Request.__annotations__["kind"])
 
 
@@ -37,15 +40,16 @@ def place_request(
     return request
 
 
-def carry_out(store: Store, actions: Mapping[str, Action]) -> int:
-    """Carry out every open request, each with its effect and its end in one transaction; returns how many were done."""
+def carry_out(store: Store, actions: Mapping[str, Action], errands: Mapping[str, Errand]) -> int:
+    """Carry out every open request, oldest first; returns how many there were. A refused one ends as failed."""
     log = get_logger("requests")
     with store.session() as session:
         waiting = requests.open(session)
     for request in waiting:
         try:
+            done = errands[request.kind](request) if request.kind in errands else None
             with store.session() as session:
-                result = actions[request.kind](session, request)
+                result = actions[request.kind](session, request) if done is None else done
                 requests.finish(session, request.request_id, "done", result)
         except XcrackError as error:
             log.warning("request failed", request_id=request.request_id, error=str(error))

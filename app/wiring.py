@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from types import TracebackType
 
 from app.engine_process import instance_capital, instance_symbols
 from app.handlers import EngineDesk, build_handlers
@@ -62,14 +63,21 @@ class Rooms:
         """Return won per dollar as known at `at`, and whether it is stale."""
         return usd_krw_at(session, at, self.settings.advisor)
 
-    def close(self) -> None:
+    def __enter__(self) -> "Rooms":
+        """Take the worker's lease. Raises Refused for a second worker."""
+        self.lease.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Give the lease back and close the database."""
-        self.lease.release()
+        self.lease.__exit__(kind, error, trace)
         self.store.dispose()
 
 
 def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str, ...], bridge_port: int = 0) -> Rooms:
-    """Return the worker's rooms over a migrated store, holding the worker's lease. Raises Refused for a second worker.
+    """Return the worker's rooms over a migrated store, ready to be entered.
 
     On a virtual clock the machine's load is not read: it belongs to another time.
     """
@@ -77,7 +85,6 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
     schema.migrate(store)
     owner = owner_name("worker")
     lease = WorkerLease(store, SystemClock(), home.path, owner, on_lost=_leave_at_once)
-    lease.acquire()
     archive = BarArchive(home.bars, clock)
     by_instance = {i.instance_id: instance_symbols(settings, i.instance_id, symbols) for i in settings.instances}
     capital = {i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances}

@@ -1,0 +1,198 @@
+"""The worker as a service: bridge, schedule, requests of people, context, and the bot, until a signal."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+
+from app.engine_process import point_engine_at
+from app.home import Home
+from app.replay import PLAN, Plan
+from app.requests import Action, Errand, carry_out
+from app.setup import with_made_context
+from app.telegram import Desk, TelegramBot, deliver
+from app.wiring import Rooms, build_rooms
+from core.clock import KST, SystemClock
+from core.errors import BadInput, UnknownName, XcrackError
+from core.log import get_logger
+from core.model.operations import Request
+from core.settings import Settings
+from core.store import Session, deployments, engine_states, open_store, schema, setting_facts
+
+REQUESTS_EVERY_S = 1.0
+DELIVER_EVERY_S = 3.0
+HEARD_EVERY_S = 10.0
+OBSERVE_EVERY_S = 3_600.0
+
+
+def run_worker(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises BadInput when nothing was set up, Refused when another worker runs."""
+    home = Home(settings.home)
+    if not home.engine_config.is_file():
+        raise BadInput(f"{home.path} is not set up", "Run `xcrack up`, which sets it up, or `xcrack demo`")
+    settings = with_made_context(settings, home)
+    with build_rooms(settings, home, SystemClock(), _symbols(settings), settings.bridge.port) as rooms:
+        asyncio.run(_serve(settings, home, rooms))
+
+
+def _symbols(settings: Settings) -> tuple[str, ...]:
+    store = open_store(settings.store_url, settings.store.busy_timeout_ms)
+    try:
+        schema.require_current(store)
+        with store.session() as session:
+            plan = setting_facts.get(session, PLAN, Plan)
+    finally:
+        store.dispose()
+    if plan is None:
+        raise BadInput(f"the store of {settings.home} holds no run", "Run `xcrack up`, which begins one")
+    return plan.symbols
+
+
+async def _serve(settings: Settings, home: Home, rooms: Rooms) -> None:
+    log = get_logger("worker")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await rooms.server.start()
+    except OSError as error:
+        where = f"{settings.bridge.host}:{settings.bridge.port}"
+        raise BadInput(
+            f"cannot listen on {where}: {error.strerror}", "Stop the other program, or set bridge.port"
+        ) from None
+    point_engine_at(home, rooms.server.port)
+    ticking = rooms.scheduler.setup_schedule()
+    ticking.start()
+    bot = _build_bot(settings, rooms)
+    actions, errands = build_actions(rooms)
+    log.info("worker ready", bridge_port=rooms.server.port, telegram=bot is not None)
+    tasks = [
+        asyncio.create_task(_every(REQUESTS_EVERY_S, stop, lambda: carry_out(rooms.store, actions, errands))),
+        asyncio.create_task(_every(HEARD_EVERY_S, stop, lambda: note_heard(rooms))),
+        asyncio.create_task(_every(OBSERVE_EVERY_S, stop, lambda: _observe(rooms))),
+    ]
+    if bot is not None:
+        await bot.start()
+        tasks.append(asyncio.create_task(_deliver_until(stop, settings, rooms, bot)))
+    await stop.wait()
+    log.info("worker stops")
+    ticking.shutdown(wait=True)
+    if bot is not None:
+        await bot.stop()
+    await asyncio.gather(*tasks)
+    await rooms.server.stop()
+
+
+def build_actions(rooms: Rooms) -> tuple[Mapping[str, Action], Mapping[str, Errand]]:
+    """Return what each request does: actions inside one transaction, errands with transactions of their own."""
+
+    def approve(session: Session, request: Request) -> str:
+        found = rooms.rollout.approve(session, _deployment_of(session, request.subject_id), request.by)
+        return f"deployment {found.deployment_id} is {found.state}"
+
+    def reject(session: Session, request: Request) -> str:
+        subject = _deployment_of(session, request.subject_id)
+        return (
+            f"deployment {rooms.rollout.reject(session, subject, request.by, request.reason).deployment_id} is rejected"
+        )
+
+    def roll_back(session: Session, request: Request) -> str:
+        target = _active_deployment_of(session, request.subject_id)
+        made = rooms.rollout.rollback(session, target, request.by, request.reason)
+        return f"version {made.version} of {made.instance_id} is on its way"
+
+    def cycle(run: Callable[[datetime, bool], str | None], name: str) -> Errand:
+        def errand(request: Request) -> str:
+            due = datetime.combine(date.fromisoformat(request.subject_id), _due_time(rooms, name), KST)
+            report_id = run(due, True)
+            return f"report {report_id}" if report_id else f"the {name} cycle due {due:%Y-%m-%d} is done already"
+
+        return errand
+
+    order = rooms.desk.command
+    actions: dict[str, Action] = {
+        "approve": approve,
+        "reject": reject,
+        "rollback": roll_back,
+        "halt": order,
+        "resume": order,
+        "reduce": order,
+    }
+    errands = {
+        "daily_cycle": cycle(rooms.daily.run_daily_cycle, "daily"),
+        "weekly_cycle": cycle(rooms.weekly.run_weekly_analysis, "weekly"),
+    }
+    return actions, errands
+
+
+def _due_time(rooms: Rooms, name: str) -> time:
+    return rooms.settings.schedule.daily_at if name == "daily" else rooms.settings.schedule.weekly_at
+
+
+def _deployment_of(session: Session, subject: str) -> str:
+    """Return the deployment that a deployment or proposal id means."""
+    if deployments.find(session, subject) is not None:
+        return subject
+    made = deployments.for_proposal(session, subject)
+    if not made:
+        raise UnknownName(
+            f"nothing waits under '{subject}'", "List proposals; only accepted or narrowed ones are deployed"
+        )
+    return made[-1].deployment_id
+
+
+def _active_deployment_of(session: Session, subject: str) -> str:
+    """Return the deployment in force that a deployment, proposal or instance id means."""
+    of_instance = [d for d in deployments.of_instance(session, subject) if d.state == "active"]
+    return of_instance[-1].deployment_id if of_instance else _deployment_of(session, subject)
+
+
+def note_heard(rooms: Rooms) -> None:
+    """Keep when the connected engine was last heard, so that its silence is noticed."""
+    heartbeat = rooms.server.last_heartbeat
+    if not rooms.server.connected or heartbeat is None:
+        return
+    with rooms.store.session() as session:
+        known = engine_states.latest(session)
+        if known is not None:
+            now = rooms.clock.now()
+            engine_states.put(session, known.engine_id, heartbeat.state, known.at, now, known.detail)
+
+
+def _observe(rooms: Rooms) -> None:
+    fields = rooms.collector.observe()
+    with rooms.store.session() as session:
+        rooms.collector.save_observations(session, fields)
+
+
+async def _every(seconds: float, stop: asyncio.Event, work: Callable[[], object]) -> None:
+    """Do `work` in a thread, now and every so many seconds, until told to stop; an error is logged and ends nothing."""
+    log = get_logger("worker")
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(work)
+        except XcrackError as error:
+            log.error("periodic work failed", work=getattr(work, "__qualname__", ""), error=str(error))
+        try:
+            async with asyncio.timeout(seconds):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def _deliver_until(stop: asyncio.Event, settings: Settings, rooms: Rooms, bot: TelegramBot) -> None:
+    while not stop.is_set():
+        await deliver(rooms.store, rooms.clock, settings.telegram.chat_ids, bot.send)
+        try:
+            async with asyncio.timeout(DELIVER_EVERY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+def _build_bot(settings: Settings, rooms: Rooms) -> TelegramBot | None:
+    if not settings.telegram.token.get_secret_value():
+        return None
+    desk = Desk(rooms.store, rooms.clock, settings, lambda: secrets.token_urlsafe(12))
+    return TelegramBot(settings.telegram, desk, rooms.clock)
