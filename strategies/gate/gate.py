@@ -120,7 +120,7 @@ class Gate:
         with self.store.session() as session:
             stored = proposals.get(session, proposal.proposal_id)
             fault = self._sealed_fault(session, stored)
-            split = read_split(session)
+            split = None if fault else read_split(session)
             budget = self.budget(session)
             n_trials = ledger.count_trials(session, stored.strategy)
         if stored.state != "queued":

@@ -69,6 +69,7 @@ class Laboratory:
             neighbours=[(name, facts) for (name, _), facts in zip(neighbours, swept, strict=True)],
             stressed_incumbent=[pair[0] for pair in stressed],
             stressed_candidate=[pair[1] for pair in stressed],
+            capital_usd=float(self.capital_usd),
         )
         made = [
             self._record(window, "incumbent", self.proposal.base_params, incumbent),

@@ -35,6 +35,7 @@ class ScreenRuns:
     """By changed parameter."""
     stressed_incumbent: Sequence[Series]
     stressed_candidate: Sequence[Series]
+    capital_usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def judge_screen(runs: ScreenRuns, settings: GateSettings, n_trials: int) -> Scr
         ),
         _plateau_check(runs, mean, settings),
         _changed_trades_check(runs, settings),
-        stress_check(runs.stressed_candidate, runs.stressed_incumbent),
+        stress_check(runs.stressed_candidate, runs.stressed_incumbent, runs.capital_usd),
         *_shown_checks(runs, d, n_trials),
     )
     failed_checks = [check for check in checks if check.veto and not check.passed]

@@ -7,8 +7,10 @@ stretch may only grow, and only into older days that arrive by a later import: n
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from core.clock import kst_day, kst_day_bounds, require_utc
-from core.errors import BadInput
+from core.errors import BadInput, Corrupt
 from core.model.canonical import from_json
 from core.settings import GateSettings
 from core.store import ledger
@@ -60,7 +62,10 @@ def plan_split(
 def read_split(session: Session) -> HistorySplit | None:
     """Return the split in force, or None before the first start."""
     row = ledger.last(session, KIND)
-    return None if row is None else from_json(row.payload, HistorySplit)
+    try:
+        return None if row is None else from_json(row.payload, HistorySplit)
+    except msgspec.ValidationError as error:
+        raise Corrupt(f"the ledger's split is unreadable: {error}", "Restore the database from a backup") from None
 
 
 def write_split(session: Session, bars: BarSource, first_start_at: datetime, settings: GateSettings) -> HistorySplit:

@@ -23,7 +23,9 @@ LEAD_IN_NS = 10 * DAY_NS
 AFTERMATH_NS = 5 * DAY_NS
 COLUMNS = ("symbol", "opened_at_ns", "closed_at_ns", "open", "high", "low", "close", "volume")
 TOLERANCE = 1.25
-"""How much worse than the incumbent's the candidate's worst stressed day may be."""
+"""How much worse than the incumbent's the candidate's worst stressed day may be,"""
+MAX_LOSS_SHARE = 0.10
+"""unless it costs no more than this share of the instance's capital."""
 
 
 def gapped(bars: Bars, place: float) -> Bars:
@@ -50,13 +52,15 @@ def places() -> tuple[float, ...]:
     return tuple((k + 1) / (N_PLACES + 1) for k in range(N_PLACES))
 
 
-def stress_check(candidate: Sequence[Series], incumbent: Sequence[Series]) -> Check:
-    """Return the veto: the candidate's worst stressed day against 1.25 times the incumbent's, in USD."""
-    worst_candidate = min((float(days.min()) for days in candidate if days.size), default=float("nan"))
-    worst_incumbent = min((float(days.min()) for days in incumbent if days.size), default=float("nan"))
-    limit = TOLERANCE * min(worst_incumbent, 0.0)
-    # A NaN compares false, so that what cannot be computed does not pass.
-    passed = worst_candidate >= limit or worst_candidate >= 0
+def stress_check(candidate: Sequence[Series], incumbent: Sequence[Series], capital_usd: float) -> Check:
+    """Return the veto on the worst stressed day: at most 1.25 times the incumbent's loss, or 10 % of capital, in USD.
+
+    The share of capital is there because what either holds at the moment of a gap is partly chance.
+    """
+    worst_candidate, worst_incumbent = _worst_day(candidate), _worst_day(incumbent)
+    limit = float(np.minimum(TOLERANCE * worst_incumbent, -MAX_LOSS_SHARE * capital_usd))
+    # numpy keeps a NaN and a NaN compares false, so that what cannot be computed does not pass.
+    passed = worst_candidate >= limit
     return Check(
         "stress",
         passed,
@@ -65,6 +69,11 @@ def stress_check(candidate: Sequence[Series], incumbent: Sequence[Series]) -> Ch
         f"worst day under a {GAP:.0%} gap at {COST_MULTIPLE:g} x costs: {worst_candidate:,.0f} USD, "
         f"incumbent {worst_incumbent:,.0f} USD",
     )
+
+
+def _worst_day(paths: Sequence[Series]) -> float:
+    days = np.concatenate([np.empty(0), *paths])
+    return float(days.min()) if days.size else float("nan")
 
 
 def _fallen(bars: Bars, prices: Series, after: npt.NDArray[np.bool_]) -> Series:

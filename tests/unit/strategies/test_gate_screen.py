@@ -41,6 +41,7 @@ def runs(gain=0.5, neighbour_gain=0.5, n_days=180, changed=range(100, 150), cras
         neighbours=[("spread_threshold", daily(shifted(neighbour_gain))) for _ in range(2)],
         stressed_incumbent=[np.array([-100.0, 5.0])],
         stressed_candidate=[np.array([crash, 5.0])],
+        capital_usd=100.0,
     )
 
 
@@ -142,8 +143,15 @@ def test_the_gap_lowers_every_price_after_it_by_thirty_percent_and_none_before()
 
 
 def test_a_crash_that_cannot_be_computed_does_not_pass():
-    assert not stress_check([np.array([np.nan])], [np.array([-1.0])]).passed
-    assert not stress_check([], []).passed
+    assert not stress_check([np.array([np.nan])], [np.array([-1.0])], 100.0).passed
+    assert not stress_check([np.array([-1.0])], [np.array([np.nan])], 100.0).passed
+    assert not stress_check([np.array([1.0]), np.array([np.nan])], [np.array([-1.0])], 100.0).passed
+    assert not stress_check([], [], 100.0).passed
+
+
+@pytest.mark.parametrize(("worst", "passed"), [(-10.0, True), (-10.1, False)])
+def test_a_crash_may_cost_a_tenth_of_the_capital_whatever_the_incumbent_loses(worst, passed):
+    assert stress_check([np.array([worst])], [np.array([-1.0])], 100.0).passed is passed
 
 
 BUDGET = BudgetState("2026Q1", 0.10, 13, 0, 0, 0.10 / 13, NOW)
