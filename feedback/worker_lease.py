@@ -21,7 +21,9 @@ _log = get_logger("feedback.worker_lease")
 
 
 class WorkerLease:
-    """Held as a context for the worker's whole life. The clock is the wall's even where the market's time is virtual.
+    """Held for the worker's whole life and renewed by a thread of its own.
+
+    The clock is the wall's, even where the market's time is virtual.
 
     The file lock in the installation's home dies with its process. With SQLite, which lives on this machine, holding it
     proves that the former worker is gone. PostgreSQL may serve several machines: there the former lease must run out.
@@ -38,24 +40,21 @@ class WorkerLease:
         )
         self._token = 0
         self._ended = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="worker-lease", daemon=True)
+        self._keeper: threading.Thread | None = None
 
     def __enter__(self) -> "WorkerLease":
-        """Take the lease and keep renewing it. Raises Refused naming the holder."""
+        """Take the lease. Raises Refused naming the holder."""
         self.acquire()
-        self._keeper.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the lease back."""
-        self._ended.set()
-        self._keeper.join()
         self.release()
 
     def acquire(self) -> int:
-        """Return the fencing token. Raises Refused naming the holder and when its lease ends."""
+        """Take the lease, keep renewing it and return its token. Raises Refused naming the holder and its end."""
         try:
             self._lock.acquire()
         except Timeout:
@@ -72,6 +71,9 @@ class WorkerLease:
             self._lock.release()
             raise self._refusal()
         self._token = token
+        self._ended.clear()
+        self._keeper = threading.Thread(target=self._keep, name="worker-lease", daemon=True)
+        self._keeper.start()
         return token
 
     def renew(self) -> None:
@@ -81,6 +83,9 @@ class WorkerLease:
 
     def release(self) -> None:
         """Give the lease back; one that was lost, or a database that is down, is only logged."""
+        self._ended.set()
+        if self._keeper is not None:
+            self._keeper.join()
         try:
             with self._store.session() as session:
                 leases.release(session, LEASE_NAME, self._token, self._clock.now())

@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,20 @@ from tests.integration.durable_job import DUE
 PROGRAM = Path(__file__).with_name("durable_job.py")
 ROOT = PROGRAM.parents[2]
 POINTS = [f"daily.{step}:{phase}" for step in ("one", "two") for phase in ("before", "after_effect", "after_commit")]
+
+
+@pytest.fixture
+def build_lease(clock):
+    """Return a function that builds a worker's lease on a store; those taken are given back at the end."""
+    built = []
+
+    def build(store, home, owner, on_lost=print):
+        built.append(WorkerLease(store, clock, home, owner, on_lost))
+        return built[-1]
+
+    yield build
+    for lease in built:
+        lease.release()
 
 
 def url_of(store):
@@ -49,11 +64,13 @@ def test_a_worker_killed_with_sigkill_anywhere_finishes_at_the_next_start_with_e
     assert effects(store) == ["one", "two"]
 
 
-def test_a_second_worker_is_refused_by_name_and_starts_at_once_after_the_first_is_killed(store, tmp_path, clock):
+def test_a_second_worker_is_refused_by_name_and_starts_at_once_after_the_first_is_killed(
+    store, tmp_path, clock, build_lease
+):
     holder = start(store, tmp_path, mode="hold")
     try:
         assert holder.stdout.readline() == "leased\n"
-        second = WorkerLease(store, clock, tmp_path, "worker:second", on_lost=print)
+        second = build_lease(store, tmp_path, "worker:second")
         with pytest.raises(Refused, match=rf"worker:{holder.pid}:.* holds the lease until 20"):
             second.acquire()
     finally:
@@ -63,10 +80,10 @@ def test_a_second_worker_is_refused_by_name_and_starts_at_once_after_the_first_i
     second.release()
 
 
-def test_on_a_shared_server_a_killed_workers_lease_must_run_out_first(pg_store, tmp_path, clock):
-    first = WorkerLease(pg_store, clock, tmp_path / "here", "worker:first", on_lost=print)
+def test_on_a_shared_server_a_killed_workers_lease_must_run_out_first(pg_store, tmp_path, clock, build_lease):
+    first = build_lease(pg_store, tmp_path / "here", "worker:first")
     first.acquire()
-    elsewhere = WorkerLease(pg_store, clock, tmp_path / "there", "worker:second", on_lost=print)
+    elsewhere = build_lease(pg_store, tmp_path / "there", "worker:second")
     with pytest.raises(Refused, match="worker:first holds the lease until 2026-03-02T03:00:30"):
         elsewhere.acquire()
     clock.advance_to(clock.now() + WORKER_LEASE)
@@ -75,17 +92,17 @@ def test_on_a_shared_server_a_killed_workers_lease_must_run_out_first(pg_store, 
         first.renew()
 
 
-def test_a_renewed_worker_lease_outlives_its_first_term(pg_store, tmp_path, clock):
-    first = WorkerLease(pg_store, clock, tmp_path / "here", "worker:first", on_lost=print)
+def test_a_renewed_worker_lease_outlives_its_first_term(pg_store, tmp_path, clock, build_lease):
+    first = build_lease(pg_store, tmp_path / "here", "worker:first")
     first.acquire()
     clock.advance_to(clock.now() + timedelta(seconds=20))
     first.renew()
     clock.advance_to(clock.now() + timedelta(seconds=20))
     with pytest.raises(Refused, match="worker:first"):
-        WorkerLease(pg_store, clock, tmp_path / "there", "worker:second", on_lost=print).acquire()
+        build_lease(pg_store, tmp_path / "there", "worker:second").acquire()
 
 
-def test_a_worker_that_loses_its_lease_is_told_so(pg_store, tmp_path, clock, monkeypatch):
+def test_a_worker_that_loses_its_lease_is_told_so(pg_store, tmp_path, clock, build_lease, monkeypatch):
     monkeypatch.setattr("feedback.worker_lease.RENEW_EVERY_S", 0.01)
     told, lost = [], threading.Event()
 
@@ -93,17 +110,30 @@ def test_a_worker_that_loses_its_lease_is_told_so(pg_store, tmp_path, clock, mon
         told.append(message)
         lost.set()
 
-    with WorkerLease(pg_store, clock, tmp_path, "worker:first", on_lost):
+    with build_lease(pg_store, tmp_path, "worker:first", on_lost):
         with pg_store.session() as session:
             leases.acquire(session, LEASE_NAME, "worker:second", clock.now(), WORKER_LEASE, take_over=True)
         assert lost.wait(timeout=10)
     assert "went to worker:second" in told[0]
 
 
-def test_a_worker_that_ends_gives_its_lease_back(any_store, tmp_path, clock):
-    with WorkerLease(any_store, clock, tmp_path, "worker:first", on_lost=print):
+def test_a_worker_keeps_its_lease_without_doing_anything(pg_store, tmp_path, clock, build_lease, monkeypatch):
+    monkeypatch.setattr("feedback.worker_lease.RENEW_EVERY_S", 0.01)
+    lease = build_lease(pg_store, tmp_path, "worker:first")
+    lease.acquire()
+    clock.advance_to(clock.now() + WORKER_LEASE)
+    deadline = time.monotonic() + 10
+    until = None
+    while until != clock.now() + WORKER_LEASE and time.monotonic() < deadline:
+        with pg_store.session() as session:
+            until = leases.holder(session, LEASE_NAME).until
+    assert until == clock.now() + WORKER_LEASE
+
+
+def test_a_worker_that_ends_gives_its_lease_back(any_store, tmp_path, clock, build_lease):
+    with build_lease(any_store, tmp_path, "worker:first"):
         pass
-    with WorkerLease(any_store, clock, tmp_path, "worker:second", on_lost=print), any_store.session() as session:
+    with build_lease(any_store, tmp_path, "worker:second"), any_store.session() as session:
         assert leases.holder(session, LEASE_NAME).owner == "worker:second"
 
 

@@ -1,3 +1,4 @@
+import threading
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
@@ -214,3 +215,15 @@ def test_the_ticking_schedule_names_korean_times_and_sunday(bench):
     assert fields["weekly"] == {"day_of_week": "sun", "hour": "0", "minute": "30"}
     assert {str(job.trigger.timezone) for job in ticking.get_jobs()} == {"Asia/Seoul"}
     assert ticking.get_job("monitor").trigger.interval == timedelta(minutes=5)
+
+
+def test_the_ticking_schedule_ticks_as_soon_as_it_is_started(store):
+    ticked = threading.Event()
+    works = {"monitor": lambda due_at, late: ticked.set()}
+    scheduler = FeedbackScheduler(VirtualClock(kst(2026, 3, 2, 12, 0)), ScheduleSettings(), store, works, print)
+    ticking = scheduler.setup_schedule()
+    ticking.start()
+    try:
+        assert ticked.wait(timeout=10)
+    finally:
+        ticking.shutdown()
