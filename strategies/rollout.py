@@ -122,7 +122,7 @@ class Rollout:
         if target.state != "active":
             raise Conflict(
                 f"deployment {target.deployment_id} is {target.state}; only what is in force can be rolled back",
-                "See which version is in force with `xcrack params`",
+                "See which version is in force with `xcrack params show`",
             )
         if done is not None:
             # The engine refused the first attempt; a second one needs an id of its own.

@@ -36,7 +36,7 @@ def get(session: Session, deployment_id: str) -> Deployment:
     """Return the deployment; an unknown id raises UnknownName."""
     found = find(session, deployment_id)
     if found is None:
-        raise UnknownName(f"there is no deployment {deployment_id}", "List them with `xcrack deployments`")
+        raise UnknownName(f"there is no deployment {deployment_id}", "See what is deployed with `xcrack params show`")
     return found
 
 

@@ -37,7 +37,7 @@ def active(session: Session, instance_id: str) -> ParamVersion:
     found = find_active(session, instance_id)
     if found is None:
         raise UnknownName(
-            f"there is no instance {instance_id} with parameters in force", "List them with `xcrack params`"
+            f"there is no instance {instance_id} with parameters in force", "List them with `xcrack params show`"
         )
     return found
 

@@ -46,7 +46,7 @@ def get(session: Session, proposal_id: str) -> Proposal:
     """Return the proposal; an unknown id raises UnknownName."""
     found = find(session, proposal_id)
     if found is None:
-        raise UnknownName(f"there is no proposal {proposal_id}", "List them with `xcrack proposals`")
+        raise UnknownName(f"there is no proposal {proposal_id}", "List them with `xcrack proposals list`")
     return found
 
 

@@ -117,3 +117,16 @@ def test_one_true_configuration_among_noise_is_not_called_overfitted():
 )
 def test_overfitting_of_nothing_comparable_is_none(results):
     assert overfitting_probability(results) is None
+
+
+def test_a_quarter_of_weekly_tests_on_nulls_promotes_no_more_often_than_the_budget():
+    rng = np.random.default_rng(20260401)
+    n_quarters, alpha, n_tests = 80, 0.10, 13
+    with_any = 0
+    for _ in range(n_quarters):
+        promotions = 0
+        for _ in range(n_tests):
+            level = alpha / n_tests * (1 + promotions)
+            promotions += paired_test(*correlated_pair(rng, 365)).p_value <= level
+        with_any += promotions > 0
+    assert with_any / n_quarters <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / n_quarters)
