@@ -13,13 +13,14 @@ from core.store import Session, Store
 from feedback.day import DayRows, InstanceDay, load_day
 from feedback.missed import find_missed
 from feedback.notes import mark_counted
-from feedback.parity import DayBacktest, Parity, measure_parity, native_day_backtest
+from feedback.parity import DayBacktest, NativeDayBacktest, Parity, measure_parity
 from feedback.phases import SymbolDay, find_phases, load_symbol_day
 from feedback.quality import judge_quality
 from feedback.results import equity_change_usd, result_of
 from market.bars import BarArchive
 
 N_EXTREMES = 5
+NATIVE = NativeDayBacktest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class DatasetBuilder:
     archive: BarArchive
     costs: CostSettings
     symbols: Mapping[str, tuple[str, ...]]
-    backtest: DayBacktest = native_day_backtest
+    backtest: DayBacktest = NATIVE
 
     def build(self, on: date, context: MarketContext | None) -> DailyDataset:
         """Return the dataset of a KST day; the transaction ends before the slow part begins."""
@@ -50,7 +51,7 @@ def build_daily_dataset(
     archive: BarArchive,
     costs: CostSettings,
     symbols: Mapping[str, tuple[str, ...]],
-    backtest: DayBacktest = native_day_backtest,
+    backtest: DayBacktest = NATIVE,
 ) -> DailyDataset:
     """Return the dataset of a KST day from one open session; see `DatasetBuilder.build` for a short transaction."""
     return build_from_rows(load_day(session, on), context, archive, costs, symbols, backtest)
@@ -62,7 +63,7 @@ def build_from_rows(
     archive: BarArchive,
     costs: CostSettings,
     symbols: Mapping[str, tuple[str, ...]],
-    backtest: DayBacktest = native_day_backtest,
+    backtest: DayBacktest = NATIVE,
 ) -> DailyDataset:
     """Return the dataset of loaded rows. An empty day gives an empty dataset that says so."""
     names = tuple(sorted({name for of_instance in symbols.values() for name in of_instance}))

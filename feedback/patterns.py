@@ -1,10 +1,13 @@
 """Patterns in 30 days of trades, as rules that next week can refute.
 
 A rule says: trades in this bucket earn more (or less) than the rest, in bps of notional after costs. Trades of one day
-share the day's luck, so significance comes from flipping the sign of whole days: with r the deviation of a trade from
-the mean of all, w = 1/n inside and -1/(N-n) outside, the statistic is T = sum(w * r), and p is the share of random
-sign assignments to days with |T| at least as large. Benjamini-Hochberg then holds the false discovery rate over all
-buckets that were tested at 10 %.
+share the day's luck, so the day is the block of both tests, each with 2,000 seeded draws:
+- Hour, volatility, symbol, side and strategy are compared within days. With r the deviation of a trade from the mean of
+  its day, S_d the sum of r inside the bucket on day d, T = sum(S_d): p is the share of random sign flips of whole days
+  with |T| at least as large. Luck that a whole day shares cancels out.
+- Weekday and regime hardly change within a day. There the labels of whole days are shuffled among the days, matched by
+  their order within the day, and the statistic is the difference of the means.
+Benjamini-Hochberg then holds the false discovery rate over all buckets that were tested at 10 %.
 """
 
 from collections.abc import Sequence
@@ -27,8 +30,11 @@ from market.bars import BarArchive
 
 Floats = npt.NDArray[np.float64]
 Dimension = Literal["hour_kst", "weekday", "volatility", "symbol", "side", "strategy", "regime"]
+Mask = npt.NDArray[np.bool_]
 DIMENSIONS: tuple[Dimension, ...] = ("hour_kst", "weekday", "volatility", "symbol", "side", "strategy", "regime")
 
+BY_DAY = frozenset({"weekday", "regime"})
+"""Dimensions whose labels are shuffled by the day."""
 WINDOW_DAYS = 30
 MIN_TRADES = 20
 """In the bucket and outside of it."""
@@ -41,13 +47,22 @@ RETIRED_AFTER_DAYS = 28
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LabelledTrades:
-    """Trades as arrays: result in bps of notional, KST day number, and one label a dimension."""
+    """Trades as arrays, oldest first: result in bps of notional, KST day number, and one label a dimension."""
 
     net_bps: Floats
     day: npt.NDArray[np.int64]
     labels: dict[Dimension, npt.NDArray[np.str_]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bucket:
+    """The trades of one label."""
+
+    dimension: Dimension
+    name: str
+    inside: Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +96,7 @@ class PatternFinder:
 
 def label_trades(found: Sequence[Trade], regime_at: RegimeAt) -> LabelledTrades:
     """Return trades as arrays. Hour, weekday and regime are those of the entry decision; volatility is in terciles."""
+    found = sorted(found, key=lambda trade: (trade.closed_at, trade.trade_id))
     entered = [trade.entry.decided_at.astimezone(KST) for trade in found]
     labels: dict[Dimension, list[str]] = {
         "hour_kst": [f"{at.hour:02d}" for at in entered],
@@ -100,39 +116,48 @@ def label_trades(found: Sequence[Trade], regime_at: RegimeAt) -> LabelledTrades:
 
 def find_rules(labelled: LabelledTrades, on: date, seed: int) -> tuple[PatternRule, ...]:
     """Return the rules that hold at a false discovery rate of 10 %, smallest q first; none is a common answer."""
-    tested = [
-        (dimension, bucket, inside)
-        for dimension in DIMENSIONS
-        for bucket, inside in _buckets(labelled, dimension)
-        if min(int(inside.sum()), int((~inside).sum())) >= MIN_TRADES
-    ]
+    tested = [bucket for dimension in DIMENSIONS for bucket in _buckets(labelled, dimension)]
     if not tested:
         return ()
-    p_values = sign_flip_p_values(labelled, [inside for _, _, inside in tested], seed)
+    p_values = np.empty(len(tested))
+    for test, is_mine in ((sign_flip_p_values, False), (day_shuffle_p_values, True)):
+        mine = [place for place, bucket in enumerate(tested) if (bucket.dimension in BY_DAY) == is_mine]
+        if mine:
+            p_values[mine] = test(labelled, [tested[place].inside for place in mine], seed)
     q_values = benjamini_hochberg(p_values)
     rules = [
-        _rule(labelled, dimension, bucket, inside, float(p), float(q), on)
-        for (dimension, bucket, inside), p, q in zip(tested, p_values, q_values, strict=True)
+        _rule(labelled, bucket, float(p), float(q), on)
+        for bucket, p, q in zip(tested, p_values, q_values, strict=True)
         if q <= MAX_Q
     ]
     return tuple(sorted(rules, key=lambda rule: (rule.q_value, rule.p_value, rule.pattern_id)))
 
 
-def sign_flip_p_values(labelled: LabelledTrades, insides: Sequence[npt.NDArray[np.bool_]], seed: int) -> Floats:
-    """Return the two-sided p of each bucket against the rest; see the head of this file. At least 1/2001."""
-    deviation = labelled.net_bps - labelled.net_bps.mean()
-    weights = np.array([np.where(inside, 1 / inside.sum(), -1 / (~inside).sum()) for inside in insides])
-    _, day_index = np.unique(labelled.day, return_inverse=True)
-    n_days = int(day_index.max()) + 1
-    by_day = np.zeros((len(insides), n_days))
-    for place in range(n_days):
-        of_day = day_index == place
-        by_day[:, place] = weights[:, of_day] @ deviation[of_day]
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(N_PERMUTATIONS, n_days))
-    flipped = np.abs(signs @ by_day.T)
-    # A little slack: the same sum in another order differs in its last bits.
-    extreme = flipped >= np.abs(by_day.sum(axis=1)) * (1 - 1e-12)
-    return np.asarray((1 + extreme.sum(axis=0)) / (1 + N_PERMUTATIONS), dtype=np.float64)
+def sign_flip_p_values(labelled: LabelledTrades, insides: Sequence[Mask], seed: int) -> Floats:
+    """Return the two-sided p of each bucket within days; see the head of this file. At least 1/2001."""
+    days, day_index = np.unique(labelled.day, return_inverse=True)
+    centred = _day_centred(labelled)
+    by_day = np.zeros((len(insides), len(days)))
+    for place, inside in enumerate(insides):
+        by_day[place] = np.bincount(day_index, weights=np.where(inside, centred, 0.0), minlength=len(days))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(N_PERMUTATIONS, len(days)))
+    return _share_as_large(np.abs(signs @ by_day.T), np.abs(by_day.sum(axis=1)))
+
+
+def day_shuffle_p_values(labelled: LabelledTrades, insides: Sequence[Mask], seed: int) -> Floats:
+    """Return the two-sided p of each bucket when the labels of whole days are shuffled. At least 1/2001."""
+    _, first, counts = np.unique(labelled.day, return_index=True, return_counts=True)
+    day_of, rank = np.repeat(np.arange(len(counts)), counts), np.arange(len(labelled.day)) - np.repeat(first, counts)
+    inside = np.array(insides, dtype=np.float64)
+    observed = _mean_differences(labelled.net_bps, inside)
+    rng = np.random.default_rng(seed)
+    drawn = np.empty((N_PERMUTATIONS, len(insides)))
+    for place in range(N_PERMUTATIONS):
+        source = rng.permutation(len(counts))[day_of]
+        # Trade number i of n in a day takes the label of trade number i * m // n of the day it is matched with.
+        labels_from = first[source] + rank * counts[source] // counts[day_of]
+        drawn[place] = _mean_differences(labelled.net_bps, inside[:, labels_from])
+    return _share_as_large(drawn, observed)
 
 
 def benjamini_hochberg(p_values: Floats) -> Floats:
@@ -183,36 +208,34 @@ def seed_of(on: date) -> int:
 
 
 def _checked(rule: PatternRule, labelled: LabelledTrades, on: date) -> PatternRule:
-    labels = labelled.labels[rule.dimension]
     fresh = labelled.day > on.toordinal() - FRESH_DAYS
-    inside, outside = fresh & (labels == rule.bucket), fresh & (labels != rule.bucket)
-    if min(int(inside.sum()), int(outside.sum())) < MIN_FRESH_TRADES:
+    inside = labelled.labels[rule.dimension] == rule.bucket
+    if min(int((fresh & inside).sum()), int((fresh & ~inside).sum())) < MIN_FRESH_TRADES:
         return rule
-    difference = float(labelled.net_bps[inside].mean() - labelled.net_bps[outside].mean())
+    difference = _lead_bps(labelled, rule.dimension, inside, fresh)
     holds = difference > 0 if rule.direction == "better" else difference < 0
     if holds:
         return replace(rule, state="confirmed", hits=rule.hits + 1)
     return replace(rule, state="broken", misses=rule.misses + 1)
 
 
-def _rule(
-    labelled: LabelledTrades,
-    dimension: Dimension,
-    bucket: str,
-    inside: npt.NDArray[np.bool_],
-    p_value: float,
-    q_value: float,
-    on: date,
-) -> PatternRule:
-    mean_bps = float(labelled.net_bps[inside].mean())
-    direction: Literal["better", "worse"] = "better" if mean_bps > labelled.net_bps[~inside].mean() else "worse"
+def _lead_bps(labelled: LabelledTrades, dimension: Dimension, inside: Mask, among: Mask) -> float:
+    """Return by how much the bucket leads the rest in bps, in the way its dimension is tested."""
+    values = labelled.net_bps if dimension in BY_DAY else _day_centred(labelled)
+    return float(values[among & inside].mean() - values[among & ~inside].mean())
+
+
+def _rule(labelled: LabelledTrades, bucket: Bucket, p_value: float, q_value: float, on: date) -> PatternRule:
+    everything = np.ones(len(labelled.day), dtype=bool)
+    lead_bps = _lead_bps(labelled, bucket.dimension, bucket.inside, everything)
+    direction: Literal["better", "worse"] = "better" if lead_bps > 0 else "worse"
     return PatternRule(
-        pattern_id=short_id("pattern", dimension, bucket, direction),
-        dimension=dimension,
-        bucket=bucket,
+        pattern_id=short_id("pattern", bucket.dimension, bucket.name, direction),
+        dimension=bucket.dimension,
+        bucket=bucket.name,
         direction=direction,
-        n=int(inside.sum()),
-        mean_bps=mean_bps,
+        n=int(bucket.inside.sum()),
+        mean_bps=float(labelled.net_bps[bucket.inside].mean()),
         p_value=p_value,
         q_value=q_value,
         state="new",
@@ -223,9 +246,31 @@ def _rule(
     )
 
 
-def _buckets(labelled: LabelledTrades, dimension: Dimension) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+def _buckets(labelled: LabelledTrades, dimension: Dimension) -> list[Bucket]:
     labels = labelled.labels[dimension]
-    return [(str(bucket), labels == bucket) for bucket in np.unique(labels) if bucket]
+    named = [Bucket(dimension, str(name), labels == name) for name in np.unique(labels) if name]
+    return [bucket for bucket in named if min(bucket.inside.sum(), (~bucket.inside).sum()) >= MIN_TRADES]
+
+
+def _day_centred(labelled: LabelledTrades) -> Floats:
+    _, day_index, counts = np.unique(labelled.day, return_inverse=True, return_counts=True)
+    means = np.bincount(day_index, weights=labelled.net_bps) / counts
+    return np.asarray(labelled.net_bps - means[day_index], dtype=np.float64)
+
+
+def _mean_differences(values: Floats, insides: Floats) -> Floats:
+    """Return |mean inside - mean outside| for each row of 0 and 1; 0 where one of the two is empty."""
+    n_inside = insides.sum(axis=1)
+    n_outside = len(values) - n_inside
+    total = insides @ values
+    difference = total / np.maximum(n_inside, 1) - (values.sum() - total) / np.maximum(n_outside, 1)
+    return np.where((n_inside > 0) & (n_outside > 0), np.abs(difference), 0.0)
+
+
+def _share_as_large(drawn: Floats, observed: Floats) -> Floats:
+    # A little slack: the same sum in another order differs in its last bits.
+    as_large = drawn >= observed * (1 - 1e-12)
+    return np.asarray((1 + as_large.sum(axis=0)) / (1 + N_PERMUTATIONS), dtype=np.float64)
 
 
 def _terciles(values: Sequence[float | None]) -> list[str]:
