@@ -5,7 +5,7 @@ and computes nothing, in the caller's transaction, and has no second effect when
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -55,6 +55,9 @@ class Gate:
         with self.store.session() as session:
             facts = records.load_admission_facts(session, proposal, now)
             n_trials = ledger.count_trials(session, proposal.strategy)
+        if proposal.instance_id not in self.capital:
+            # Its versions are still stored, but the settings no longer run it.
+            facts = replace(facts, active=None)
         admission = check_admission(proposal, facts, self.settings, self.backtester)
         outcome: Outcome
         if admission.failed:
@@ -172,7 +175,8 @@ class Gate:
 
     def _is_current(self, session: Session, proposal: Proposal) -> bool:
         active = param_versions.find_active(session, proposal.instance_id)
-        return active is not None and active.sha256 == proposal.base_sha256
+        runs = active is not None and active.sha256 == proposal.base_sha256
+        return runs and proposal.instance_id in self.capital
 
     def _sealed_fault(self, session: Session, proposal: Proposal) -> str:
         broken = ledger.verify(session)

@@ -317,3 +317,12 @@ def test_both_databases_keep_what_the_gate_writes(any_store, clock, market):
         assert judgement.verdict in stored
         assert {verdict.stage for verdict in stored} == {"admission", "screen"}
         assert ledger.verify(session) is None
+
+
+def test_an_instance_that_the_settings_no_longer_run_is_refused_and_its_queue_expires(world):
+    queued = world.queued(spread_threshold=50.0)
+    without = replace(world.gate, capital={})
+    assert without.admit(world.propose(inventory_skew=0.6)).deciding.startswith("instance")
+    with world.store.session() as session:
+        assert without.champion(session) is None
+        assert [each.proposal_id for each in without.expire(session)] == [queued.proposal_id]
