@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from core.clock import Clock
 from core.model.generated import AdviceAnswer, AdviceRequest, Message
 from core.settings import EngineSettings
 from core.store import Session, Store
@@ -115,7 +116,7 @@ class Engine:
         return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=20).stdout)
 
 
-def make_worker(store: Store, folder: Path, clock, port: int = 0) -> BridgeServer:
+def make_worker(store: Store, folder: Path, clock: Clock, port: int = 0, *, advises: bool = True) -> BridgeServer:
     """A server whose handlers append every message to the table `told`, and approve half of any advised order."""
     with store.session() as session:
         session.execute(text("CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY, kind TEXT, body TEXT)"))
@@ -123,7 +124,7 @@ def make_worker(store: Store, folder: Path, clock, port: int = 0) -> BridgeServe
     def note(session: Session, message: Message) -> None:
         kind, body = kind_and_body(message)
         session.execute(text("INSERT INTO told (kind, body) VALUES (:kind, :body)"), {"kind": kind, "body": body})
-        if isinstance(message, AdviceRequest):
+        if advises and isinstance(message, AdviceRequest):
             answer = AdviceAnswer(advice_id=message.advice_id, approve=True, size_factor=0.5, reason="test")
             server.send(session, answer)
 

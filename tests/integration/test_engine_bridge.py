@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from core.clock import VirtualClock, from_ns
@@ -150,6 +151,31 @@ async def test_a_large_order_waits_for_the_advisor_and_carries_its_answer(engine
     assert [t.advice_id for t in trades] == asked[: len(trades)]
     assert {str(t.qty) for t in trades} == {"0.5"}
     await server.stop()
+
+
+async def test_in_real_time_an_advisor_that_does_not_answer_in_time_is_a_no(engine, store, tmp_path):
+    server = make_worker(store, tmp_path, VirtualClock(START), advises=False)
+    await server.start()
+    config = engine_config(tmp_path, server.port, n_bars=60, pace="realtime")
+    config["advice"] = config["advice"] | {"enabled": True, "deadline_ms": 150}
+    # The first bars fall due only after the worker is connected, or its absence would already be the answer.
+    shift_feed(tmp_path / "bars.npy", config)
+    engine.start(config)
+    async with asyncio.timeout(20):
+        while not any(json.loads(body)["outcome"] == "advisor_timeout" for _, body in told(store, "signal_event")):
+            await asyncio.sleep(0.05)
+    assert told(store, "advice_request") and not told(store, "trade_event")
+    await server.stop()
+
+
+def shift_feed(path: Path, config: dict[str, object]) -> None:
+    """Move the feed so that its traded part begins in two seconds and its bars close every 50 ms."""
+    bars = np.load(path)
+    n = np.arange(len(bars))
+    first = time.time_ns() + 2 * 10**9 - 20 * 50_000_000
+    bars["opened_at_ns"], bars["closed_at_ns"] = first + n * 50_000_000, first + (n + 1) * 50_000_000
+    np.save(path, bars)
+    config["trade_from_ns"] = int(bars["closed_at_ns"][19])
 
 
 async def test_a_halt_over_the_control_socket_works_with_the_worker_dead_and_is_told_later(engine, store, tmp_path):

@@ -1,5 +1,8 @@
 //! The golden frames are read by this test and by `tests/contract/test_messages.py`, so both languages mean the same.
 
+// The lint's exception for tests covers functions marked as tests, not what they share.
+#![allow(clippy::unwrap_used)]
+
 use bridge::Secret;
 use model::message::{Envelope, Heartbeat, Hello, Message, Welcome, message_schemas};
 use serde_json::Value;
