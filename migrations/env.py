@@ -6,7 +6,7 @@ from core.store import work_tables
 
 connection = context.config.attributes.get("connection")
 if connection is None:
-    raise SystemExit("Migrations run through `xcrack migrate`, which opens the database of the settings.")
+    raise SystemExit("Migrations run when `xcrack up` starts; it opens the database of the settings.")
 context.configure(connection=connection, target_metadata=work_tables.metadata, transactional_ddl=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -43,5 +43,8 @@ def verify(session: Session, anchors: Path | None = None) -> AuditFault | None:
 
 
 def anchor(session: Session, path: Path, at: datetime) -> None:
-    """Append the present head of the chain to the anchor file. Raises Corrupt when an older anchor no longer holds."""
+    """Append the present head of the chain to the anchor file. Raises Corrupt when an older anchor no longer holds.
+
+    Only in a transaction of its own: a row that is appended here and rolled back would be anchored and missing.
+    """
     anchor_head(session, table, path, at)

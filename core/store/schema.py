@@ -38,7 +38,7 @@ def require_current(store: Store) -> None:
     if found != head_revision():
         raise Refused(
             f"the database is at revision {found or 'none'} and this program needs {head_revision()}",
-            "Stop every xcrack process, back the database up and run `xcrack migrate`",
+            "Stop every xcrack process, back the database up and start `xcrack up`, which migrates it",
         )
 
 

@@ -30,7 +30,7 @@ def test_migrating_a_current_database_changes_nothing(any_store):
 
 def test_an_empty_database_is_refused_with_the_command_that_creates_it(tmp_path):
     empty = open_store(f"sqlite:///{tmp_path / 'empty.db'}")
-    with pytest.raises(Refused, match="at revision none.*xcrack migrate"):
+    with pytest.raises(Refused, match="at revision none.*xcrack up"):
         schema.require_current(empty)
 
 
