@@ -16,6 +16,9 @@ from core.store import Session, alerts, notifications
 from feedback.alert_texts import TEXTS
 
 Language = Literal["ko", "en"]
+EVENT_KINDS = frozenset({"skipped", "rejected", "dead_letter"})
+"""Kinds that tell of an event, not of a condition that can clear."""
+EVENTS_STAY_OPEN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,23 @@ class AlertDesk:
     def raise_once(
         self, session: Session, kind: str, subject: str, severity: Severity, facts: Mapping[str, str]
     ) -> Alert | None:
-        """Return the alert for a single event, or None while one of its kind and subject is open or just raised."""
+        """Return the alert for a single event, or None when one of its kind and subject was just raised.
+
+        An event has no end that could be seen; a later one takes the place of the one before.
+        """
+        now = self.clock.now()
+        last = alerts.last_of_kind(session, kind, subject)
+        if last is not None and last.resolved_at is None and not self._is_quiet(last, now):
+            alerts.resolve(session, last.alert_id, now)
         raised = self.settle(session, [Finding(kind, subject, True, severity, facts)])
         return raised[0] if raised else None
+
+    def close_old_events(self, session: Session) -> None:
+        """Resolve the alerts of single events after a day."""
+        now = self.clock.now()
+        for alert in alerts.open(session):
+            if alert.kind in EVENT_KINDS and now - alert.raised_at >= EVENTS_STAY_OPEN:
+                alerts.resolve(session, alert.alert_id, now)
 
     def _is_quiet(self, last: Alert | None, now: datetime) -> bool:
         return last is not None and now - last.raised_at < timedelta(seconds=self.cooldown_s)

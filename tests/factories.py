@@ -8,6 +8,7 @@ import msgspec
 
 from core.clock import to_ns
 from core.model import generated
+from core.model.analysis import PatternRule
 from core.model.canonical import from_json
 from core.model.proposal import (
     Check,
@@ -299,3 +300,23 @@ def param_version(instance_id: str = "momentum-1", version: int = 1, **over: Any
 
 def costs() -> CostSettings:
     return CostSettings(maker_fee_bps=2.0, taker_fee_bps=5.0, slippage_bps=2.0)
+
+
+def pattern_rule(**over: Any) -> PatternRule:
+    a_week_before = NOON.date() - timedelta(days=8)
+    fields: dict[str, Any] = {
+        "pattern_id": "pattern-1",
+        "dimension": "hour_kst",
+        "bucket": "09",
+        "direction": "better",
+        "n": 60,
+        "mean_bps": 20.0,
+        "p_value": 0.001,
+        "q_value": 0.01,
+        "state": "new",
+        "hits": 0,
+        "misses": 0,
+        "first_seen_on": a_week_before,
+        "last_seen_on": a_week_before,
+    }
+    return PatternRule(**{**fields, **over})

@@ -69,6 +69,7 @@ class Monitor:
         desk = AlertDesk(self.clock, self.settings.cooldown_s, self.language)
         load, latency_ms = self.host_load(), self.bridge_latency_ms()
         with self.store.session() as session:
+            desk.close_old_events(session)
             findings = [*self._of_host(load, latency_ms), *self._of_work(session), *self._of_equity(session)]
             return desk.settle(session, [*findings, *self._of_silence(session), *self._of_report(session)])
 

@@ -77,6 +77,27 @@ def test_the_cool_down_is_for_one_kind_and_subject(store: Store, desk: AlertDesk
         assert desk.raise_once(session, "memory", "host", "warning", FACTS) is not None
 
 
+def test_a_later_event_takes_the_place_of_the_one_before(store: Store, desk: AlertDesk, clock: VirtualClock) -> None:
+    facts = {"due": "00:05"}
+    with store.session() as session:
+        first = desk.raise_once(session, "skipped", "daily", "warning", facts)
+        assert desk.raise_once(session, "skipped", "daily", "warning", facts) is None
+        clock.advance_to(NOON + timedelta(hours=1))
+        second = desk.raise_once(session, "skipped", "daily", "warning", facts)
+        assert alerts.open(session) == [second] != [first]
+
+
+def test_events_are_closed_after_a_day_and_conditions_are_not(
+    store: Store, desk: AlertDesk, clock: VirtualClock
+) -> None:
+    with store.session() as session:
+        desk.raise_once(session, "dead_letter", "bridge", "warning", {"reason": "broken"})
+        desk.settle(session, [finding()])
+        clock.advance_to(NOON + timedelta(days=1))
+        desk.close_old_events(session)
+        assert [alert.kind for alert in alerts.open(session)] == ["cpu"]
+
+
 def test_both_languages_tell_the_same_kinds_with_the_same_facts() -> None:
     assert TEXTS["en"].keys() == TEXTS["ko"].keys()
     for kind in TEXTS["en"]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core import native
 from core.clock import VirtualClock, to_ns
 from core.model.canonical import canonical_json, from_json
 from core.model.dataset import DailyDataset
@@ -15,6 +16,7 @@ from core.model.market import ContextField, MarketContext
 from core.model.trade import EquityPoint
 from core.store import Session, Store, advice, datasets, equity, param_versions, signals, trades
 from feedback.dataset import DatasetBuilder, build_daily_dataset
+from feedback.parity import NativeDayBacktest
 from feedback.quality import describe_flag
 from market.bars import BarArchive
 from market.candles import Candles
@@ -315,3 +317,15 @@ def test_the_builder_ends_its_transaction_before_the_slow_part(store: Store, arc
 
     builder = DatasetBuilder(store, FakeBars(archive), factories.costs(), SYMBOLS, backtest)  # type: ignore[arg-type]
     assert builder.build(ON, context()).parity_gap_usd == pytest.approx(4.0)
+
+
+def test_the_engines_own_backtest_gives_the_days_result() -> None:
+    symbol = native.MarketSymbol("BTCUSDT", Decimal("0.1"), Decimal("0.0001"), Decimal("30000"))
+    first_ns = to_ns(START - timedelta(days=2))
+    bars = native.generate(native.MarketSpec(5, 3 * 96, 15 * MINUTE_MS, first_ns, (symbol,)))
+    defaults = {name: spec["default"] for name, spec in native.load_schema("sma_cross")["properties"].items()}
+    arguments = ("sma_cross", defaults, bars, factories.costs(), Decimal("10000"), to_ns(START))
+    made_usd = NativeDayBacktest()(*arguments, ON)
+    facts = native.backtest(*arguments[:3], native.Costs(), Decimal("10000"), trade_from_ns=to_ns(START))
+    assert made_usd == pytest.approx(facts.equity_usd[-1] - 10_000)
+    assert NativeDayBacktest()(*arguments, ON + timedelta(days=1)) is None

@@ -24,6 +24,7 @@ from feedback.patterns import (
 )
 from market.bars import BarArchive
 from tests import factories
+from tests.factories import pattern_rule as rule
 
 ON = date(2026, 3, 1)
 PLANTED_HOUR = 9
@@ -146,25 +147,6 @@ def test_benjamini_hochberg_gives_the_published_values() -> None:
     p_values = np.array([0.01, 0.04, 0.03, 0.005])
     assert benjamini_hochberg(p_values) == pytest.approx([0.02, 0.04, 0.04, 0.02])
     assert benjamini_hochberg(np.array([0.9])) == pytest.approx([0.9])
-
-
-def rule(**over: Any) -> PatternRule:
-    fields: dict[str, Any] = {
-        "pattern_id": "pattern-1",
-        "dimension": "hour_kst",
-        "bucket": "09",
-        "direction": "better",
-        "n": 60,
-        "mean_bps": 20.0,
-        "p_value": 0.001,
-        "q_value": 0.01,
-        "state": "new",
-        "hits": 0,
-        "misses": 0,
-        "first_seen_on": ON - timedelta(days=7),
-        "last_seen_on": ON - timedelta(days=7),
-    }
-    return PatternRule(**{**fields, **over})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The cycles: each one straight function over injected rooms."""
