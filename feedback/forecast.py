@@ -73,10 +73,11 @@ class Forecaster:
             waiting = [one for one in unscored if (on - one.for_on).days <= SCORED_WITHIN_DAYS]
             pasts = {one.forecast_id: _load_past(session, one.instance_id, one.for_on) for one in waiting}
             realised = {one.forecast_id: _change_on(session, one.instance_id, one.for_on) for one in waiting}
+        regimes = {for_on: self._regimes(for_on) for for_on in {one.for_on for one in waiting}}
         for one in waiting:
             outcome_usd = realised[one.forecast_id]
             if outcome_usd is not None:
-                sample, *_ = self._sample(pasts[one.forecast_id], one.for_on, self._regimes(one.for_on))
+                sample, *_ = self._sample(pasts[one.forecast_id], one.for_on, regimes[one.for_on])
                 scored.append(score_forecast(one, sample, outcome_usd))
         return tuple(scored)
 

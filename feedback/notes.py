@@ -52,17 +52,22 @@ def leave_note(
     tags: Sequence[str],
     text: str,
 ) -> FeedbackNote:
-    """Return the stored note, its effect done. Raises BadInput naming the field, UnknownName for a target that is not.
+    """Return the stored note, its effect done; the same note again has no second effect.
 
-    The tag `hold` on a proposal that is not in force yet makes it wait for approval, whatever the settings say.
+    Raises BadInput naming the field, UnknownName for a target that is not. The tag `hold` on a proposal that is not in
+    force yet makes it wait for approval, whatever the settings say.
     """
     cleaned, ordered = validate_text(text), validate_tags(tags)
     if not cleaned and not ordered:
         raise BadInput("the note has neither a tag nor a text", f"Give a text or one of {', '.join(TAGS)}")
     kind = _validate_target_kind(target_kind)
     target = _validate_target(session, kind, target_id)
+    note_id = short_id("note", author, at.isoformat(), kind, target, *ordered, cleaned)
+    stored = feedback_notes.find(session, note_id)
+    if stored is not None:
+        return stored
     note = FeedbackNote(
-        note_id=short_id("note", author, at.isoformat(), kind, target, *ordered, cleaned),
+        note_id=note_id,
         author=author,
         at=at,
         target_kind=kind,

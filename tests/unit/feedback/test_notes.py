@@ -103,6 +103,8 @@ def test_tags_are_counted_once_and_the_note_shows_where(store: Store, clock: Any
         again = build_from_rows(load_day(session, NOON.date()), None, archive, costs, {})
         next_day = build_from_rows(load_day(session, NOON.date() + timedelta(days=1)), None, archive, costs, {})
         note = feedback_notes.latest(session, 1)[0]
+        other = {"tags": note.tags, "text": note.text, "target_kind": "strategy", "target_id": note.target_id}
+        assert leave(session, **other) == note, "delivered again, it is the note as it is now"
     assert [(c.target_id, c.tag, c.n) for c in first.feedback] == [("momentum_scalping", "risky", 2)]
     assert again.sha256 == first.sha256
     assert next_day.feedback == ()
