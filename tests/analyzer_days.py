@@ -33,8 +33,8 @@ def result(instance_id: str = "mm-1", strategy: str = "market_making", **over: A
         "strategy": strategy,
         "params_version": 1,
         "params": default_params(strategy),
-        "n_trades": 40,
-        "n_wins": 20,
+        "n_trades": 60,
+        "n_wins": 30,
         "net_pnl_usd": Decimal("-1.25"),
         "gross_pnl_usd": Decimal("40.00"),
         "fees_usd": Decimal("8.00"),
@@ -44,7 +44,7 @@ def result(instance_id: str = "mm-1", strategy: str = "market_making", **over: A
         "n_signals": 50,
         "n_signals_rejected": 0,
         "reject_reasons": {},
-        "exit_reasons": {"quote": 40},
+        "exit_reasons": {"quote": 60},
         "pnl_by_exit_usd": {"quote": -1.25},
     }
     return StrategyResult(**{**fields, **over})
@@ -53,8 +53,8 @@ def result(instance_id: str = "mm-1", strategy: str = "market_making", **over: A
 def totals(on: date = ON, **over: Any) -> DaySummary:
     fields: dict[str, Any] = {
         "on": on,
-        "n_trades": 40,
-        "n_wins": 20,
+        "n_trades": 60,
+        "n_wins": 30,
         "net_pnl_usd": Decimal("-1.25"),
         "fees_usd": Decimal("8.00"),
         "slippage_usd": Decimal("3.50"),
@@ -70,7 +70,7 @@ def context(symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")) -> MarketContext:
         ContextField("return_24h_bps:BTCUSDT", -130.0, "bps", "archive", MIDNIGHT, 60.0, "fresh"),
     )
     headline = Headline(MIDNIGHT, "somewhere", PAYLOAD, 0.1)
-    return MarketContext("context-1", MIDNIGHT, symbols, fields, (headline,), (PAYLOAD,))
+    return MarketContext("context-1", MIDNIGHT, symbols, fields, (headline,), (PAYLOAD, "hack"))
 
 
 def dataset(*results: StrategyResult, **over: Any) -> DailyDataset:
@@ -151,7 +151,7 @@ def with_sha(base: DailyDataset, **over: Any) -> DailyDataset:
 def daily_answer(**over: Any) -> str:
     """The JSON of a sound study of `dataset()`."""
     answer = {
-        "summary": "40 trades, net -1.25 USD; fear and greed stood at 71.",
+        "summary": "60 trades, net -1.25 USD; fear and greed stood at 71.",
         "success_factors": [{"text": "S1 was calm.", "severity": "info", "action": ""}],
         "failure_factors": [{"text": "Costs of 11.5 USD ate 40 USD.", "severity": "warning", "action": "Widen."}],
         "effectiveness": [{"instance_id": "mm-1", "text": "A win rate of 50 % is too little."}],

@@ -1,5 +1,6 @@
 """Analyses by id, task and day."""
 
+from dataclasses import replace
 from datetime import date
 
 from sqlalchemy import select
@@ -12,7 +13,10 @@ from core.store.tables import analysis
 
 
 def add(session: Session, value: Analysis) -> bool:
-    """Store the analysis; return False when it is there already. Raises Conflict when that id says something else."""
+    """Store the analysis; return False when it is there, made at whatever time. Raises Conflict on other content."""
+    known = find(session, value.analysis_id)
+    if known is not None and replace(known, created_at=value.created_at) == value:
+        return False
     columns = {
         "analysis_id": value.analysis_id,
         "task": value.task,

@@ -76,7 +76,7 @@ class LlmClient:
     def ask(self, question: Question[T]) -> Answered[T]:
         """Return the answer, also one paid for before a crash. Raises AnalyzerFailure with the reason in one word."""
         known = self.ledger.recall(question.prompt)
-        if known is not None and question.may_recall:
+        if known and question.may_recall:
             return self._recalled(question, known)
         return asyncio.run(_Conversation(self, question).run())
 
@@ -94,15 +94,13 @@ class LlmClient:
         self.lowered[key] = step
         return True
 
-    def _recalled(self, question: Question[T], call: LlmCall) -> Answered[T]:
+    def _recalled(self, question: Question[T], calls: Sequence[LlmCall]) -> Answered[T]:
+        answer, ids, cost = calls[-1], _ids(calls), _cost(calls)
         try:
-            value = question.salvage(call.response_text)
+            value = question.salvage(answer.response_text)
         except InvalidAnswer as error:
-            raise AnalyzerFailure(
-                "invalid", f"a stored answer is not valid any more: {error}", (call.call_id,)
-            ) from None
-        model = call.resolved_model or call.model
-        return Answered(value, model, (call.call_id,), call.cost_usd, call.latency_ms, self.mode)
+            raise AnalyzerFailure("invalid", f"a stored answer is not valid any more: {error}", ids, cost) from None
+        return Answered(value, answer.resolved_model or answer.model, ids, cost, answer.latency_ms, self.mode)
 
 
 class _Conversation(Generic[T]):
@@ -175,8 +173,8 @@ class _Conversation(Generic[T]):
             self.repairs, self.faults = self.repairs + 1, error.faults
             return None
         settled = self._settle(reply, "ok", "")
-        ids, cost = tuple(call.call_id for call in self.calls), sum((c.cost_usd for c in self.calls), Decimal(0))
-        return Answered(value, settled.resolved_model or settled.model, ids, cost, reply.latency_ms, self.client.mode)
+        model = settled.resolved_model or settled.model
+        return Answered(value, model, _ids(self.calls), _cost(self.calls), reply.latency_ms, self.client.mode)
 
     def _after_fault(self, reply: Reply) -> None:
         """Return where another attempt makes sense; raises AnalyzerFailure elsewhere."""
@@ -221,5 +219,12 @@ class _Conversation(Generic[T]):
         return settled
 
     def _failure(self, reason: str, message: str) -> AnalyzerFailure:
-        ids, cost = tuple(call.call_id for call in self.calls), sum((c.cost_usd for c in self.calls), Decimal(0))
-        return AnalyzerFailure(reason, redact_text(message)[:500], ids, cost)
+        return AnalyzerFailure(reason, redact_text(message)[:500], _ids(self.calls), _cost(self.calls))
+
+
+def _ids(calls: Sequence[LlmCall]) -> tuple[str, ...]:
+    return tuple(call.call_id for call in calls)
+
+
+def _cost(calls: Sequence[LlmCall]) -> Decimal:
+    return sum((call.cost_usd for call in calls), Decimal(0))

@@ -133,7 +133,7 @@ class DeepSeekAnalyzer:
             self.client.ledger.note("edits_refused", analysis.analysis_id, {"refused": list(admitted.refused)})
         ground = _Ground(facts, (*facts.numbers, *_registry_numbers(strategies), *admitted.numbers))
         source = f"llm:{answered.model}"
-        made = build_proposals(admitted, versions, ground.text, analysis.analysis_id, source, self.clock.now())
+        made = build_proposals(admitted, versions, ground.text, analysis, source)
         return Adjustments(made, admitted.refused, question.prompt.sha256, answered.call_ids, answered.cost_usd, source)
 
     def find_patterns(

@@ -87,7 +87,7 @@ def build_proposal(
     source: str,
     at: datetime,
 ) -> Proposal:
-    """Return a pending proposal; the same content has the same id, whenever it is built."""
+    """Return a pending proposal made `at` its analysis, so that a repeat after a crash is the same to the last byte."""
     ordered = tuple(sorted(edits, key=lambda edit: edit.param))
     return Proposal(
         proposal_id=short_id(

@@ -19,6 +19,7 @@ from feedback.analyzer.edits import EditRules
 from feedback.analyzer.grounding import numbers_in
 from feedback.analyzer.summary import TradesSummary
 from feedback.analyzer.symptoms import DayOfInstance, find_symptoms
+from market.sources.text import KEY_EVENTS
 from strategies.schema import load_param_specs
 
 _CLOSED_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -148,6 +149,7 @@ def _day(dataset: DailyDataset, symbols: tuple[str, ...]) -> dict[str, Any]:
             for m in dataset.missed
         ],
         "context": _context(dataset, symbols),
+        "events": [name for name in dataset.context.key_events if name in KEY_EVENTS],
         "feedback": _feedback(dataset),
         "parity_gap_usd": dataset.parity_gap_usd,
     }

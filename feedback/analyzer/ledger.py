@@ -113,19 +113,19 @@ class CostLedger:
         with self.store.session() as session:
             return settled if llm_calls.settle(session, settled) else llm_calls.get(session, call.call_id)
 
-    def recall(self, prompt: RenderedPrompt) -> LlmCall | None:
-        """Return the newest good answer to this very prompt, already paid for, or None.
+    def recall(self, prompt: RenderedPrompt) -> list[LlmCall]:
+        """Return the calls up to a good answer to this very prompt, already paid for; empty when there is none.
 
         Calls of the prompt left reserved belong to a caller that died: they are settled at their reservation.
         """
         with self.store.session() as session:
+            for call in llm_calls.left_reserved(session, prompt.sha256):
+                error = "its caller ended before the answer was settled"
+                gone = replace(call, status="interrupted", cost_usd=call.reserved_usd, error=error)
+                llm_calls.settle(session, gone)
             calls = llm_calls.for_prompt(session, prompt.sha256)
-            for call in calls:
-                if call.status == "reserved":
-                    error = "its caller ended before the answer was settled"
-                    gone = replace(call, status="interrupted", cost_usd=call.reserved_usd, error=error)
-                    llm_calls.settle(session, gone)
-        return next((call for call in reversed(calls) if call.status == "ok"), None)
+        good = [n for n, call in enumerate(calls) if call.status == "ok"]
+        return calls[: good[-1] + 1] if good else []
 
     def note(self, action: str, subject: str, payload: Mapping[str, object]) -> None:
         """Append a row to the audit chain about what was refused in an answer."""

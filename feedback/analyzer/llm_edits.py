@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 
+from core.model.analysis import Analysis
 from core.model.dataset import RefutedEdit
 from core.model.proposal import Edit, ExpectedEffect, ParamVersion, Proposal
 from feedback.analyzer.answers import AdjustmentsAnswer, EditShape
@@ -50,9 +50,8 @@ def build_proposals(
     admitted: AdmittedEdits,
     running: Mapping[str, ParamVersion],
     ground: Callable[[str], str],
-    analysis_id: str,
+    analysis: Analysis,
     source: str,
-    at: datetime,
 ) -> tuple[Proposal, ...]:
     """Return one proposal for each instance; its prediction is that of its most confident edit."""
     made = []
@@ -67,9 +66,9 @@ def build_proposals(
                 " / ".join(ground(e.rationale) for e in shapes),
                 ExpectedEffect(effect.metric, effect.direction, effect.magnitude, effect.horizon_days),
                 min(e.confidence for e in shapes),
-                analysis_id=analysis_id,
+                analysis_id=analysis.analysis_id,
                 source=source,
-                at=at,
+                at=analysis.created_at,
             )
         )
     return tuple(made)

@@ -150,7 +150,7 @@ class RuleAnalyzer:
             CONFIDENCE[chosen.symptom],
             analysis_id=analysis.analysis_id,
             source=SOURCE,
-            at=self.clock.now(),
+            at=analysis.created_at,
         )
 
 

@@ -9,8 +9,8 @@ LARGE_DRAWDOWN_PCT = 5.0
 """Of the instance's capital within one day: exposure goes down first, causes are studied after."""
 MIN_TRADES = 4
 """Fewer round trips than this say nothing about shares."""
-RARE_FILLS_PER_SYMBOL = 8
-"""A maker that is quoted at every bar and closes fewer round trips a day than this stands too far from the price."""
+RARE_FILLS_PER_SYMBOL = 24
+"""A maker that is always quoted and closes less than one round trip an hour stands too far from the price."""
 COST_SHARE = 0.5
 """Costs above this share of gross profit leave too little of it."""
 STOP_SHARE = 0.55

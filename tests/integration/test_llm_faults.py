@@ -1,6 +1,10 @@
 """Whatever the server does: nothing is raised, the rules take over and say why, and the ledger holds the cost."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,11 +13,23 @@ import pytest
 from core.clock import VirtualClock
 from core.model.analysis import Analysis, LlmCall
 from core.model.proposal import Proposal
-from core.settings import Settings
+from core.settings import PROJECT_ROOT, Settings
 from core.store import Store, analyses, audit, llm_calls
-from feedback.analyzer import AnalyzerWithFallback, build_analyzer
+from feedback.analyzer import AnalyzerWithFallback, build_analyzer, summarise_trades
 from feedback.analyzer.build import check_llm
-from tests.analyzer_days import daily_answer, dataset, edit, edits_answer, forecast, result, running, study
+from tests.analyzer_days import (
+    MIDNIGHT,
+    ON,
+    daily_answer,
+    dataset,
+    edit,
+    edits_answer,
+    forecast,
+    result,
+    running,
+    study,
+)
+from tests.factories import trade
 from tests.llm_server import LlmServer, running_llm
 
 
@@ -151,7 +167,7 @@ def test_over_budget_no_request_is_made(store: Store, clock: VirtualClock) -> No
 
 
 def test_an_answer_already_paid_for_is_used_again(store: Store, clock: VirtualClock) -> None:
-    first, _ = study_with(["ok"], [daily_answer()], store, clock)
+    first, _ = study_with(["429", "ok"], [daily_answer()], store, clock)
     again, requests = study_with(["500"], [""], store, clock)
     assert requests == []
     assert again == first
@@ -163,7 +179,7 @@ def test_a_call_whose_caller_died_costs_its_reservation(store: Store, clock: Vir
     with store.session() as session:
         left = replace(paid, call_id="call-left", attempt=2, status="reserved", cost_usd=Decimal(0))
         llm_calls.reserve(session, left)
-    study_with(["ok"], [daily_answer()], store, clock)
+    study_with(["500"], [""], store, clock)
     with store.session() as session:
         gone = llm_calls.get(session, "call-left")
     assert (gone.status, gone.cost_usd) == ("interrupted", gone.reserved_usd)
@@ -250,3 +266,56 @@ def test_the_check_says_what_is_wrong(store: Store, clock: VirtualClock) -> None
 def test_the_key_stays_out_of_the_ledger(store: Store, clock: VirtualClock) -> None:
     study_with(["500"], [""], store, clock)
     assert all("sk-test" not in str(call) for call in calls_of(store))
+
+
+def test_a_number_without_a_fact_is_struck_and_the_reader_is_told(store: Store, clock: VirtualClock) -> None:
+    answer = daily_answer(summary="60 trades earned 9,999 USD.")
+    made, _ = study_with(["ok"], [answer], store, clock)
+    assert made.summary == "60 trades earned [unverified] USD."
+    assert made.risks[-1].text.startswith("1 numbers in this text match no fact")
+
+
+def test_only_claims_that_the_counted_trades_support_are_kept(store: Store, clock: VirtualClock) -> None:
+    trades = [
+        trade(f"t-{n:03d}", MIDNIGHT - timedelta(hours=n), "1.50" if n % 24 == 3 else "-0.25") for n in range(600)
+    ]
+    summary = summarise_trades(ON - timedelta(days=29), ON, trades)
+    claims = [
+        ("hour_kst", "21", "better"),
+        ("hour_kst", "20", "better"),
+        ("symbol", "S1", "better"),
+        ("side", "up", "worse"),
+    ]
+    rules = [{"dimension": d, "bucket": b, "direction": x, "text": "600 trades."} for d, b, x in claims]
+    answer = json.dumps({"summary": "600 trades.", "rules": rules, "edge_cases": []})
+    with running_llm(["ok"], [answer]) as server:
+        made = analyzer_at(server, store, clock).find_patterns(ON, summary, [], "en")
+    assert [f.action for f in made.success_factors] == ["rule:hour_kst=21:better"]
+    assert made.failure_factors == () and made.adjustments == made.success_factors
+    assert "3 claimed patterns" in made.risks[0].text
+
+
+@pytest.mark.parametrize(
+    ("provider", "formats", "field"),
+    [
+        ("openai", ["json_schema", "json_object", None], "max_completion_tokens"),
+        ("lmstudio", ["json_schema", None], "max_tokens"),
+    ],
+)
+def test_each_server_is_asked_in_its_own_way(
+    provider: str, formats: list[str | None], field: str, store: Store, clock: VirtualClock
+) -> None:
+    caps = {"monthly_cap_usd": 1_000, "daily_cap_usd": 1_000}
+    made, requests = study_with(
+        ["no_format"], [daily_answer()], store, clock, provider=provider, model="some-model", **caps
+    )
+    assert made.source == "llm:some-model-1017"
+    assert [request.get("response_format", {}).get("type") for request in requests] == formats
+    assert all(field in request for request in requests)
+
+
+def test_a_service_starts_without_the_sdk() -> None:
+    code = (
+        "import sys, feedback.analyzer; sys.exit(any(n in sys.modules for n in ('openai', 'genai_prices', 'httpx2')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=False).returncode == 0

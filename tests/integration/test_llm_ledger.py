@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -46,6 +47,7 @@ def test_an_analysis_is_kept_once_and_not_replaced(any_store: Store) -> None:
     made = study(dataset())
     with any_store.session() as session:
         assert [analyses.add(session, made), analyses.add(session, made)] == [True, False]
+        assert analyses.add(session, replace(made, created_at=MIDNIGHT + timedelta(hours=1))) is False
         with pytest.raises(Conflict):
             analyses.add(session, replace(made, summary="other"))
         assert analyses.get(session, made.analysis_id) == made

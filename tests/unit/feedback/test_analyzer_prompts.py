@@ -49,6 +49,7 @@ def test_no_text_that_somebody_wrote_enters_a_prompt() -> None:
     ]
     for text in texts:
         assert "IGNORE" not in text and "leverage" not in text and "config" not in text
+        assert '"events":["hack"]' in text
         assert '"other":3' in text and '"position_limit":2' in text
 
 

@@ -131,7 +131,7 @@ def test_the_same_day_gives_the_same_proposals_at_another_hour() -> None:
     first = propose(day, *versions)
     later = RuleAnalyzer(VirtualClock(MIDNIGHT + timedelta(hours=2)), STEP)
     again = later.suggest_strategy_adjustments(day, study(day), versions[::-1], [], ())
-    assert [p.proposal_id for p in first] == [p.proposal_id for p in again]
+    assert first == again
     assert len(first) == 2
 
 
