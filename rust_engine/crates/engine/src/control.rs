@@ -327,3 +327,7 @@ fn released_by(state: TradingState, reason: &str) -> String {
         TradingState::Reducing | TradingState::Halted => format!("{reason}; released by `resume`"),
     }
 }
+
+#[cfg(test)]
+#[path = "control_tests.rs"]
+mod tests;

@@ -3,16 +3,17 @@
 //! Inside one bar: what rests is matched and fills reach their strategies; the bar marks prices; each strategy sees the closed
 //! bar; its orders pass the risk gate, large openings wait for advice, the rest goes to the venue for the **next** bar.
 
+use crate::account::Account;
 use crate::advice::{AdviceDesk, Held};
 use crate::error::CoreError;
 use crate::instance::Instance;
 use crate::recorder::{Ask, Recorder, Wish};
 use model::config::{AdvicePolicy, EngineConfig};
 use model::{
-    Action, Actions, Bar, CancelReason, Costs, Event, InstanceConfig, InstanceId, Mode, Money, OrderRequest,
-    OrderUpdate, Price, Purpose, Qty, RiskLimits, SymbolId, SymbolSpec, TradingState, Ts,
+    Action, Actions, Bar, CancelReason, Costs, Event, InstanceConfig, InstanceId, Money, OrderRequest, OrderUpdate,
+    Price, Purpose, Qty, RiskLimits, SymbolSpec, TradingState, Ts,
 };
-use risk::{Exposure, RiskApproved, RiskGate, worst_position};
+use risk::{RiskApproved, RiskGate};
 use sim::{CostRates, Matched, Venue};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -69,45 +70,6 @@ pub struct Core<R: Recorder> {
     matched: Vec<Matched<R::Tag>>,
     actions: Actions,
     pub(crate) notices: VecDeque<OrderUpdate>,
-}
-
-/// What the gate sees: one account of live and canary instances, and one of its own for each shadow and twin.
-struct Account<'a, T> {
-    instances: &'a [Instance<T>],
-    venue: &'a Venue<T>,
-    last: &'a [Price],
-}
-
-impl<T> Exposure for Account<'_, T> {
-    fn last_price(&self, symbol: SymbolId) -> Price {
-        self.last[symbol.index()]
-    }
-
-    fn position(&self, instance: InstanceId, symbol: SymbolId) -> Qty {
-        self.instances[instance.index()].ledger.position(symbol.index())
-    }
-
-    fn resting(&self, instance: InstanceId, symbol: SymbolId) -> (Qty, Qty) {
-        self.venue.resting(instance, symbol)
-    }
-
-    fn gross_elsewhere(&self, instance: InstanceId, symbol: SymbolId) -> Money {
-        let funded = |mode: Mode| matches!(mode, Mode::Live | Mode::Canary);
-        let mine = funded(self.instances[instance.index()].identity.mode);
-        let mut total = Money::ZERO;
-        for (i, other) in self.instances.iter().enumerate() {
-            let id = InstanceId(i as u16);
-            if id != instance && !(mine && funded(other.identity.mode)) {
-                continue;
-            }
-            for elsewhere in other.symbols.iter().filter(|s| id != instance || **s != symbol) {
-                let (buys, sells) = self.venue.resting(id, *elsewhere);
-                let worst = worst_position(other.ledger.position(elsewhere.index()), buys, sells);
-                total += self.last[elsewhere.index()] * worst;
-            }
-        }
-        total
-    }
 }
 
 fn check_symbols(symbols: &[SymbolSpec]) -> Result<(), CoreError> {
@@ -397,3 +359,7 @@ impl<R: Recorder> Core<R> {
         self.gate.state()
     }
 }
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

@@ -140,10 +140,10 @@ impl<T> Ledger<T> {
                 tag: &lot.tag,
             });
             lot.open -= qty;
-            lot.fee = lot.fee - entry_fee;
-            lot.slippage = lot.slippage - entry_slippage;
-            fee_left = fee_left - exit_fee;
-            slippage_left = slippage_left - exit_slippage;
+            lot.fee -= entry_fee;
+            lot.slippage -= entry_slippage;
+            fee_left -= exit_fee;
+            slippage_left -= exit_slippage;
             left -= qty;
             if lot.open == Qty::ZERO {
                 book.lots.pop_front();
@@ -159,3 +159,7 @@ impl<T> Ledger<T> {
         self.slippage += fill.slippage;
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

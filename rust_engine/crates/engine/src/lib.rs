@@ -12,6 +12,10 @@
 //!
 //! **Invariant:** the same inputs in the same order give the same actions, fills and messages.
 
+#[cfg(test)]
+mod test_world;
+
+mod account;
 pub mod advice;
 pub mod backtest;
 pub mod control;

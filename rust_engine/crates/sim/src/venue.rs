@@ -243,3 +243,7 @@ fn proven_price(order: &OrderRequest, bar: &Bar) -> Option<(Price, Liquidity)> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "venue_tests.rs"]
+mod tests;

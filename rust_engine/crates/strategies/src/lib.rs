@@ -14,4 +14,7 @@ pub mod sizing;
 pub mod sma_cross;
 pub mod strategy;
 
+#[cfg(test)]
+mod test_market;
+
 pub use strategy::{Market, Strategy, build};

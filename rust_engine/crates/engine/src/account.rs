@@ -1,0 +1,45 @@
+//! Exposure as the risk gate sees it.
+
+use crate::instance::Instance;
+use model::{InstanceId, Mode, Money, Price, Qty, SymbolId};
+use risk::{Exposure, worst_position};
+use sim::Venue;
+
+/// What the gate sees: one account of live and canary instances, and one of its own for each shadow and twin.
+pub(crate) struct Account<'a, T> {
+    pub(crate) instances: &'a [Instance<T>],
+    pub(crate) venue: &'a Venue<T>,
+    pub(crate) last: &'a [Price],
+}
+
+impl<T> Exposure for Account<'_, T> {
+    fn last_price(&self, symbol: SymbolId) -> Price {
+        self.last[symbol.index()]
+    }
+
+    fn position(&self, instance: InstanceId, symbol: SymbolId) -> Qty {
+        self.instances[instance.index()].ledger.position(symbol.index())
+    }
+
+    fn resting(&self, instance: InstanceId, symbol: SymbolId) -> (Qty, Qty) {
+        self.venue.resting(instance, symbol)
+    }
+
+    fn gross_elsewhere(&self, instance: InstanceId, symbol: SymbolId) -> Money {
+        let funded = |mode: Mode| matches!(mode, Mode::Live | Mode::Canary);
+        let mine = funded(self.instances[instance.index()].identity.mode);
+        let mut total = Money::ZERO;
+        for (i, other) in self.instances.iter().enumerate() {
+            let id = InstanceId(i as u16);
+            if id != instance && !(mine && funded(other.identity.mode)) {
+                continue;
+            }
+            for elsewhere in other.symbols.iter().filter(|s| id != instance || **s != symbol) {
+                let (buys, sells) = self.venue.resting(id, *elsewhere);
+                let worst = worst_position(other.ledger.position(elsewhere.index()), buys, sells);
+                total += self.last[elsewhere.index()] * worst;
+            }
+        }
+        total
+    }
+}

@@ -1,0 +1,85 @@
+//! A small world for the tests of this crate: one symbol, a momentum instance, bars by the minute.
+
+use crate::{Core, LiveRecorder, Setup};
+use model::config::AdvicePolicy;
+use model::{
+    Bar, Costs, InstanceConfig, Mode, Money, Price, Qty, RiskLimits, StrategyParams, SymbolId, SymbolSpec, Ts,
+};
+
+pub(crate) fn usd(value: f64) -> Money {
+    Money::from_f64(value).unwrap()
+}
+
+pub(crate) fn symbols() -> Vec<SymbolSpec> {
+    let spec = |name: &str| SymbolSpec {
+        name: name.into(),
+        tick: Price::from_f64(0.01).unwrap(),
+        lot: Qty::from_f64(0.001).unwrap(),
+    };
+    vec![spec("AAA"), spec("BBB")]
+}
+
+pub(crate) fn instance(name: &str, strategy: &str, mode: Mode) -> InstanceConfig {
+    InstanceConfig {
+        instance_id: name.into(),
+        strategy: strategy.into(),
+        symbols: vec!["AAA".into()],
+        capital: usd(10_000.0),
+        mode,
+        version: 1,
+        params: StrategyParams::defaults(strategy).unwrap().values(),
+    }
+}
+
+pub(crate) fn limits() -> RiskLimits {
+    RiskLimits {
+        max_order_notional: usd(5_000.0),
+        max_position_notional: usd(5_000.0),
+        max_gross_notional: usd(20_000.0),
+        price_collar_bps: 1_000.0,
+    }
+}
+
+pub(crate) fn advice() -> AdvicePolicy {
+    AdvicePolicy {
+        enabled: true,
+        min_strength: 0.8,
+        min_notional_krw: 10_000_000.0,
+        krw_per_quote: 1_400.0,
+        rate_max_age_ms: 1_000_000_000,
+        deadline_ms: 950,
+    }
+}
+
+pub(crate) fn core(instances: &[InstanceConfig], advice: Option<AdvicePolicy>) -> Core<LiveRecorder> {
+    let symbols = symbols();
+    let setup = Setup { symbols: &symbols, instances, costs: Costs::default(), limits: Some(limits()), advice };
+    Core::new(&setup, LiveRecorder::new(&symbols)).unwrap()
+}
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// The `n`th minute of AAA, opening at `open` and closing at `close`, with half a unit beyond on both sides.
+pub(crate) fn bar(n: i64, open: f64, close: f64) -> Bar {
+    let price = |v: f64| Price::from_f64(v).unwrap();
+    Bar {
+        symbol: SymbolId(0),
+        opened_at: Ts(n * MINUTE),
+        closed_at: Ts((n + 1) * MINUTE),
+        open: price(open),
+        high: price(open.max(close) + 0.5),
+        low: price(open.min(close) - 0.5),
+        close: price(close),
+        volume: Qty(1),
+    }
+}
+
+/// A momentum core after twenty quiet bars and a burst in bar 20 that asks for an entry.
+pub(crate) fn after_burst(mode: Mode, advice: Option<AdvicePolicy>) -> Core<LiveRecorder> {
+    let mut core = core(&[instance("m-1", "momentum_scalping", mode)], advice);
+    for n in 0..20 {
+        core.on_bar(&bar(n, 100.0, 100.0)).unwrap();
+    }
+    core.on_bar(&bar(20, 100.0, 110.0)).unwrap();
+    core
+}

@@ -1,0 +1,68 @@
+//! Bars and fills for the tests of this crate.
+
+use crate::strategy::{Market, Strategy};
+use model::{
+    Action, Actions, Bar, Event, Fill, Liquidity, Money, OrderKind, OrderRequest, Price, Qty, SymbolId, SymbolSpec, Ts,
+};
+
+pub(crate) fn price(value: f64) -> Price {
+    Price::from_f64(value).unwrap()
+}
+
+pub(crate) fn market(capital: f64) -> Market {
+    let spec = SymbolSpec { name: "A".into(), tick: price(0.01), lot: Qty::from_f64(0.001).unwrap() };
+    Market { symbols: vec![(SymbolId(0), spec)], capital: Money::from_f64(capital).unwrap() }
+}
+
+/// The `n`th minute, with a range of 1 around its close.
+pub(crate) fn bar(n: i64, close: f64) -> Bar {
+    Bar {
+        symbol: SymbolId(0),
+        opened_at: Ts(n * 60),
+        closed_at: Ts((n + 1) * 60),
+        open: price(close),
+        high: price(close + 0.5),
+        low: price(close - 0.5),
+        close: price(close),
+        volume: Qty(1),
+    }
+}
+
+/// What the strategy asks for on this event.
+pub(crate) fn ask(strategy: &mut dyn Strategy, event: Event<'_>) -> Vec<Action> {
+    let mut actions = Actions::default();
+    strategy.on_event(event, &mut actions);
+    actions.as_slice().to_vec()
+}
+
+pub(crate) fn on_bar(strategy: &mut dyn Strategy, n: i64, close: f64) -> Vec<Action> {
+    ask(strategy, Event::Bar(&bar(n, close)))
+}
+
+pub(crate) fn fill(strategy: &mut dyn Strategy, order: OrderRequest, at: f64) -> Vec<Action> {
+    let fill = Fill {
+        order,
+        at: Ts(0),
+        price: price(at),
+        qty: order.qty,
+        fee: Money::ZERO,
+        slippage: Money::ZERO,
+        arrival_price: price(at),
+        liquidity: Liquidity::Taker,
+    };
+    ask(strategy, Event::Fill(&fill))
+}
+
+pub(crate) fn submitted(actions: &[Action]) -> Vec<OrderRequest> {
+    let order = |a: &Action| if let Action::Submit(order) = a { Some(*order) } else { None };
+    actions.iter().filter_map(order).collect()
+}
+
+/// The price that an order names.
+pub(crate) fn named_price(order: &OrderRequest) -> Option<Price> {
+    match order.kind {
+        OrderKind::Market => None,
+        OrderKind::Limit { price } => Some(price),
+        OrderKind::Stop { trigger } => Some(trigger),
+    }
+}
