@@ -111,6 +111,8 @@ def test_on_every_fault_the_rules_answer_and_say_why(
     assert made.call_ids == tuple(call.call_id for call in calls)
     assert made.cost_usd == sum(call.cost_usd for call in calls)
     assert all((call.cost_usd == 0) is is_free for call in calls)
+    if mode == "drip":
+        assert 300 < calls[0].latency_ms < 3_000
     if mode in ("html200", "error200", "reset", "drip"):
         assert all(call.cost_usd == call.reserved_usd for call in calls)
 

@@ -55,7 +55,7 @@ def test_only_a_finite_number_is_a_value(number: str) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    value=st.floats(allow_nan=False, allow_infinity=False),
+    value=st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 1_600).map(lambda n: n / 20)),
     param=st.sampled_from(["spread_threshold", "inventory_skew", "order_size", "leverage"]),
     instance=st.sampled_from(["mm-1", "mm-2"]),
 )
