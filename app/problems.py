@@ -4,6 +4,7 @@ No answer carries a traceback, a query or a secret; what was not foreseen is log
 """
 
 from http import HTTPStatus
+from traceback import format_exception
 from typing import cast
 
 from flask import Flask, Response, g, render_template, request
@@ -16,6 +17,8 @@ from core.log import get_logger, redact_text
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+LIMIT_WINDOW_S = 60
+"""Every limit of `app.security` counts over a minute, so that after one there is room again."""
 
 
 class Problem(BaseModel):
@@ -108,12 +111,14 @@ def _of_http(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     if isinstance(error, TooManyRequests):
-        response.headers["Retry-After"] = str(getattr(error, "retry_after", None) or 60)
+        response.headers["Retry-After"] = str(LIMIT_WINDOW_S)
     return response
 
 
 def _unforeseen(error: Exception) -> Response:
-    get_logger("web").error("unforeseen_error", path=request.path, exc_info=error)
+    # As text, so that no renderer adds the values of local variables: they may hold a secret.
+    lines = "".join(format_exception(error))
+    get_logger("web").error("unforeseen_error", path=request.path, traceback=redact_text(lines))
     return _answer(500, "something unforeseen went wrong here", "See the log of the web process")
 
 

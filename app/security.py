@@ -65,7 +65,8 @@ def build_limiter(app: Flask) -> Limiter:
         default_limits=[DEFAULT_LIMIT],
         storage_uri="memory://",
         strategy="moving-window",
-        headers_enabled=True,
+        # Its own headers would put Retry-After on every answer; `app.problems` puts it on those that need it.
+        headers_enabled=False,
     )
 
 

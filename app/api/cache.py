@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol, cast
 
 import msgspec
-from pydantic import ValidationError
+from pydantic_core import from_json
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -71,11 +71,13 @@ class RedisCache:
             return None
         if any(part is None for part in held):
             return None
-        parts = b",".join(b'"%s":%s' % (name.encode(), part or b"") for name, part in zip(KEYS, held, strict=True))
         try:
-            return Insights.model_validate_json(b"{%s}" % parts)
-        except ValidationError as error:
-            get_logger("web").warning("cache_refused", errors=error.error_count())
+            # Each part is read by itself: joined as text, one part could speak for another.
+            return Insights.model_validate(
+                {name: from_json(part or b"") for name, part in zip(KEYS, held, strict=True)}
+            )
+        except ValueError:
+            get_logger("web").warning("cache_refused")
             return None
 
     def keep(self, insights: Insights) -> None:

@@ -60,6 +60,8 @@ def register_dashboard(app: Flask, limiter: Limiter) -> None:
     app.after_request(_remember_language)
     app.context_processor(_page_values)
     app.jinja_env.filters.update(formats.FILTERS)
+    # A global and not a page value: imported macros see globals alone.
+    app.jinja_env.globals["t"] = text
 
 
 def set_language() -> None:
@@ -110,7 +112,6 @@ def _remember_language(response: Response) -> Response:
 
 def _page_values() -> dict[str, Any]:
     return {
-        "t": text,
         "language": g.get("language", rooms().settings.language),
         "caller": g.get("caller"),
         "now": rooms().clock.now(),

@@ -28,6 +28,11 @@ def signed_usd(value: Decimal | float | None) -> str:
     return usd(value, signed=True)
 
 
+def cost(value: Decimal) -> str:
+    """Return what an analysis cost: dollars with four decimals, because a cent is much."""
+    return f"${value:,.4f}"
+
+
 def number(value: Decimal | float | None, digits: int = 2) -> str:
     """Return a number with at most `digits` decimals, or a dash for None."""
     if value is None:
@@ -96,6 +101,7 @@ def short(identifier: str, length: int = 12) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "usd": usd,
     "signed_usd": signed_usd,
+    "cost": cost,
     "number": number,
     "price": price,
     "share": share,
