@@ -13,6 +13,7 @@ from core.settings import Settings
 from core.store import open_store, param_versions, schema, setting_facts
 from market import synthetic
 from market.bars import BarArchive
+from strategies.bridge import load_secret
 from strategies.gate import Gate
 from strategies.rollout import Rollout
 
@@ -26,6 +27,7 @@ def set_up(settings: Settings, home: Home, clock: Clock) -> None:
     store = open_store(settings.store_url, settings.store.busy_timeout_ms)
     try:
         schema.migrate(store)
+        load_secret(home.bridge_secret)
         if home.engine_config.is_file():
             return
         now = clock.now()
