@@ -5,7 +5,7 @@ Past days are those that followed a day of the regime that holds now. Each of 2,
 mean, which carries the uncertainty of the mean, plus one day's deviation from the mean of all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -62,7 +62,7 @@ class Forecaster:
         """Return a forecast of the KST day `for_on` for every live instance, from days before it only."""
         with self.store.session() as session:
             pasts = [_load_past(session, name, for_on) for name in live_instances(session, for_on - timedelta(days=1))]
-        regimes = self._regimes(for_on)
+        regimes = self._regimes(pasts, for_on)
         return tuple(self._forecast_one(past, for_on, regimes) for past in pasts)
 
     def score(self, on: date) -> tuple[Forecast, ...]:
@@ -73,7 +73,7 @@ class Forecaster:
             waiting = [one for one in unscored if (on - one.for_on).days <= SCORED_WITHIN_DAYS]
             pasts = {one.forecast_id: _load_past(session, one.instance_id, one.for_on) for one in waiting}
             realised = {one.forecast_id: _change_on(session, one.instance_id, one.for_on) for one in waiting}
-        regimes = {for_on: self._regimes(for_on) for for_on in {one.for_on for one in waiting}}
+        regimes = {for_on: self._regimes(pasts.values(), for_on) for for_on in {one.for_on for one in waiting}}
         for one in waiting:
             outcome_usd = realised[one.forecast_id]
             if outcome_usd is not None:
@@ -114,8 +114,10 @@ class Forecaster:
         values = np.array([change.change_usd for change in used], dtype=np.float64)
         return bootstrap_sample(values, _seed_of(past.instance_id, for_on)), len(used), regime
 
-    def _regimes(self, for_on: date) -> RegimeHistory:
-        start_at, _ = kst_day_bounds(for_on - timedelta(days=MOST_DAYS + 1))
+    def _regimes(self, pasts: Iterable[_Past], for_on: date) -> RegimeHistory:
+        """Return the regimes of the days whose changes are known, and of the day before `for_on`."""
+        oldest = min((past.changes[0].on for past in pasts if past.changes), default=for_on)
+        start_at, _ = kst_day_bounds(min(oldest, for_on) - timedelta(days=1))
         end_at, _ = kst_day_bounds(for_on)
         names = sorted({name for of_instance in self.symbols.values() for name in of_instance})
         return RegimeHistory.load(self.archive, names, start_at, end_at)

@@ -22,6 +22,7 @@ from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, StrategyResult
 from core.model.operations import Alert, Report
 from core.model.proposal import Deployment, Proposal, Verdict
+from feedback.quality import describe_flag
 
 Language = Literal["ko", "en"]
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
@@ -160,6 +161,7 @@ def _environment(language: Language) -> Environment:
         plain=_plain,
         number=lambda v: f"{v:g}",
         edits=_edits,
+        flag=lambda v: describe_flag(v, language),
     )
     return environment
 

@@ -9,14 +9,15 @@ from datetime import date, datetime, time, timedelta
 
 import psutil
 
-from core.clock import KST, Clock, kst_day
+from core.clock import KST, Clock, kst_day, kst_day_bounds
 from core.model.operations import Alert
 from core.model.trade import EquityPoint
 from core.settings import AlertSettings
-from core.store import Session, Store, alerts, engine_states, equity, outcomes, reports
+from core.store import Session, Store, alerts, engine_states, equity, outcomes, reports, setting_facts
 from feedback.alerts import AlertDesk, Finding, Language
 from feedback.peaks import keep_peak
 from feedback.results import LIVE_MODES, live_instances
+from feedback.scheduler import FIRST_TICK_FACT
 
 REPORT_DUE = time(1, 0)
 """KST."""
@@ -128,8 +129,11 @@ class Monitor:
         if now.astimezone(KST).time() >= REPORT_DUE:
             days.add(yesterday)
         days |= {date.fromisoformat(alert.subject) for alert in alerts.open(session) if alert.kind == "no_report"}
+        first_tick = setting_facts.get(session, FIRST_TICK_FACT, datetime)
         for on in sorted(days):
-            if live_instances(session, on):
+            # A report is due the morning after its day; before the first tick nobody could write one.
+            was_due = first_tick is None or kst_day_bounds(on)[1] >= first_tick
+            if was_due and live_instances(session, on):
                 is_missing = reports.get(session, "daily", on, self.language) is None
                 yield Finding("no_report", on.isoformat(), is_missing, "critical", {"due": f"{REPORT_DUE:%H:%M}"})
 
