@@ -92,7 +92,7 @@ def sign_out() -> None:
     session.clear()
 
 
-def session_caller(db: Session) -> Caller | None:
+def session_caller() -> Caller | None:
     """Return who is signed in to the dashboard, None when nobody is or the key is revoked or expired."""
     key_id = session.get(_SESSION_KEY)
     if not isinstance(key_id, str):
@@ -100,7 +100,8 @@ def session_caller(db: Session) -> Caller | None:
     here = rooms()
     now = here.clock.now()
     try:
-        key = api_keys.get(db, key_id)
+        with here.store.session() as db:
+            key = api_keys.get(db, key_id)
     except UnknownName:
         return None
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):

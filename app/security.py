@@ -3,7 +3,7 @@
 import ipaddress
 
 from flask import Flask, Response, request
-from flask_limiter import Limiter
+from flask_limiter import ApplicationLimit, Limiter
 from flask_limiter.util import get_remote_address
 
 from core.model.canonical import sha256_of
@@ -13,6 +13,8 @@ DEFAULT_LIMIT = "600 per minute"
 WRITE_LIMIT = "30 per minute"
 SIGN_IN_LIMIT = "10 per minute"
 """Per key and address, counted in the memory of each web process."""
+ADDRESS_LIMIT = "1200 per minute"
+"""Per address over all routes, whatever keys it shows: an invented key must not open a fresh allowance."""
 
 # No script at all: the pages need none, so an injected one has no way to run.
 _CSP = (
@@ -63,6 +65,7 @@ def build_limiter(app: Flask) -> Limiter:
         caller_bucket,
         app=app,
         default_limits=[DEFAULT_LIMIT],
+        application_limits=[ApplicationLimit(ADDRESS_LIMIT, key_function=get_remote_address)],
         storage_uri="memory://",
         strategy="moving-window",
         # Its own headers would put Retry-After on every answer; `app.problems` puts it on those that need it.

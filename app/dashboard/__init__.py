@@ -82,8 +82,7 @@ def _register_forms_guard(app: Flask) -> None:
 
 
 def _find_caller() -> Response | None:
-    with rooms().store.session() as session:
-        caller = session_caller(session)
+    caller = session_caller()
     if caller is None:
         caller = LOCAL_READER if public_reading() else None
     elif not caller.may("read") and public_reading():

@@ -87,6 +87,11 @@ def test_too_many_requests_are_told_when_to_come_back(web: Web) -> None:
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def test_inventing_keys_opens_no_fresh_allowance(web: Web) -> None:
+    spent = [web.client.get("/api/trades", headers={"Authorization": f"Basic {n}"}).status_code for n in range(1_201)]
+    assert spent == [401] * 1_200 + [429]
+
+
 def test_a_database_that_is_down_is_503_with_retry_after(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     def down(self):
         raise StoreUnavailable("the database did not answer: locked", "Check that it runs")
