@@ -1,0 +1,88 @@
+"""Command line of the benchmarks."""
+
+import argparse
+import dataclasses
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.data import write_bars
+from bench.rows import MEASUREMENTS, BenchError, Row, Size
+
+FULL = Size(n_bars=1_000_000, runs=5)
+QUICK = Size(n_bars=100_000, runs=2)
+
+EXPLANATION = """\
+Each row compares one piece of work with a peer. Both sides run in turns as child processes on the same data, and a
+ratio is printed only when both made the same trades and the same profit. Trust the ratios, not the absolute figures.
+
+A peer that is not installed gives no ratio and does not fail the run; `make bench-deps` installs all of them under
+.bench/, each in an environment of its own.
+
+examples:
+  python -m bench --quick                    a table in about a minute
+  python -m bench --json                     one JSON object a line
+  python -m bench --only bars_event          the rows whose name starts so
+
+exit status: 0 when every bar is met or has no peer, 1 when one is missed or a measurement fails, 2 for bad options
+"""
+
+
+def arguments() -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Speed and memory against peers.",
+        epilog=EXPLANATION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK.n_bars:,} bars and {QUICK.runs} runs")
+    parser.add_argument("--only", metavar="PREFIX", default="", help="measure only rows whose name starts with PREFIX")
+    chosen = parser.parse_args()
+    if not any(name.startswith(chosen.only) for names in MEASUREMENTS for name in names):
+        known = ", ".join(name for names in MEASUREMENTS for name in names)
+        parser.error(f"no row starts with '{chosen.only}'; rows: {known}")
+    return chosen
+
+
+def show(row: Row, as_json: bool) -> None:
+    """Print one row."""
+    if as_json:
+        print(json.dumps(dataclasses.asdict(row)), flush=True)
+        return
+    peer = "not installed" if row.peer_value is None else f"{row.peer_value:,.0f}"
+    ratio = "" if row.ratio is None else f"{row.ratio:,.1f}x"
+    bar = (
+        "" if row.bar is None else f"needs {row.bar:g}x: {'met' if row.met else 'MISSED' if row.met is False else '?'}"
+    )
+    print(f"{row.name:26} {row.ours:>14,.0f} {row.unit:16} {row.peer:14} {peer:>13} {ratio:>9}  {bar}", flush=True)
+
+
+def main() -> int:
+    """Measure the chosen rows; returns the exit status."""
+    chosen = arguments()
+    size = QUICK if chosen.quick else FULL
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "bars.npz"
+        write_bars(data, size.n_bars)
+        for names, measure in MEASUREMENTS.items():
+            if not any(name.startswith(chosen.only) for name in names):
+                continue
+            try:
+                rows = measure(data, size)
+            except BenchError as error:
+                print(f"bench: {error}", file=sys.stderr)
+                failed = True
+                continue
+            for row in rows:
+                if row.name.startswith(chosen.only):
+                    show(row, chosen.json)
+                    failed = failed or row.met is False
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""The data every side gets: seeded minute bars with eight decimals, so that no two averages tie."""
+
+from pathlib import Path
+
+import numpy as np
+
+FAST = 20
+SLOW = 50
+FEE_BPS = 10.0
+SWEEP = tuple((fast, slow) for fast in range(5, 55, 5) for slow in range(60, 160, 10))
+"""One hundred pairs of windows."""
+
+
+def write_bars(path: Path, n_bars: int) -> None:
+    """Write an `.npz` of open, high, low, close and opening times, and the windows; the same for every run."""
+    rng = np.random.default_rng(20_260_101)
+    close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 5e-4, n_bars))), 8)
+    opened = np.concatenate([[100.0], np.round(close[:-1] * np.exp(rng.normal(0, 5e-5, n_bars - 1)), 8)])
+    reach = np.abs(rng.normal(0, 2e-4, n_bars))
+    np.savez(
+        path,
+        open=opened,
+        high=np.round(np.maximum(opened, close) * (1 + reach), 8),
+        low=np.round(np.minimum(opened, close) * (1 - reach), 8),
+        close=close,
+        opened_at_ns=np.int64(1_600_041_600_000_000_000) + np.arange(n_bars, dtype=np.int64) * 60_000_000_000,
+        windows=np.array([FAST, SLOW]),
+        fee_bps=np.array(FEE_BPS),
+        sweep=np.array(SWEEP),
+    )
