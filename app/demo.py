@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from app.home import Home
-from app.replay import Plan, Summary, plan_run, run_in_loop
+from app.replay import CYCLE_TIME, Plan, Summary, plan_run, run_in_loop
 from app.virtual import Progress
 from core.clock import VirtualClock
 from core.settings import Settings
@@ -55,6 +55,12 @@ def run_demo(
     summary = run_in_loop(settings, home, plan, on_progress)
     (home.path / DONE).write_text(json.dumps(asdict(summary)), encoding="utf-8")
     return summary
+
+
+def clock_at_end(home: Path) -> VirtualClock:
+    """Return a clock that stands where the finished demo ended, so that its pages show it as it was then."""
+    plan = _existing_plan(Home(home))
+    return VirtualClock(START if plan is None else plan.end_at + CYCLE_TIME)
 
 
 def _make_market(settings: Settings, home: Home, seed: int, days: int) -> Plan:

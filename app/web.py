@@ -8,6 +8,7 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from app import create_app
+from core.clock import Clock
 from core.errors import BadInput
 from core.settings import Settings
 
@@ -15,9 +16,10 @@ from core.settings import Settings
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with our app; each worker process makes its own store connections."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, clock: Clock | None) -> None:
         self._settings = settings
         self._listener = listener
+        self._clock = clock
         super().__init__()
 
     def load_config(self) -> None:
@@ -36,13 +38,13 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Return the app, made in the worker process."""
-        return create_app(self._settings)
+        return create_app(self._settings, clock=self._clock)
 
 
-def serve_forever(settings: Settings) -> None:
+def serve_forever(settings: Settings, clock: Clock | None = None) -> None:
     """Serve until a signal, printing `ready URL` once requests are answered; a port in use raises BadInput."""
     listener = listen(settings.web.host, settings.web.port)
-    _Server(settings, listener).run()
+    _Server(settings, listener, clock).run()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -48,7 +48,8 @@ class Change:
 
     deployment: Deployment
     edits: str
-    why: str
+    verdict: Verdict | None
+    """The last verdict behind it; None for a rollback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ def _environment(language: Language) -> Environment:
         number=lambda v: f"{v:g}",
         edits=_edits,
         flag=lambda v: describe_flag(v, language),
+        why=lambda v: _why(v, texts),
     )
     return environment
 
@@ -171,6 +173,13 @@ def _translator(texts: dict[str, str]) -> Callable[..., str]:
         return texts[key].format(**values)
 
     return translate
+
+
+def _why(verdict: Verdict, texts: dict[str, str]) -> str:
+    """Return what decided, in words. Reports are read by programs too, so a sealed test tells one bit here."""
+    if verdict.stage == "sealed" and verdict.checks:
+        return texts["sealed_passed" if verdict.outcome == "accepted" else "sealed_not_passed"]
+    return f"{verdict.stage}: {verdict.deciding}"
 
 
 def _plain(text: str) -> str:

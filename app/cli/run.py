@@ -73,7 +73,7 @@ def demo(seed: int, days: int, home_path: Path | None, resume: bool, serve: bool
     if serve:
         from app.web import serve_forever
 
-        serve_forever(settings)
+        serve_forever(settings, demo_run.clock_at_end(path))
 
 
 @click.command()

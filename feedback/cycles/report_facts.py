@@ -193,10 +193,9 @@ def _change(session: Session, deployment: Deployment) -> Change:
     before = param_versions.get(session, deployment.instance_id, deployment.rollback_to).params
     after = param_versions.get(session, deployment.instance_id, deployment.version).params
     edits = ", ".join(f"{k} {before[k]:g} → {v:g}" for k, v in after.items() if before.get(k) != v)
-    if deployment.proposal_id is None:
-        return Change(deployment, edits, deployment.reason)
-    judged = verdicts.for_proposal(session, deployment.proposal_id)
-    return Change(deployment, edits, judged[-1].deciding if judged else deployment.reason)
+    proposal_id = deployment.proposal_id
+    judged = [] if proposal_id is None else verdicts.for_proposal(session, proposal_id)
+    return Change(deployment, edits, judged[-1] if judged else None)
 
 
 def _next(after: datetime, at: time, weekday: int | None) -> datetime:

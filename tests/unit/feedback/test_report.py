@@ -1,0 +1,103 @@
+"""Reports: same facts same bytes, both languages whole, untrusted text stays text, sealed numbers stay out."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from core.model.analysis import Analysis, Finding
+from core.model.proposal import Check, Deployment, Verdict
+from feedback.report import Change, Judged, PeriodResult, ReportFacts, Scorecard, brief, load_texts, money, render_report
+from tests import factories
+
+ON = date(2025, 7, 6)
+DUE = datetime(2025, 7, 6, 15, 5, tzinfo=UTC)
+TEXTS = Path(__file__).resolve().parents[3] / "feedback" / "report_texts"
+EVIL = "<script>alert(1)</script> | **bold** ![x](http://evil/x.png) [a](http://evil)"
+
+
+def facts(**changes: object) -> ReportFacts:
+    base = ReportFacts(
+        kind="daily",
+        on=ON,
+        due_at=DUE,
+        late=False,
+        engine_state="active",
+        data_as_of=DUE,
+        n_trades=0,
+        n_wins=0,
+        net_pnl_usd=Decimal(0),
+        costs_usd=Decimal(0),
+        equity_change_usd=Decimal("-1.5"),
+        strategies=(),
+        period=PeriodResult(0, 0.0, None, None, None, None, None),
+        changes=(),
+        judged=(),
+        analysis=None,
+        dataset=None,
+        alerts=(),
+        patterns=(),
+        forecasts=(),
+        scored=(),
+        scored_before=(),
+        scorecard=Scorecard({}, 0, 0, 13, 0.0077, Decimal(0), Decimal(100)),
+        next_daily=DUE,
+        next_weekly=DUE,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def sealed_verdict(proposal_id: str) -> Verdict:
+    check = Check("p_value", True, 0.0031, 0.0077, "one-sided")
+    words = "p = 0.0031 <= 0.0077 on 730 sealed days, annual IR 6.2"
+    return Verdict("verdict-1", proposal_id, "sealed", "accepted", words, (check,), (), (), (), (), 9, DUE)
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+@pytest.mark.parametrize("kind", ["daily", "weekly"])
+def test_an_empty_period_still_has_a_report(language: str, kind: str) -> None:
+    report = render_report(facts(kind=kind), language)  # type: ignore[arg-type]
+    assert report.markdown.startswith("# xCrack") and report.html.startswith("<!doctype html>")
+    none = load_texts(language)["pnl_none" if kind == "daily" else "pnl_none_week"]  # type: ignore[arg-type]
+    assert none.format(equity=money(Decimal("-1.5"))) in report.markdown
+
+
+def test_both_languages_have_the_same_keys_and_places() -> None:
+    ko, en = (json.loads((TEXTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("ko", "en"))
+    assert ko.keys() == en.keys()
+    places = re.compile(r"{(\w+)}")
+    assert {k: sorted(places.findall(v)) for k, v in ko.items()} == {k: sorted(places.findall(v)) for k, v in en.items()}
+
+
+def test_the_same_facts_give_the_same_bytes_and_other_facts_others() -> None:
+    first, again = render_report(facts(), "en"), render_report(facts(), "en")
+    assert first == again
+    assert render_report(facts(equity_change_usd=Decimal(2)), "en").sha256 != first.sha256
+
+
+def test_what_an_analyzer_wrote_cannot_become_markup_or_an_image() -> None:
+    analysis = Analysis(
+        "analysis-1", "daily_analysis", ON, "d", "", (), "llm:m", "", EVIL, (Finding(EVIL),), (), {"mm-1": EVIL}, (), (),
+        (Finding(EVIL, "warning", EVIL),), Decimal(0), DUE,
+    )  # fmt: skip
+    report = render_report(facts(analysis=analysis), "en")
+    assert "<script" not in report.html and "<img" not in report.html and "<a " not in report.html
+
+
+def test_a_report_tells_one_bit_of_a_sealed_test() -> None:
+    proposal = replace(factories.proposal(), state="deployed")
+    verdict = sealed_verdict(proposal.proposal_id)
+    deployment = Deployment("deployment-1", proposal.proposal_id, "mm-1", 2, 1, "active", DUE, "", DUE, DUE, "", "")
+    told = facts(judged=(Judged(proposal, (verdict,)),), changes=(Change(deployment, "a 1 → 2", verdict),))
+    for language in ("ko", "en"):
+        text = render_report(told, language).markdown + brief(told, language)  # type: ignore[arg-type]
+        assert "0.0031" not in text and "6.2" not in text and "730" not in text
+        assert load_texts(language)["sealed_passed"] in text  # type: ignore[arg-type]
+
+
+def test_money_shows_its_sign_and_cents() -> None:
+    assert [money(v) for v in (Decimal("1234.5"), -0.126, 0, None)] == ["+$1,234.50", "−$0.13", "$0.00", "–"]
