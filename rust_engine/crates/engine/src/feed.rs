@@ -74,7 +74,7 @@ pub fn load(path: &Path, symbols: &[SymbolSpec]) -> Result<Vec<Bar>, FeedError> 
     for (row, values) in rows.enumerate() {
         let values = values.map_err(failed)?;
         let bar = bar_of(&values);
-        order.check(row, &values, &bar)?;
+        order.check(row, &bar, || values)?;
         bars.push(bar);
     }
     Ok(bars)
@@ -123,10 +123,29 @@ impl<'a> Columns<'a> {
         }
     }
 
+    fn row(&self, n: usize) -> Row {
+        Row {
+            symbol: self.symbol[n] as u16,
+            opened_at_ns: self.opened_at_ns[n],
+            closed_at_ns: self.closed_at_ns[n],
+            open: self.open[n],
+            high: self.high[n],
+            low: self.low[n],
+            close: self.close[n],
+            volume: self.volume[n],
+        }
+    }
+
     /// The bars in small chunks, checked on the way, without a copy of the whole.
     #[must_use]
     pub fn bars(self, n_symbols: usize) -> ColumnBars<'a> {
-        ColumnBars { columns: self, order: Order::new(n_symbols), row: 0, chunk: Vec::with_capacity(CHUNK) }
+        ColumnBars {
+            columns: self,
+            order: Order::new(n_symbols),
+            row: 0,
+            units: Box::new([[0; CHUNK]; 5]),
+            chunk: Vec::with_capacity(CHUNK),
+        }
     }
 }
 
@@ -161,6 +180,7 @@ pub struct ColumnBars<'a> {
     columns: Columns<'a>,
     order: Order,
     row: usize,
+    units: Box<[[i64; CHUNK]; 5]>,
     chunk: Vec<Bar>,
 }
 
@@ -188,26 +208,27 @@ impl BarSource for ColumnBars<'_> {
 
     fn next_chunk(&mut self) -> Result<&[Bar], FeedError> {
         let end = (self.row + CHUNK).min(self.expected());
-        let rows = self.row..end;
+        let (first, rows) = (self.row, self.row..end);
         let c = &self.columns;
-        let times = c.opened_at_ns[rows.clone()].iter().zip(&c.closed_at_ns[rows.clone()]);
-        let ends = c.open[rows.clone()].iter().zip(&c.close[rows.clone()]);
-        let range = c.high[rows.clone()].iter().zip(&c.low[rows.clone()]).zip(&c.volume[rows.clone()]);
+        for (column, units) in [c.open, c.high, c.low, c.close, c.volume].into_iter().zip(self.units.iter_mut()) {
+            units_of(&column[rows.clone()], units);
+        }
+        let [open, high, low, close, volume] = &*self.units;
         self.chunk.clear();
-        for (n, (((symbol, times), ends), range)) in c.symbol[rows].iter().zip(times).zip(ends).zip(range).enumerate() {
-            let row = Row {
+        for n in 0..rows.len() {
+            let row = first + n;
+            let bar = Bar {
                 // A negative index becomes a large one, which no configuration holds.
-                symbol: *symbol as u16,
-                opened_at_ns: *times.0,
-                closed_at_ns: *times.1,
-                open: *ends.0,
-                high: *range.0.0,
-                low: *range.0.1,
-                close: *ends.1,
-                volume: *range.1,
+                symbol: SymbolId(c.symbol[row] as u16),
+                opened_at: Ts(c.opened_at_ns[row]),
+                closed_at: Ts(c.closed_at_ns[row]),
+                open: Price(open[n]),
+                high: Price(high[n]),
+                low: Price(low[n]),
+                close: Price(close[n]),
+                volume: Qty(volume[n]),
             };
-            let bar = bar_of(&row);
-            self.order.check(self.row + n, &row, &bar)?;
+            self.order.check(row, &bar, || c.row(row))?;
             self.chunk.push(bar);
         }
         self.row = end;
@@ -231,6 +252,24 @@ fn to_units(value: f64) -> i64 {
     whole + i64::from(scaled - whole as f64 >= 0.5)
 }
 
+/// [`to_units`] of a whole column, in a form that compiles to vector instructions: adding 2^52 leaves the nearest whole number
+/// in the low bits of the sum, with ties to even, which are then turned away from zero.
+fn units_of(column: &[f64], units: &mut [i64; CHUNK]) {
+    const MAGIC: f64 = 4_503_599_627_370_496.0;
+    const LIMIT: f64 = MAGIC / 2.0;
+    let mut is_plain = true;
+    for (value, unit) in column.iter().zip(units.iter_mut()) {
+        let scaled = value * model::fixed::SCALE as f64;
+        let sum = scaled + MAGIC;
+        let below = scaled - (sum - MAGIC) == 0.5;
+        *unit = sum.to_bits() as i64 - MAGIC.to_bits() as i64 + i64::from(below);
+        is_plain &= (scaled >= 0.0) & (scaled < LIMIT);
+    }
+    if !is_plain {
+        column.iter().zip(units).for_each(|(value, unit)| *unit = to_units(*value));
+    }
+}
+
 #[inline]
 fn bar_of(values: &Row) -> Bar {
     Bar {
@@ -252,14 +291,14 @@ impl Order {
 
     /// Refuses a row that is no bar, or not after the one before it.
     #[inline]
-    fn check(&mut self, row: usize, values: &Row, bar: &Bar) -> Result<(), FeedError> {
-        let place = (values.closed_at_ns, values.symbol);
+    fn check(&mut self, row: usize, bar: &Bar, values: impl Fn() -> Row) -> Result<(), FeedError> {
+        let place = (bar.closed_at.0, bar.symbol.0);
         let in_order = place > self.last || (row == 0 && place == self.last);
-        if bar.is_sound() && in_order && usize::from(values.symbol) < self.n_symbols {
+        if bar.is_sound() && in_order && bar.symbol.index() < self.n_symbols {
             self.last = place;
             return Ok(());
         }
-        Err(FeedError::Row { row, problem: self.problem(values, in_order) })
+        Err(FeedError::Row { row, problem: self.problem(&values(), in_order) })
     }
 
     #[cold]

@@ -35,7 +35,8 @@ fn parse_decimal(text: &str, decimals: usize) -> Result<i128, FixedError> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 20 || fraction.len() > decimals || !all_digits(whole) || !all_digits(fraction) {
+    if whole.is_empty() || whole.len() > 20 || fraction.len() > decimals || !all_digits(whole) || !all_digits(fraction)
+    {
         return Err(syntax());
     }
     if digits.ends_with('.') {
@@ -214,7 +215,16 @@ impl Money {
     /// The amount as a float, for statistics only.
     #[must_use]
     pub fn to_f64(self) -> f64 {
-        self.0 as f64 / MONEY_SCALE as f64
+        const LOW_BITS: u32 = 40;
+        const PLAIN: u128 = 1 << (LOW_BITS + 52);
+        let float = if self.0.unsigned_abs() < PLAIN {
+            // Both halves are exact, so their sum rounds once, as the conversion of the whole would, in a fraction of its time.
+            let low = self.0 & ((1 << LOW_BITS) - 1);
+            (self.0 >> LOW_BITS) as i64 as f64 * (1_u64 << LOW_BITS) as f64 + low as i64 as f64
+        } else {
+            self.0 as f64
+        };
+        float / MONEY_SCALE as f64
     }
 
     /// The magnitude.
@@ -316,6 +326,12 @@ mod tests {
         #[test]
         fn any_price_survives_its_text(units in any::<i64>().prop_filter("abs", |v| *v != i64::MIN)) {
             prop_assert_eq!(Price(units).to_string().parse::<Price>().unwrap(), Price(units));
+        }
+
+        #[test]
+        fn the_fast_float_of_an_amount_is_the_exact_one(units in any::<i128>(), shift in 0_u32..127) {
+            let money = Money(units >> shift);
+            prop_assert_eq!(money.to_f64(), money.0 as f64 / MONEY_SCALE as f64);
         }
 
         #[test]
