@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from core.clock import Clock, from_ns
+from core.clock import Clock, VirtualClock, from_ns
 from core.model.canonical import short_id
 from core.model.generated import Command, CommandAck, Hello, Message, ParamsAck, Reached, StateChanged
 from core.model.operations import Notification, Request, Severity
@@ -102,3 +102,22 @@ def _quietly(keep: Callable[[Session, Any], object]) -> Handler:
         keep(session, message)
 
     return handler
+
+
+def at_market_time(clock: VirtualClock, handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
+    """Return the handlers, each run when the clock stands at the time its message tells.
+
+    A grant covers hours: with a clock that stood at its end, every advice would come too late.
+    """
+    return {kind: _after_moving(clock, handler) for kind, handler in handlers.items()}
+
+
+def _after_moving(clock: VirtualClock, handler: Handler) -> Handler:
+    def moved(session: Session, message: Any) -> None:
+        at_ns = message.to_ns if isinstance(message, Reached) else getattr(message, "at_ns", None)
+        if at_ns is not None:
+            # A frame whose first try failed comes again, after the clock has moved on.
+            clock.advance_to(max(clock.now(), from_ns(at_ns)))
+        handler(session, message)
+
+    return moved

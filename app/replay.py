@@ -23,7 +23,7 @@ from market.bars import BarArchive
 
 MIN_DAYS_LEFT = 30
 CYCLE_TIME = timedelta(minutes=45)
-"""Cycles are due within so long after midnight KST: the clock starts after day one's, and ends after the last day's."""
+"""Cycles are due within so long after midnight KST. Those of day one's midnight are left out: it has no day before."""
 WARMUP_BARS = 1_200
 PLAN = "run_plan"
 _SYMBOL = re.compile(r"([A-Z0-9]{4,20})\.(?:parquet|csv)$")
@@ -117,11 +117,11 @@ async def run_plan(settings: Settings, home: Home, plan: Plan, on_progress: Call
     """Run a plan from an empty store, or go on with the one in `home`; returns what it did."""
     wall = SystemClock()
     began = wall.monotonic()
-    clock = VirtualClock(plan.start_at + CYCLE_TIME)
-    end_at = plan.end_at + CYCLE_TIME
+    clock = VirtualClock(plan.start_at)
+    first_due_at, end_at = plan.start_at + CYCLE_TIME, plan.end_at + CYCLE_TIME
     with build_rooms(settings, home, clock, plan.symbols) as rooms:
         _begin(settings, home, rooms, plan, clock, end_at)
-        run = VirtualRun(settings, home, rooms, clock, plan.start_at, end_at, on_progress)
+        run = VirtualRun(settings, home, rooms, clock, plan.start_at, first_due_at, end_at, on_progress)
         bars = await run.drive()
         with rooms.store.session() as session:
             summary = summarize(session, plan, bars, round(wall.monotonic() - began, 3))
@@ -136,7 +136,7 @@ def _begin(settings: Settings, home: Home, rooms: Rooms, plan: Plan, clock: Virt
     if begun is not None:
         if begun != plan:
             raise BadInput(f"{home.path} holds another run", "Name another --home, or leave --resume out")
-        clock.advance_to(max(reached or clock.now(), clock.now()))
+        clock.advance_to(reached or plan.start_at)
         return
     feed_archive = BarArchive(home.bars, VirtualClock(end_at))
     warmup = timedelta(milliseconds=feed_archive.interval_ms * WARMUP_BARS)

@@ -1,7 +1,8 @@
-"""The driver of demo and replay: it owns the clock, grants the engine time and lets the cycles run when they are due.
+"""The driver of demo and replay: it grants the engine time, keeps the clock and lets the cycles run when they are due.
 
-Everything else is as in production: the same engine, bridge, handlers and cycles. Killed anywhere, it goes on from the
-store: the clock stands where the engine's last committed `reached` put it, and an open run is finished first.
+Everything else is as in production: the same engine, bridge, handlers and cycles. The clock stands at the time of the
+engine's last report, so an answer comes when it was asked for. Killed anywhere, a run goes on from the store: the clock
+stands where the last committed `reached` put it, what was under way is granted once more, and an open cycle is finished.
 """
 
 import asyncio
@@ -40,13 +41,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class VirtualRun:
-    """A run over recorded bars from `start_at` to `end_at` of simulated time."""
+    """A run over recorded bars from `start_at` to `end_at` of simulated time; no cycle is due before `first_due_at`."""
 
     settings: Settings
     home: Home
     rooms: Rooms
     clock: VirtualClock
     start_at: datetime
+    first_due_at: datetime
     end_at: datetime
     on_progress: Callable[[Progress], None]
 
@@ -57,7 +59,6 @@ class VirtualRun:
         engine = start_engine(self.settings, self.home)
         try:
             await self._while_alive(engine, self.rooms.server.wait_connected())
-            await asyncio.to_thread(self.rooms.scheduler.tick)
             bars = await self._advance_until_end(engine)
         finally:
             await engine.stop()
@@ -65,18 +66,18 @@ class VirtualRun:
         return bars
 
     async def _advance_until_end(self, engine: EngineProcess) -> int:
-        bars = 0
-        while self.clock.now() < self.end_at:
-            due_at, _ = self.rooms.scheduler.next_due(self.clock.now())
-            to = min(due_at, self.end_at)
-            # The clock goes first: what the engine reports up to `to` is then never from the future.
-            self.clock.advance_to(to)
+        to = max(self.clock.now(), self.first_due_at)
+        while True:
             reached: Reached = await self._while_alive(engine, self.rooms.server.advance_to(to))
-            bars = reached.bars
+            # The clock stands at `to` now, or further: a grant that was under way at a kill comes to its end first.
             await asyncio.to_thread(self.rooms.scheduler.tick)
             await self._while_alive(engine, self._all_acked())
-            self.on_progress(Progress(to, self.start_at, self.end_at, bars))
-        return bars
+            at = self.clock.now()
+            self.on_progress(Progress(at, self.start_at, self.end_at, reached.bars))
+            if at >= self.end_at:
+                return reached.bars
+            due_at, _ = self.rooms.scheduler.next_due(at)
+            to = min(due_at, self.end_at)
 
     async def _all_acked(self) -> None:
         """Return when the engine holds everything the cycles sent: it processes no later event before that."""

@@ -8,10 +8,10 @@ from decimal import Decimal
 from types import TracebackType
 
 from app.engine_process import instance_capital, instance_symbols
-from app.handlers import EngineDesk, build_handlers
+from app.handlers import EngineDesk, at_market_time, build_handlers
 from app.home import Home
 from core import native
-from core.clock import Clock, SystemClock, to_ns
+from core.clock import Clock, SystemClock, VirtualClock, to_ns
 from core.log import get_logger
 from core.model.generated import Message, RateUpdate
 from core.settings import Settings, crash_point
@@ -105,6 +105,8 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
     desk = EngineDesk(clock, alert_desk, send)
     advisor = RealTimeAIAdvisor(clock, settings.advisor, usd_krw, send)
     handlers = build_handlers(logger, rollout, advisor, desk)
+    if isinstance(clock, VirtualClock):
+        handlers = at_market_time(clock, handlers)
     server = BridgeServer(
         store,
         load_secret(home.bridge_secret),
