@@ -2,16 +2,10 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
-from app.cli.backtest import backtest, sweep
-from app.cli.care import audit, doctor, keys, llm
-from app.cli.data import data
-from app.cli.engine import engine, kill
-from app.cli.learn import cycle, feedback, params, proposals, report, trace
-from app.cli.output import exit_code_of
-from app.cli.run import demo, replay, up, web, worker
 from core.errors import XcrackError
 
 EPILOG = """
@@ -19,23 +13,63 @@ Start with `xcrack demo`: the whole loop on a made market, no key, no network. T
 
 Exit codes: 0 done, 1 something outside failed, 2 wrong input, 3 refused by a rule, 130 interrupted.
 """
+COMMANDS = {
+    "demo": ("demo", "Run the whole loop on a made market: no key, no network."),
+    "up": ("run", "Start engine, worker and web under one supervisor."),
+    "engine": ("engine", "Talk to the trading engine itself: status, halt, resume, …"),
+    "worker": ("run", "Run the worker; exactly one per store."),
+    "web": ("run", "Serve dashboard and API from the store."),
+    "replay": ("replay", "Run the loop on a virtual clock over recorded bars."),
+    "backtest": ("backtest", "Run one strategy over recorded candles."),
+    "sweep": ("backtest", "Run every combination of a grid and list them."),
+    "cycle": ("learn", "Ask the worker for a cycle now, instead of at its hour."),
+    "report": ("learn", "Print a report that a cycle wrote."),
+    "proposals": ("learn", "Proposed changes: what became of them and why."),
+    "params": ("learn", "Parameters in force, their history, and the way back."),
+    "trace": ("learn", "Print the chain an id is part of, from trade to trade."),
+    "feedback": ("learn", "Leave a note on a trade, a proposal or a strategy."),
+    "data": ("data", "Candles: import, download, check."),
+    "llm": ("care", "The analyzer's LLM: check it."),
+    "doctor": ("care", "Check everything that must be right."),
+    "audit": ("care", "The tamper-evident record of who changed what."),
+    "keys": ("care", "API keys: create, list, revoke."),
+    "kill": ("engine", "Halt and close every position at the market."),
+}
+"""Name, and in which file of this folder it is; loading them all would take seconds, and the list needs none."""
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _LazyGroup(click.Group):
+    """Loads the file of a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, its file loaded now; None for an unknown one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"app.cli.{COMMANDS[cmd_name][0]}")
+        found: click.Command = getattr(module, cmd_name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="xcrack")
 def cli() -> None:
     """Run trading strategies around the clock, study them every day, change them only on evidence.
 
     Everything is simulated unless the settings say otherwise. Settings come from settings.yaml and XCRACK_… variables.
     """
-
-
-for command in (
-    *(demo, up, engine, worker, web, replay, backtest, sweep),
-    *(cycle, report, proposals, params, trace, feedback, data, llm),
-    *(doctor, audit, keys, kill),
-):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,7 +85,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has enough, as `head` does; the interpreter must not complain while it flushes.
+        sys.stdout = None
+        sys.exit(1)
     except XcrackError as error:
+        from app.cli.output import exit_code_of
+
         click.echo(f"error: {error}", err=True)
         sys.exit(exit_code_of(error))
     sys.exit(0)

@@ -1,12 +1,12 @@
 """Getting bars into the archive and looking at them."""
 
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from app.cli.output import json_option, print_json, print_table, say, start
+from app.cli.output import json_option, parse_date, print_json, print_table, say, start
 from app.home import Home
 from app.replay import symbol_of
 from core.clock import SystemClock
@@ -79,19 +79,12 @@ def data_download(exchange: str, symbol: str, interval: str, since: str, base_ur
         say(f"{progress.n_received:,} candles, up to {progress.reached_at:%Y-%m-%d %H:%M} UTC")
 
     source = CcxtExchange(exchange, time.sleep, base_url=base_url or "")
-    first = datetime.combine(_date(since), datetime.min.time(), UTC)
+    first = datetime.combine(parse_date(since), datetime.min.time(), UTC)
     result = download_candles(source, archive, SystemClock(), name, interval_ms_of(interval), first, progress=show)
     if as_json:
         print_json(result)
     else:
         print(f"{result.symbol} {interval}: {result.n_new:,} new candles, {result.n_rejected} impossible ones left out")
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"'{text}' is not a date", "Write YYYY-MM-DD, for example 2025-03-09") from None
 
 
 def _show(report: QualityReport) -> None:

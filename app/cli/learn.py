@@ -2,17 +2,16 @@
 
 import getpass
 import uuid
-from datetime import date
 from typing import get_args
 
 import click
 
-from app.cli.output import json_option, open_current_store, print_json, print_table, start
+from app.cli.output import json_option, open_current_store, parse_date, print_json, print_table, start
 from app.home import Home
 from app.requests import place_request
 from app.trace import trace_chain
 from core.clock import KST, SystemClock
-from core.errors import BadInput, UnknownName
+from core.errors import UnknownName
 from core.model.operations import Request
 from core.model.proposal import ProposalState
 from core.store import param_versions, reports, verdicts
@@ -35,7 +34,7 @@ def _cycle_command(kind: str, name: str, hint: str) -> click.Command:
         "--for", "due", required=True, metavar="YYYY-MM-DD", help=f"KST date on which the {name} cycle was due."
     )
     def command(due: str) -> None:
-        _request(kind, _date(due).isoformat(), "asked on the command line")
+        _request(kind, parse_date(due).isoformat(), "asked on the command line")
 
     return command
 
@@ -56,7 +55,11 @@ def report(on_text: str | None, weekly: bool, language: str | None, html: bool, 
     store = open_current_store(settings)
     kind, tongue = "weekly" if weekly else "daily", language or settings.language
     with store.session() as session:
-        found = reports.get(session, kind, _date(on_text), tongue) if on_text else reports.latest(session, kind, tongue)
+        found = (
+            reports.get(session, kind, parse_date(on_text), tongue)
+            if on_text
+            else reports.latest(session, kind, tongue)
+        )
     if found is None:
         about = f"for {on_text}" if on_text else "yet"
         raise UnknownName(
@@ -231,10 +234,3 @@ def _request(kind: str, subject: str, reason: str) -> None:
     print(f"request {request.request_id} is stored; the worker carries it out within seconds")
     if not (Home(settings.home).path / "worker.lock").exists():
         print("no worker has run here yet: start one with `xcrack up`")
-
-
-def _date(text: str | None) -> date:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        raise BadInput(f"'{text}' is not a date", "Write YYYY-MM-DD, for example 2025-03-09") from None

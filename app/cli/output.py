@@ -2,17 +2,21 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from core.errors import BadInput, Conflict, Refused, XcrackError
 from core.log import configure_logging
 from core.settings import Settings, load_settings
-from core.store import Store, open_store, schema
+
+if TYPE_CHECKING:
+    from core.store import Store
+
+PIPE_COLUMNS = 200
+"""Width of a table that goes to a file or another program: wide enough that ids stay whole."""
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
@@ -33,13 +37,20 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Print rows as a table, or `empty` when there are none."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    # Imported here: most commands print no table, and must start at once.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table.show_header = any(columns)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows:
-        table.add_row(*[str(cell) for cell in row])
+        table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
     if table.row_count:
-        Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=False).print(table)
+        width = None if sys.stdout.isatty() else PIPE_COLUMNS
+        Console(file=sys.stdout, highlight=False, markup=False, width=width).print(table)
     else:
         print(empty)
 
@@ -51,8 +62,10 @@ def start() -> Settings:
     return settings
 
 
-def open_current_store(settings: Settings) -> Store:
+def open_current_store(settings: Settings) -> "Store":
     """Return the store after checking that its schema is this version's. Raises BadInput when there is none yet."""
+    from core.store import open_store, schema
+
     store = open_store(settings.store_url, settings.store.busy_timeout_ms)
     if store.is_sqlite and not (settings.home / "xcrack.db").is_file() and not settings.store.url:
         raise BadInput(
@@ -79,3 +92,11 @@ def parse_params(pairs: Sequence[str]) -> dict[str, float]:
         if not separator:
             raise BadInput(f"'{pair}' is not a parameter", "Write name=number, for example fast=20")
     return values
+
+
+def parse_date(text: str) -> date:
+    """Return the date that `YYYY-MM-DD` means; raises BadInput."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"'{text[:40]}' is not a date", "Write YYYY-MM-DD, for example 2025-03-09") from None

@@ -1,0 +1,46 @@
+"""The demo: everything on a made market."""
+
+from pathlib import Path
+
+import click
+
+from app import demo as demo_run
+from app.cli.output import json_option, print_json, say, start
+from app.cli.progress import ProgressLine, print_summary, seed_option
+from app.home import Home
+from app.replay import demo_object, empty_home
+
+
+@click.command()
+@seed_option
+@click.option("--days", default=demo_run.DAYS, show_default=True, type=click.IntRange(1, 365), help="Simulated days.")
+@click.option(
+    "--home", "home_path", type=click.Path(path_type=Path), help="Where to keep the run.  [default: <home>/demo]"
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was killed.")
+@click.option("--serve", is_flag=True, help="Reuse a finished demo, then serve its dashboard until Ctrl-C.")
+@json_option
+def demo(seed: int, days: int, home_path: Path | None, resume: bool, serve: bool, as_json: bool) -> None:
+    """Run the whole loop on a made market: no key, no network, under two minutes.
+
+    The market has a planted optimum, so that there is something to find. A rule analyzer studies every simulated day,
+    proposals are tested on sealed history, and what passes is deployed to the running engine.
+    """
+    base = start()
+    path = (home_path or base.home / "demo").resolve()
+    settings = demo_run.demo_settings(base, path)
+    done = demo_run.finished(path) if serve else None
+    if done is None:
+        home = Home(path).create() if resume else empty_home(settings)
+        line = ProgressLine()
+        say(f"demo: {days} simulated days, seed {seed}, in {path}")
+        done = demo_run.run_demo(settings, home, seed, days, line.show, resume)
+        line.end()
+    if as_json:
+        print_json(demo_object(done))
+    else:
+        print_summary(done)
+    if serve:
+        from app.web import serve_forever
+
+        serve_forever(settings, demo_run.clock_at_end(path))
