@@ -263,7 +263,7 @@ fn units_of(column: &[f64], units: &mut [i64; CHUNK]) {
         let sum = scaled + MAGIC;
         let below = scaled - (sum - MAGIC) == 0.5;
         *unit = sum.to_bits() as i64 - MAGIC.to_bits() as i64 + i64::from(below);
-        is_plain &= (scaled >= 0.0) & (scaled < LIMIT);
+        is_plain &= (0.0..LIMIT).contains(&scaled);
     }
     if !is_plain {
         column.iter().zip(units).for_each(|(value, unit)| *unit = to_units(*value));
