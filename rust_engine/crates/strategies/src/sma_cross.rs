@@ -37,7 +37,9 @@ impl SymbolState {
 
     /// Whether the fast average is above the slow one; `None` until the slow window is full.
     fn is_above(&self, fast: usize, slow: usize) -> Option<bool> {
-        (self.closes.len() >= slow).then(|| self.fast_sum * slow as i128 > self.slow_sum * fast as i128)
+        // At most 2^73 times 2^10: it cannot wrap, and says so to the compiler.
+        let scaled = |sum: i128, n: usize| sum.wrapping_mul(n as i128);
+        (self.closes.len() >= slow).then(|| scaled(self.fast_sum, slow) > scaled(self.slow_sum, fast))
     }
 }
 
