@@ -15,7 +15,7 @@ from core.clock import Clock, SystemClock, VirtualClock, to_ns
 from core.log import get_logger
 from core.model.generated import Message, RateUpdate
 from core.settings import Settings, crash_point
-from core.store import Session, Store, contexts, observations, open_store, schema
+from core.store import Session, Store, audit, contexts, observations, open_store, schema
 from feedback.advisor import RealTimeAIAdvisor
 from feedback.alerts import AlertDesk
 from feedback.analyzer import build_analyzer
@@ -133,10 +133,20 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
     weekly = WeeklyDeepAnalysis(
         store, clock, runs, PatternFinder(store, archive), analyzer, gate, rollout, sources, settings.language
     )
-    load = read_host_load if isinstance(clock, SystemClock) else unread_host_load
-    monitor = Monitor(store, clock, settings.alerts, settings.language, load)
+    is_real_time = isinstance(clock, SystemClock)
+    load = read_host_load if is_real_time else unread_host_load
+    latency_ms = (lambda: server.latency_ms) if is_real_time else (lambda: None)
+    monitor = Monitor(store, clock, settings.alerts, settings.language, load, latency_ms)
+
+    def study_day(scheduled_for: datetime, late: bool) -> str | None:
+        report_id = daily.run_daily_cycle(scheduled_for, late)
+        # A transaction of its own: what is anchored outside the database must not be rolled back in it.
+        with store.session() as session:
+            audit.anchor(session, home.audit_head, clock.now())
+        return report_id
+
     jobs: dict[str, Callable[[datetime, bool], object]] = {
-        DAILY: daily.run_daily_cycle,
+        DAILY: study_day,
         WEEKLY: weekly.run_weekly_analysis,
         MONITOR: monitor.run_monitor,
     }

@@ -1,9 +1,12 @@
 """The worker as a service: bridge, schedule, requests of people, context, and the bot, until a signal."""
 
 import asyncio
+import os
 import secrets
 import signal
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import date, datetime, time
 
 from app.engine_process import point_engine_at
@@ -24,6 +27,8 @@ REQUESTS_EVERY_S = 1.0
 DELIVER_EVERY_S = 3.0
 HEARD_EVERY_S = 10.0
 OBSERVE_EVERY_S = 3_600.0
+STOP_PATIENCE_S = 7.0
+"""So long a stop waits for a cycle under way; the supervisor waits a little longer for the worker."""
 
 
 def run_worker(settings: Settings) -> None:
@@ -33,7 +38,24 @@ def run_worker(settings: Settings) -> None:
         raise BadInput(f"{home.path} is not set up", "Run `xcrack up`, which sets it up, or `xcrack demo`")
     settings = with_made_context(settings, home)
     with build_rooms(settings, home, SystemClock(), _symbols(settings), settings.bridge.port) as rooms:
-        asyncio.run(_serve(settings, home, rooms))
+        work = ThreadPoolExecutor(thread_name_prefix="work")
+        asyncio.run(_serve(settings, home, rooms, work))
+        work.shutdown(wait=False, cancel_futures=True)
+        is_idle = _wait_for_threads()
+    if not is_idle:
+        # A kill would do the same: the run is durable, and the next worker finishes it.
+        get_logger("worker").warning("leaves in the middle of a cycle", remedy="it is finished after the next start")
+        os._exit(0)
+
+
+def _wait_for_threads() -> bool:
+    """Wait a while for work under way, and return whether all of it has ended."""
+    wall = SystemClock()
+    until = wall.monotonic() + STOP_PATIENCE_S
+    at_work = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+    for thread in at_work:
+        thread.join(max(0.0, until - wall.monotonic()))
+    return not any(thread.is_alive() for thread in at_work)
 
 
 def _symbols(settings: Settings) -> tuple[str, ...]:
@@ -49,7 +71,7 @@ def _symbols(settings: Settings) -> tuple[str, ...]:
     return plan.symbols
 
 
-async def _serve(settings: Settings, home: Home, rooms: Rooms) -> None:
+async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -> None:
     log = get_logger("worker")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,19 +90,19 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms) -> None:
     actions, errands = build_actions(rooms)
     log.info("worker ready", bridge_port=rooms.server.port, telegram=bot is not None)
     tasks = [
-        asyncio.create_task(_every(REQUESTS_EVERY_S, stop, lambda: carry_out(rooms.store, actions, errands))),
-        asyncio.create_task(_every(HEARD_EVERY_S, stop, lambda: note_heard(rooms))),
-        asyncio.create_task(_every(OBSERVE_EVERY_S, stop, lambda: _observe(rooms))),
+        asyncio.create_task(_every(REQUESTS_EVERY_S, stop, work, lambda: carry_out(rooms.store, actions, errands))),
+        asyncio.create_task(_every(HEARD_EVERY_S, stop, work, lambda: note_heard(rooms))),
+        asyncio.create_task(_every(OBSERVE_EVERY_S, stop, work, lambda: _observe(rooms))),
     ]
     if bot is not None:
         await bot.start()
         tasks.append(asyncio.create_task(_deliver_until(stop, settings, rooms, bot)))
     await stop.wait()
     log.info("worker stops")
-    ticking.shutdown(wait=True)
+    ticking.shutdown(wait=False)
     if bot is not None:
         await bot.stop()
-    await asyncio.gather(*tasks)
+    await asyncio.wait(tasks, timeout=1.0)
     await rooms.server.stop()
 
 
@@ -166,12 +188,12 @@ def _observe(rooms: Rooms) -> None:
         rooms.collector.save_observations(session, fields)
 
 
-async def _every(seconds: float, stop: asyncio.Event, work: Callable[[], object]) -> None:
-    """Do `work` in a thread, now and every so many seconds, until told to stop; an error is logged and ends nothing."""
+async def _every(seconds: float, stop: asyncio.Event, pool: Executor, work: Callable[[], object]) -> None:
+    """Do `work` in the pool, now and every so many seconds, until told to stop; an error is logged and ends nothing."""
     log = get_logger("worker")
     while not stop.is_set():
         try:
-            await asyncio.to_thread(work)
+            await asyncio.get_running_loop().run_in_executor(pool, work)
         except XcrackError as error:
             log.error("periodic work failed", work=getattr(work, "__qualname__", ""), error=str(error))
         try:

@@ -21,6 +21,7 @@ from market.importer import import_ohlcv
 from strategies.schema import default_params
 
 MAX_CANDIDATES = 10_000
+MAX_CAPITAL = 1_000_000_000
 
 bars_option = click.option(
     "--bars", "files", multiple=True, required=True, type=click.Path(path_type=Path), metavar="FILE",
@@ -86,6 +87,8 @@ def sweep(strategy: str, files: tuple[Path, ...], grids: tuple[str, ...], capita
     settings = start()
     defaults = default_params(strategy)
     names, values = zip(*(_grid(text) for text in grids), strict=True)
+    if len(set(names)) < len(names):
+        raise BadInput("a parameter is given to --grid twice", "Give all its values at once: --grid fast=5,10,20")
     candidates = [defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*values)]
     if len(candidates) > MAX_CANDIDATES:
         raise BadInput(f"the grid has {len(candidates):,} points", f"At most {MAX_CANDIDATES:,}")
@@ -99,7 +102,7 @@ def sweep(strategy: str, files: tuple[Path, ...], grids: tuple[str, ...], capita
         print_json(results)
         return
     rows = [
-        (*(f"{r.params[name]:g}" for name in names), r.n_trades, f"{r.net_pnl_usd:,.2f}", r.sharpe_365)
+        (*(f"{r.params[name]:g}" for name in names), r.n_trades, f"{r.net_pnl_usd:,.2f}", _ratio(r.sharpe_365))
         for r in results[:50]
     ]
     title = f"{len(results)} tries; the best of them flatters itself"
@@ -107,8 +110,14 @@ def sweep(strategy: str, files: tuple[Path, ...], grids: tuple[str, ...], capita
 
 
 def _grid(text: str) -> tuple[str, list[float]]:
-    name, _, values = text.partition("=")
+    name, separator, values = text.partition("=")
+    if not separator or not values:
+        raise BadInput(f"'{text[:60]}' is not a grid", "Write name=number,number, for example fast=10,20,30")
     return name, [parse_params([f"{name}={value}"])[name] for value in values.split(",")]
+
+
+def _ratio(value: float | None) -> str:
+    return "too few days" if value is None else f"{value:.2f}"
 
 
 def _load(files: tuple[Path, ...]) -> native.Bars:
@@ -129,8 +138,9 @@ def _capital(text: str) -> Decimal:
         amount = Decimal(text)
     except ArithmeticError:
         amount = Decimal(0)
-    if not amount.is_finite() or amount <= 0:
-        raise BadInput(f"'{text}' is not a capital", "Give an amount above zero, for example 10000")
+    if not amount.is_finite() or not 0 < amount <= MAX_CAPITAL:
+        remedy = f"Give an amount above zero and up to {MAX_CAPITAL:,}, for example 10000"
+        raise BadInput(f"'{text[:40]}' is not a capital", remedy)
     return amount
 
 

@@ -26,7 +26,7 @@ def demo(seed: int, days: int, home_path: Path | None, resume: bool, serve: bool
     The market has a planted optimum, so that there is something to find. A rule analyzer studies every simulated day,
     proposals are tested on sealed history, and what passes is deployed to the running engine.
     """
-    base = start()
+    base = start(is_quiet=True)
     path = (home_path or base.home / "demo").resolve()
     settings = demo_run.demo_settings(base, path)
     done = demo_run.finished(path) if serve else None

@@ -1,5 +1,6 @@
 """How commands talk: JSON for machines on stdout, tables for people, progress on stderr."""
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -55,10 +56,10 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         print(empty)
 
 
-def start() -> Settings:
-    """Return the settings in force with logging set up."""
+def start(is_quiet: bool = False) -> Settings:
+    """Return the settings in force with logging set up; a quiet command logs only what is wrong, unless debugging."""
     settings = load_settings()
-    configure_logging(settings.log_level)
+    configure_logging("WARNING" if is_quiet and settings.log_level == "INFO" else settings.log_level)
     return settings
 
 
@@ -89,8 +90,8 @@ def parse_params(pairs: Sequence[str]) -> dict[str, float]:
             values[name.strip()] = float(text)
         except ValueError:
             separator = ""
-        if not separator:
-            raise BadInput(f"'{pair}' is not a parameter", "Write name=number, for example fast=20")
+        if not separator or not math.isfinite(values[name.strip()]):
+            raise BadInput(f"'{pair[:60]}' is not a parameter", "Write name=number, for example fast=20")
     return values
 
 

@@ -47,7 +47,7 @@ def replay(
     With --from and --to instead of --bars, a stretch of this installation's time runs again with the parameters of
     then, and its signals and trades are listed. Reports print the arguments for what was missed.
     """
-    base = start()
+    base = start(is_quiet=True)
     path = (home_path or base.home / "replay").resolve()
     settings = demo_run.demo_settings(base, path)
     settings = settings.model_copy(update={"mode": "replay", "language": language or base.language})

@@ -22,20 +22,32 @@ def up(mode: str) -> None:
     sys.exit(run_supervisor(start().model_copy(update={"mode": mode})))
 
 
+follow_option = click.option("--die-with-parent", is_flag=True, hidden=True, help="End when standard input does.")
+
+
 @click.command()
-def worker() -> None:
+@follow_option
+def worker(die_with_parent: bool) -> None:
     """Run the worker: bridge, logger, collectors, advisor, schedule and cycles. Exactly one per store."""
+    from app.supervisor import follow_parent
     from app.worker import run_worker
 
+    if die_with_parent:
+        follow_parent()
     run_worker(start())
 
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: settings web.host]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port.  [default: settings web.port]")
-def web(host: str | None, port: int | None) -> None:
+@follow_option
+def web(host: str | None, port: int | None, die_with_parent: bool) -> None:
     """Serve dashboard and API from the store."""
+    from app.supervisor import follow_parent
     from app.web import serve_forever
+
+    if die_with_parent:
+        follow_parent()
 
     settings = start()
     update = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}

@@ -67,11 +67,20 @@ class BridgeServer:
         self._reached: Reached | None = None
         self.last_hello: Hello | None = None
         self.last_heartbeat: Heartbeat | None = None
+        self._latency_ms: float | None = None
 
     @property
     def connected(self) -> bool:
         """Whether an engine is connected and past its handshake."""
         return self._link is not None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """How long the last heartbeat took from the engine's clock to ours, in milliseconds; None without an engine.
+
+        Both are on this machine, so it is one clock. It means nothing on a virtual clock.
+        """
+        return self._latency_ms if self.connected else None
 
     @property
     def port(self) -> int:
@@ -221,6 +230,7 @@ class BridgeServer:
                 batch.append(link.inbound.get_nowait())
             if all(frame.seq == 0 and frame.ack <= self._acked_seq for frame in batch):
                 self.last_heartbeat = _heartbeat(batch[-1])
+                self._latency_ms = (to_ns(self._clock.now()) - self.last_heartbeat.at_ns) / 1e6
                 continue  # nothing to make durable
             commit = asyncio.ensure_future(asyncio.to_thread(self._inbox.commit, link.engine_id, batch))
             try:
