@@ -174,8 +174,10 @@ impl StrategyParams {
     pub fn specs(strategy: &str) -> Result<Vec<ParamSpec>, ParamError> {
         let schema = Self::schema(strategy)?;
         let properties = schema.get("properties").and_then(|p| p.as_object()).cloned().unwrap_or_default();
-        let number = |p: &serde_json::Value, key: &str| p.get(key).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
-        let text = |p: &serde_json::Value, key: &str| p.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let number =
+            |p: &serde_json::Value, key: &str| p.get(key).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
+        let text =
+            |p: &serde_json::Value, key: &str| p.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         let mut specs: Vec<ParamSpec> = properties
             .iter()
             .map(|(name, p)| ParamSpec {
@@ -348,7 +350,11 @@ mod tests {
             assert_eq!(StrategyParams::validate(strategy, &defaults.values()).unwrap(), defaults);
             for spec in StrategyParams::specs(strategy).unwrap() {
                 assert!(spec.minimum < spec.maximum && spec.step > 0.0, "{strategy}.{}", spec.name);
-                assert!(!spec.unit.is_empty() && ["cap", "none"].contains(&spec.risk.as_str()), "{strategy}.{}", spec.name);
+                assert!(
+                    !spec.unit.is_empty() && ["cap", "none"].contains(&spec.risk.as_str()),
+                    "{strategy}.{}",
+                    spec.name
+                );
             }
         }
     }
