@@ -32,6 +32,7 @@ from core.store import (
 )
 from feedback.analyzer import Analyzer
 from feedback.context import MarketContextCollector
+from feedback.cycles.acks import await_acks
 from feedback.cycles.report_facts import ReportSources
 from feedback.dataset import DatasetBuilder
 from feedback.forecast import Forecaster
@@ -150,6 +151,7 @@ class DailyFeedbackLoop:
         return canonical_json(deploy_all(session, self.rollout, "narrowed"))
 
     def _write_report(self, on: date, due_at: datetime, late: bool) -> tuple[Report, ...]:
+        await_acks(self.store)
         with self.store.session() as session:
             facts = self.report_sources.daily(session, on, due_at, late)
         return tuple(render_report(facts, language) for language in LANGUAGES)

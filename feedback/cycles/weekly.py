@@ -11,6 +11,7 @@ from core.model.operations import Notification, Report
 from core.model.proposal import Proposal
 from core.store import Session, Store, analyses, audit, notifications, patterns, proposals, reports
 from feedback.analyzer import Analyzer
+from feedback.cycles.acks import await_acks
 from feedback.cycles.daily import build_report_notification, deploy_all
 from feedback.cycles.report_facts import ReportSources
 from feedback.patterns import PatternFinder
@@ -78,6 +79,7 @@ class WeeklyDeepAnalysis:
         return canonical_json(deployed)
 
     def _write_report(self, on: date, due_at: datetime, late: bool) -> tuple[Report, ...]:
+        await_acks(self.store)
         with self.store.session() as session:
             facts = self.report_sources.weekly(session, on, due_at, late)
         return tuple(render_report(facts, language) for language in LANGUAGES)
