@@ -1,15 +1,15 @@
 """What web, command line and Telegram may ask of the worker, and how the worker carries it out."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, get_args
 
-from core.clock import Clock
-from core.errors import BadInput, XcrackError
+from core.clock import Clock, kst_day
+from core.errors import BadInput, UnknownName, XcrackError
 from core.log import get_logger
 from core.model.canonical import short_id
 from core.model.operations import Request
-from core.store import Session, Store, requests
+from core.store import Session, Store, deployments, requests
 
 Via = Literal["web", "cli", "telegram"]
 Action = Callable[[Session, Request], str]
@@ -25,19 +25,55 @@ def build_request(kind: str, subject: str, by: str, via: Via, reason: str, at: d
         raise BadInput(f"'{kind[:40]}' is not a request", f"One of {', '.join(KINDS)}")
     if not subject or len(subject) > 80 or not subject.isprintable():
         raise BadInput("a request needs the id of what it is about")
+    if kind in {"daily_cycle", "weekly_cycle"}:
+        _require_past(kind, subject, at)
     if len(reason) > 500:
         raise BadInput(f"the reason has {len(reason)} characters", "Keep it under 500")
     return Request(short_id("req", via, nonce), kind, subject, by[:80], via, reason, at, "open", "")  # type: ignore[arg-type]
 
 
+def _require_past(kind: str, due: str, at: datetime) -> None:
+    """Raise BadInput unless `due` is a KST date that has come, and a Sunday for the weekly cycle."""
+    try:
+        on = date.fromisoformat(due)
+    except ValueError:
+        raise BadInput(f"'{due[:40]}' is not a date", "Write YYYY-MM-DD, for example 2025-03-09") from None
+    if on > kst_day(at):
+        raise BadInput(f"{on} has not come: today is {kst_day(at)} in Korea", "Name the date the cycle was due")
+    if kind == "weekly_cycle" and on.weekday() != 6:
+        raise BadInput(f"{on} is no Sunday, and the weekly cycle is due on Sundays", "Name a Sunday")
+
+
 def place_request(
     store: Store, clock: Clock, kind: str, subject: str, by: str, via: Via, reason: str, nonce: str
 ) -> Request:
-    """Store a request and return it; the worker carries it out."""
+    """Store a request and return it; the worker carries it out. Raises UnknownName where nothing has that id."""
     request = build_request(kind, subject, by, via, reason, clock.now(), nonce)
     with store.session() as session:
+        if kind in {"approve", "reject"}:
+            deployment_of(session, subject)
+        elif kind == "rollback":
+            active_deployment_of(session, subject)
         requests.add(session, request)
     return request
+
+
+def deployment_of(session: Session, subject: str) -> str:
+    """Return the id of the deployment that a deployment or proposal id means. Raises UnknownName."""
+    if deployments.find(session, subject) is not None:
+        return subject
+    made = deployments.for_proposal(session, subject)
+    if not made:
+        raise UnknownName(
+            f"nothing waits under '{subject}'", "List proposals; only accepted or narrowed ones are deployed"
+        )
+    return made[-1].deployment_id
+
+
+def active_deployment_of(session: Session, subject: str) -> str:
+    """Return the id of the deployment in force that a deployment, proposal or instance id means. Raises UnknownName."""
+    of_instance = [d for d in deployments.of_instance(session, subject) if d.state == "active"]
+    return of_instance[-1].deployment_id if of_instance else deployment_of(session, subject)
 
 
 def carry_out(store: Store, actions: Mapping[str, Action], errands: Mapping[str, Errand]) -> int:

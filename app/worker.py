@@ -12,16 +12,16 @@ from datetime import date, datetime, time
 from app.engine_process import point_engine_at
 from app.home import Home
 from app.replay import PLAN, Plan
-from app.requests import Action, Errand, carry_out
+from app.requests import Action, Errand, carry_out, deployment_of
 from app.setup import with_made_context
 from app.telegram import Desk, TelegramBot, deliver
 from app.wiring import Rooms, build_rooms
 from core.clock import KST, SystemClock
-from core.errors import BadInput, UnknownName, XcrackError
+from core.errors import BadInput, XcrackError
 from core.log import get_logger
 from core.model.operations import Request
 from core.settings import Settings
-from core.store import Session, deployments, engine_states, open_store, schema, setting_facts
+from core.store import Session, engine_states, open_store, schema, setting_facts
 
 REQUESTS_EVERY_S = 1.0
 DELIVER_EVERY_S = 3.0
@@ -110,17 +110,17 @@ def build_actions(rooms: Rooms) -> tuple[Mapping[str, Action], Mapping[str, Erra
     """Return what each request does: actions inside one transaction, errands with transactions of their own."""
 
     def approve(session: Session, request: Request) -> str:
-        found = rooms.rollout.approve(session, _deployment_of(session, request.subject_id), request.by)
+        found = rooms.rollout.approve(session, deployment_of(session, request.subject_id), request.by)
         return f"deployment {found.deployment_id} is {found.state}"
 
     def reject(session: Session, request: Request) -> str:
-        subject = _deployment_of(session, request.subject_id)
+        subject = deployment_of(session, request.subject_id)
         return (
             f"deployment {rooms.rollout.reject(session, subject, request.by, request.reason).deployment_id} is rejected"
         )
 
     def roll_back(session: Session, request: Request) -> str:
-        target = _active_deployment_of(session, request.subject_id)
+        target = activedeployment_of(session, request.subject_id)
         made = rooms.rollout.rollback(session, target, request.by, request.reason)
         return f"version {made.version} of {made.instance_id} is on its way"
 
@@ -150,24 +150,6 @@ def build_actions(rooms: Rooms) -> tuple[Mapping[str, Action], Mapping[str, Erra
 
 def _due_time(rooms: Rooms, name: str) -> time:
     return rooms.settings.schedule.daily_at if name == "daily" else rooms.settings.schedule.weekly_at
-
-
-def _deployment_of(session: Session, subject: str) -> str:
-    """Return the deployment that a deployment or proposal id means."""
-    if deployments.find(session, subject) is not None:
-        return subject
-    made = deployments.for_proposal(session, subject)
-    if not made:
-        raise UnknownName(
-            f"nothing waits under '{subject}'", "List proposals; only accepted or narrowed ones are deployed"
-        )
-    return made[-1].deployment_id
-
-
-def _active_deployment_of(session: Session, subject: str) -> str:
-    """Return the deployment in force that a deployment, proposal or instance id means."""
-    of_instance = [d for d in deployments.of_instance(session, subject) if d.state == "active"]
-    return of_instance[-1].deployment_id if of_instance else _deployment_of(session, subject)
 
 
 def note_heard(rooms: Rooms) -> None:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from app.cli.output import json_option, parse_date, print_json, print_table, say, start
+from app.cli.output import json_option, open_current_store, parse_date, print_json, print_table, say, start
 from app.home import Home
 from app.replay import symbol_of
 from core.clock import SystemClock
 from core.errors import BadInput
+from core.settings import Settings
 from market.bars import BarArchive
 from market.candles import interval_ms_of
 from market.download import CcxtExchange, Progress, download_candles
-from market.importer import QualityReport, import_ohlcv
+from market.importer import QualityReport, import_ohlcv, save_rejected
 
 
 @click.group()
@@ -32,15 +33,33 @@ def _archive(home: Path) -> BarArchive:
 @click.option(
     "--reference", type=click.Path(path_type=Path), help="A file known to hold the same symbol, to compare with."
 )
+@click.option("--interval", help="Length of the candles, such as 15m; without it the file's own spacing.")
+@click.option(
+    "--no-identity-check", is_flag=True, help="Take a file that looks like another symbol, such as a pegged token."
+)
 @json_option
-def data_import(files: tuple[Path, ...], symbol: str | None, reference: Path | None, as_json: bool) -> None:
-    """Import CSV or Parquet candles after checking them for duplicates, gaps, disorder, bad OHLC and a wrong symbol."""
+def data_import(
+    files: tuple[Path, ...],
+    symbol: str | None,
+    reference: Path | None,
+    interval: str | None,
+    no_identity_check: bool,
+    as_json: bool,
+) -> None:
+    """Import CSV or Parquet candles after checking them for duplicates, gaps, disorder, bad OHLC and a wrong symbol.
+
+    Rows set aside are kept in the store's quarantine, where there is a store.
+    """
     if symbol and len(files) > 1:
         raise BadInput("--symbol names one symbol, and several files were given", "Import them one by one")
-    archive = _archive(start().home)
+    settings = start()
+    interval_ms = interval_ms_of(interval) if interval else None
+    archive = _archive(settings.home)
     reports = []
     for file in files:
-        report = import_ohlcv(archive, file, symbol or symbol_of(file), reference=reference)
+        name = symbol or symbol_of(file)
+        report = import_ohlcv(archive, file, name, interval_ms, reference, not no_identity_check)
+        _set_aside(settings, report)
         reports.append(report)
         if not as_json:
             _show(report)
@@ -85,6 +104,13 @@ def data_download(exchange: str, symbol: str, interval: str, since: str, base_ur
         print_json(result)
     else:
         print(f"{result.symbol} {interval}: {result.n_new:,} new candles, {result.n_rejected} impossible ones left out")
+
+
+def _set_aside(settings: Settings, report: QualityReport) -> None:
+    if not report.rejected or not (settings.store.url or (settings.home / "xcrack.db").is_file()):
+        return
+    with open_current_store(settings).session() as session:
+        save_rejected(session, report, SystemClock().now())
 
 
 def _show(report: QualityReport) -> None:

@@ -224,7 +224,7 @@ def feedback(text: str, tags: tuple[str, ...], target: str) -> None:
     kind, _, target_id = target.partition(":")
     with store.session() as session:
         note = notes.leave_note(session, SystemClock().now(), _user(), kind, target_id, tags, text)
-    print(f"saved as {note.note_id}: {note.effect}")
+    print(f"saved as {note.note_id}: {notes.describe_effect(note, settings.language)}")
 
 
 def _request(kind: str, subject: str, reason: str) -> None:

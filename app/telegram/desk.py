@@ -222,7 +222,9 @@ class Desk:
         author, text = f"telegram:{incoming.user_id}", " ".join(arguments[2:])
         with self._store.session() as session:
             note = notes.leave_note(session, incoming.sent_at, author, kind, target_id, (arguments[0],), text)
-        return Reply(self._t("feedback_saved", id=note.note_id, effect=note.effect))
+        return Reply(
+            self._t("feedback_saved", id=note.note_id, effect=notes.describe_effect(note, self._settings.language))
+        )
 
 
 def _subject_and_reason(kind: str, arguments: list[str]) -> tuple[str, str]:
