@@ -5,7 +5,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.home import Home
@@ -48,8 +48,14 @@ def examine(settings: Settings, clock: Clock) -> list[Finding]:
         try:
             found.append(check(settings, clock))
         except (XcrackError, OSError) as error:
-            found.append(Finding(name, False, str(error), getattr(error, "remedy", "")))
-    return found
+            found.append(_broken(name, error))
+    return [replace(finding, remedy="") if finding.ok else finding for finding in found]
+
+
+def _broken(name: str, error: XcrackError | OSError) -> Finding:
+    if isinstance(error, XcrackError):
+        return Finding(name, False, error.message, error.remedy)
+    return Finding(name, False, str(error), f"See to it that {error.filename or 'the place'} can be read and written")
 
 
 def _python(_: Settings, __: Clock) -> Finding:
@@ -71,6 +77,8 @@ def _native(_: Settings, __: Clock) -> Finding:
 
 
 def _home(settings: Settings, _: Clock) -> Finding:
+    if settings.home.exists() and not settings.home.is_dir():
+        return Finding("home", False, f"{settings.home} is a file", "Set XCRACK_HOME to a directory")
     if not settings.home.is_dir():
         return Finding("home", True, f"{settings.home} is made at the first start")
     probe = settings.home / ".doctor"

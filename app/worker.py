@@ -120,7 +120,7 @@ def build_actions(rooms: Rooms) -> tuple[Mapping[str, Action], Mapping[str, Erra
         )
 
     def roll_back(session: Session, request: Request) -> str:
-        target = activedeployment_of(session, request.subject_id)
+        target = active_deployment_of(session, request.subject_id)
         made = rooms.rollout.rollback(session, target, request.by, request.reason)
         return f"version {made.version} of {made.instance_id} is on its way"
 

@@ -89,6 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Whoever read the output has enough, as `head` does; the interpreter must not complain while it flushes.
         sys.stdout = None
         sys.exit(1)
+    except OSError as error:
+        click.echo(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        sys.exit(1)
     except XcrackError as error:
         from app.cli.output import exit_code_of
 

@@ -25,7 +25,7 @@ def doctor(as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        rows = [("ok" if f.ok else "WRONG", f.check, f.detail, "" if f.ok else f.remedy) for f in found]
+        rows = [("ok" if f.ok else "WRONG", f.check, f.detail, f.remedy) for f in found]
         print_table("", ("", "check", "found", "remedy"), rows, "")
     sys.exit(0 if all(f.ok for f in found) else 1)
 

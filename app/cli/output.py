@@ -67,11 +67,11 @@ def open_current_store(settings: Settings) -> "Store":
     """Return the store after checking that its schema is this version's. Raises BadInput when there is none yet."""
     from core.store import open_store, schema
 
-    store = open_store(settings.store_url, settings.store.busy_timeout_ms)
-    if store.is_sqlite and not (settings.home / "xcrack.db").is_file() and not settings.store.url:
+    if not settings.store.url and not (settings.home / "xcrack.db").is_file():
         raise BadInput(
-            f"there is no store in {settings.home}", "Run `make run` or `xcrack up` first, or set XCRACK_HOME"
+            f"there is no store in {settings.home}", "Run `xcrack demo` or `xcrack up` first, or set XCRACK_HOME"
         )
+    store = open_store(settings.store_url, settings.store.busy_timeout_ms)
     schema.require_current(store)
     return store
 

@@ -7,27 +7,23 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
 
-from core.errors import Refused, StoreUnavailable
-from core.store.session import Store
+from core.errors import Refused
+from core.store.session import Store, errors_in_words
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def migrate(store: Store) -> str:
     """Run the missing migrations in one transaction and return the revision. Raises Refused on a newer database."""
-    try:
-        with store.engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                # Two programs that start together take turns; the second finds nothing left to do.
-                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('migrations'))"))
-            _refuse_unknown(_current(connection))
-            config = Config(attributes={"connection": connection})
-            config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-            command.upgrade(config, "head")
-    except OperationalError as error:
-        raise StoreUnavailable(f"the database cannot be migrated: {error.orig}", "Check that it runs") from error
+    with errors_in_words(), store.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Two programs that start together take turns; the second finds nothing left to do.
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('migrations'))"))
+        _refuse_unknown(_current(connection))
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        command.upgrade(config, "head")
     return head_revision()
 
 
@@ -44,11 +40,8 @@ def require_current(store: Store) -> None:
 
 def revision(store: Store) -> str | None:
     """Return the revision that the database is at, or None before the first migration."""
-    try:
-        with store.engine.connect() as connection:
-            return _current(connection)
-    except OperationalError as error:
-        raise StoreUnavailable(f"the database did not answer: {error.orig}", "Check that it runs") from error
+    with errors_in_words(), store.engine.connect() as connection:
+        return _current(connection)
 
 
 def head_revision() -> str:

@@ -40,26 +40,33 @@ class Store:
         """
         session = Session(self.engine, expire_on_commit=False)
         try:
-            with session.begin():
+            with errors_in_words(), session.begin():
                 yield session
-        except OperationalError as error:
-            raise StoreUnavailable(
-                f"the database did not answer: {_first_line(error)}",
-                "Check that it runs and that no other program holds it",
-            ) from error
-        except PoolTimeout as error:
-            raise StoreUnavailable("every database connection is in use", "Try again in a moment") from error
-        except DatabaseError as error:
-            # The driver uses the bare class only for a damaged file; its subclasses mean something else.
-            if type(error) is not DatabaseError:
-                raise
-            raise Corrupt(f"the database file is damaged: {_first_line(error)}", "Restore it from a backup") from error
         finally:
             session.close()
 
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Turn the driver's failures into StoreUnavailable, and into Corrupt for a damaged file."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreUnavailable(
+            f"the database did not answer: {_first_line(error)}",
+            "Check that it runs and that no other program holds it",
+        ) from error
+    except PoolTimeout as error:
+        raise StoreUnavailable("every database connection is in use", "Try again in a moment") from error
+    except DatabaseError as error:
+        # The driver uses the bare class only for a damaged file; its subclasses mean something else.
+        if type(error) is not DatabaseError:
+            raise
+        raise Corrupt(f"the database file is damaged: {_first_line(error)}", "Restore it from a backup") from error
 
 
 def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:
