@@ -19,7 +19,9 @@ from market.bars import BarArchive
 START = datetime(2023, 1, 1, tzinfo=UTC)
 """The made market begins here; day one comes after its history."""
 HISTORY_DAYS = 910
-DAYS = 28
+DAYS = 21
+MONITOR_MINUTES = 360
+"""Simulated time between two looks of the monitor: on a virtual clock there is no machine and no silence to watch."""
 DONE = "demo.json"
 
 
@@ -32,7 +34,7 @@ def demo_settings(settings: Settings, home: Path) -> Settings:
         "analyzer": {**settings.analyzer.model_dump(), "api_key": "", "provider": "deepseek"},
         "sources": {name: "" for name in type(settings.sources).model_fields if name.endswith("_url")}
         | {"file": Home(home).context},
-        "schedule": {**settings.schedule.model_dump(), "monitor_minutes": 60},
+        "schedule": {**settings.schedule.model_dump(), "monitor_minutes": MONITOR_MINUTES},
         "telegram": {},
         "redis": {},
     }

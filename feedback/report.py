@@ -141,6 +141,7 @@ def money(value: Decimal | float | None) -> str:
     return f"{'−' if value < 0 else '+' if value > 0 else ''}${abs(value):,.2f}"
 
 
+@cache
 def _environment(language: Language) -> Environment:
     texts = load_texts(language)
     # Markdown, not HTML: escaping is Markdown's own and done by the `plain` filter; HTML comes from CommonMark.
