@@ -2,7 +2,7 @@
 
 Everything else is as in production: the same engine, bridge, handlers and cycles. The clock stands at the time of the
 engine's last report, so an answer comes when it was asked for. Killed anywhere, a run goes on from the store: the clock
-stands where the last committed `reached` put it, what was under way is granted once more, and an open cycle is finished.
+stands where the last committed `reached` put it, and an open cycle is finished before more time is granted.
 """
 
 import asyncio

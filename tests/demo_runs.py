@@ -37,9 +37,9 @@ _PER_PROCESS = {
 _PER_ATTEMPT = {"job_run": ("lease_owner", "fencing_token", "attempts"), "bridge_outbound": ("seq", "acked_at")}
 
 
-def run_cli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `xcrack` as a person would, with empty settings, which are written to `folder`."""
-    (folder / "settings.yaml").write_text("{}")
+def run_cli(folder: Path, *arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `xcrack` as a person would, with settings written to `folder` that name no more than a home."""
+    (folder / "settings.yaml").write_text(json.dumps({"home": str(home or folder / "var")}))
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}}
     environment = kept | {"XCRACK_SETTINGS": str(folder / "settings.yaml")}
     command = [sys.executable, "-m", "app.cli", *arguments]
@@ -81,11 +81,15 @@ def finish_demo(home: Path, crash_at: str = "", seed: int = SEED, days: int = DA
     return program.exitcode
 
 
-def kill_when(home: Path, n_records: int, kill: Callable[[BaseProcess], None], program: BaseProcess) -> None:
-    """Call `kill` as soon as the engine's journal holds so many records."""
-    journal = home / "engine" / "journal.jsonl"
+def n_records(home: Path) -> int:
+    """Return how many records the engine's journal holds."""
+    return (home / "engine" / "journal.jsonl").read_bytes().count(b"\n")
+
+
+def kill_when(home: Path, number: int, kill: Callable[[BaseProcess], None], program: BaseProcess) -> None:
+    """Call `kill` as soon as the engine's journal holds so many records, and wait for the program's end."""
     deadline = time.monotonic() + 120
-    while not journal.exists() or journal.read_bytes().count(b"\n") < n_records:
+    while n_records(home) < number:
         assert program.is_alive() and time.monotonic() < deadline, words_of(home)
         time.sleep(0.002)
     kill(program)

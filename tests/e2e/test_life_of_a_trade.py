@@ -1,0 +1,217 @@
+"""Walks one trade through every station of the loop, from the engine's report to the trades after the change."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from core import native
+from core.clock import kst_day, kst_day_bounds
+from core.model.canonical import sha256_of
+from core.model.proposal import Deployment, Proposal
+from core.store import (
+    Session,
+    advice,
+    analyses,
+    backtests,
+    contexts,
+    datasets,
+    deployments,
+    frames,
+    ledger,
+    open_store,
+    param_versions,
+    proposals,
+    reports,
+    trades,
+    verdicts,
+)
+from tests.demo_runs import DAYS, SEED, contents_of, finish_demo, replay_of, require_unbroken_chains, run_cli, words_of
+
+FIRST_ON = date(2025, 7, 5)
+"""A Saturday: the night after it holds the daily and the weekly cycle."""
+SUMMARY_KEYS = [
+    "seed", "simulated_days", "trades", "proposals", "deployments", "rollbacks", "report_sha256", "wall_s",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def session(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A session on a copy: one on the store itself would keep everybody else out."""
+    copied = shutil.copyfile(finished / "xcrack.db", tmp_path_factory.mktemp("read") / "xcrack.db")
+    store = open_store(f"sqlite:///{copied}")
+    with store.session() as session:
+        yield session
+    store.dispose()
+
+
+@pytest.fixture(scope="module")
+def deployed(session: Session) -> tuple[Proposal, Deployment]:
+    """The one change that the sealed test accepted, and its way to the engine."""
+    [deployment] = deployments.latest(session, 10)
+    assert deployment.proposal_id is not None
+    return proposals.get(session, deployment.proposal_id), deployment
+
+
+def printed(finished: Path) -> dict:
+    return json.loads(finished.with_suffix(".json").read_text())
+
+
+def test_the_demo_prints_one_object_with_the_promised_keys(finished: Path) -> None:
+    summary = printed(finished)
+    assert list(summary) == SUMMARY_KEYS
+    assert list(summary["proposals"]) == ["accepted", "refused", "inconclusive", "queued", "narrowed", "expired"]
+    assert (summary["seed"], summary["simulated_days"], summary["rollbacks"]) == (SEED, DAYS, 0)
+    assert summary["proposals"]["accepted"] == summary["deployments"] == 1
+    assert summary["proposals"]["refused"] >= 1
+    assert re.fullmatch("[0-9a-f]{64}", summary["report_sha256"])
+
+
+def test_stations_1_and_2_every_trade_is_stored_whole_with_the_version_that_made_it(
+    finished: Path, session: Session
+) -> None:
+    kept = trades.latest(session, 10_000)
+    assert len(kept) == printed(finished)["trades"] > 100
+    for trade in kept:
+        version = param_versions.get(session, trade.instance_id, trade.params_version)
+        assert trade.params_sha256 == version.sha256 == native.validate_params(version.strategy, version.params)
+        assert trade.entry.decided_at <= trade.entry.filled_at <= trade.exit.filled_at
+        costs_usd = sum(end.fee_usd + end.slippage_usd for end in (trade.entry, trade.exit))
+        assert trade.net_pnl_usd == trade.gross_pnl_usd - costs_usd
+
+
+def test_an_advice_is_answered_at_the_time_it_is_asked_for_and_before_the_trade(session: Session) -> None:
+    asked = advice.latest(session, 1_000)
+    assert len(asked) >= 10
+    assert all(record.answered_at == record.asked_at for record in asked)
+    assert not [record for record in asked if record.reason == "late"]
+    for trade in trades.latest(session, 10_000):
+        if trade.advice_id is not None:
+            record = advice.get(session, trade.advice_id)
+            assert record.approve and record.answered_at <= trade.entry.filled_at
+
+
+def test_stations_3_and_4_the_day_becomes_a_dataset_under_its_own_hash(session: Session) -> None:
+    for n in range(DAYS):
+        dataset = datasets.for_day(session, date.fromordinal(FIRST_ON.toordinal() + n))
+        assert dataset is not None
+        assert dataset.sha256 == sha256_of(replace(dataset, dataset_id="", sha256=""))
+        assert dataset.context == contexts.get(session, dataset.context.context_id)
+        for field in dataset.context.fields:
+            assert field.reason if field.value is None else field.source and field.age_s is not None, field
+        of_the_day = trades.between(session, *kst_day_bounds(dataset.on))
+        assert dataset.totals.n_trades == len(of_the_day)
+        assert {t.trade_id for t in (*dataset.best, *dataset.worst)} <= {t.trade_id for t in of_the_day}
+
+
+def test_stations_5_and_6_the_proposal_comes_from_the_study_of_that_dataset(
+    session: Session, deployed: tuple[Proposal, Deployment]
+) -> None:
+    proposal, _ = deployed
+    analysis = analyses.get(session, proposal.analysis_id)
+    dataset = datasets.for_day(session, FIRST_ON)
+    assert dataset is not None and analysis.dataset_sha256 == dataset.sha256
+    # Without a key no prompt is rendered and no call is made, and the study says so.
+    assert (analysis.source, analysis.fallback_reason, analysis.prompt_sha256, analysis.call_ids) == (
+        "rule", "no_key", "", (),
+    )  # fmt: skip
+    base = param_versions.get(session, proposal.instance_id, proposal.base_version)
+    assert (proposal.base_sha256, proposal.base_params) == (base.sha256, base.params)
+    assert proposal.source == "rule" and proposal.edits
+
+
+def test_stations_7_8_and_9_it_was_registered_before_any_backtest_and_judged_stage_by_stage(
+    session: Session, deployed: tuple[Proposal, Deployment]
+) -> None:
+    proposal, _ = deployed
+    of_proposal = [row for row in ledger.rows(session) if row.proposal_id == proposal.proposal_id]
+    kinds = [row.kind for row in sorted(of_proposal, key=lambda row: row.n)]
+    assert kinds.index("preregistration") < kinds.index("backtest") < kinds.index("sealed_test")
+    assert kinds.count("preregistration") == kinds.count("sealed_test") == kinds.count("promotion") == 1
+    runs = backtests.for_proposal(session, proposal.proposal_id)
+    candidate = native.validate_params(proposal.strategy, proposal.params)
+    assert {run.role for run in runs} == {"candidate", "incumbent", "neighbour"}
+    assert {run.params_sha256 for run in runs if run.role == "candidate"} == {candidate}
+    assert {run.params_sha256 for run in runs if run.role == "incumbent"} == {proposal.base_sha256}
+    judged = verdicts.for_proposal(session, proposal.proposal_id)
+    assert [(v.stage, v.outcome) for v in judged] == [
+        ("admission", "accepted"), ("screen", "queued"), ("sealed", "accepted"),
+    ]  # fmt: skip
+    assert any(v.outcome == "refused" for v in verdicts.latest(session, 100))
+
+
+def test_stations_10_and_11_the_engine_acknowledges_the_very_parameters_that_were_judged(
+    session: Session, deployed: tuple[Proposal, Deployment]
+) -> None:
+    proposal, deployment = deployed
+    version = param_versions.active(session, proposal.instance_id)
+    assert (version.version, version.origin, version.params) == (
+        deployment.version, proposal.proposal_id, proposal.params,
+    )  # fmt: skip
+    assert version.sha256 == deployment.ack_sha256 == native.validate_params(proposal.strategy, proposal.params)
+    assert deployment.rollback_to == proposal.base_version and deployment.acked_at is not None
+    assert frames.acked_seq(session) == frames.made_seq(session)
+    made = [t for t in reversed(trades.latest(session, 10_000)) if t.instance_id == proposal.instance_id]
+    later = [t for t in made if t.entry.decided_at > deployment.acked_at]
+    assert len(later) >= 10
+    assert {t.params_version for t in later} == {deployment.version}
+    assert {t.params_version for t in made if t.entry.decided_at <= deployment.acked_at} == {deployment.rollback_to}
+
+
+def test_the_trace_closes_the_circle(
+    finished: Path, session: Session, deployed: tuple[Proposal, Deployment], tmp_path: Path
+) -> None:
+    proposal, deployment = deployed
+    [later] = trades.of_version(session, proposal.instance_id, deployment.version, 1)
+    chain = traced(finished, later.trade_id, tmp_path)
+    ids = {link["id"] for link in chain}
+    stations = {link["station"] for link in chain}
+    assert {1, 3, 4, 6, 7, 8, 9, 10, 11} <= stations
+    assert {later.trade_id, proposal.proposal_id, proposal.analysis_id, deployment.deployment_id} <= ids
+    assert all(link["parent"] in ids | {None, "initial"} for link in chain)
+    ack = next(link for link in chain if link["kind"] == "ack" and link["parent"] == deployment.deployment_id)
+    after = [link for link in chain if link["kind"] == "trade" and link["parent"] == ack["id"]]
+    assert after and all(trades.get(session, link["id"]).params_version == deployment.version for link in after)
+    # The later trade's own day was studied too, so the circle goes on.
+    day = datasets.for_day(session, kst_day(later.closed_at))
+    assert day is not None and day.dataset_id in ids
+
+
+def traced(finished: Path, identifier: str, folder: Path) -> list[dict]:
+    done = run_cli(folder, "trace", identifier, "--json", home=finished)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_each_day_and_week_has_its_report_in_both_languages(finished: Path, session: Session) -> None:
+    written = {(r.kind, r.on, r.language): r for r in reports.list(session, 100)}
+    days = [date.fromordinal(FIRST_ON.toordinal() + n) for n in range(DAYS)]
+    wanted = {("daily", on, language) for on in days for language in ("ko", "en")}
+    assert set(written) == wanted | {("weekly", FIRST_ON, "ko"), ("weekly", FIRST_ON, "en")}
+    assert re.search("[가-힣]", written["daily", FIRST_ON, "ko"].markdown)
+    assert not re.search("[가-힣]", written["daily", FIRST_ON, "en"].markdown)
+    assert "deployed" in written["weekly", FIRST_ON, "en"].markdown
+    hashes = sorted((r.kind, r.on.isoformat(), r.language, r.sha256) for r in written.values())
+    assert printed(finished)["report_sha256"] == sha256_of(hashes)
+
+
+def test_no_chain_is_broken_and_nothing_was_set_aside(finished: Path) -> None:
+    require_unbroken_chains(finished)
+    assert contents_of(finished)["dead_letter"] == []
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_does_not(
+    finished: Path, tmp_path: Path
+) -> None:
+    assert finish_demo(tmp_path / "again") == 0, words_of(tmp_path / "again")
+    assert contents_of(tmp_path / "again") == contents_of(finished)
+    assert replay_of(tmp_path / "again") == replay_of(finished)
+    assert finish_demo(tmp_path / "other", seed=SEED + 1, days=1) == 0, words_of(tmp_path / "other")
+    other = json.loads((tmp_path / "other" / "demo.json").read_text())
+    assert other["report_sha256"] != printed(finished)["report_sha256"]
+    assert contents_of(tmp_path / "other")["trade"] != contents_of(finished)["trade"]
