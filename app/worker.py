@@ -12,9 +12,9 @@ from datetime import date, datetime, time
 from app.engine_process import point_engine_at
 from app.home import Home
 from app.replay import PLAN, Plan
-from app.requests import Action, Errand, carry_out, deployment_of
+from app.requests import Action, Errand, active_deployment_of, carry_out, deployment_of
 from app.setup import with_made_context
-from app.telegram import Desk, TelegramBot, deliver
+from app.telegram import Courier, Desk, TelegramBot, talk
 from app.wiring import Rooms, build_rooms
 from core.clock import KST, SystemClock
 from core.errors import BadInput, XcrackError
@@ -24,10 +24,9 @@ from core.settings import Settings
 from core.store import Session, engine_states, open_store, schema, setting_facts
 
 REQUESTS_EVERY_S = 1.0
-DELIVER_EVERY_S = 3.0
 HEARD_EVERY_S = 10.0
 OBSERVE_EVERY_S = 3_600.0
-STOP_PATIENCE_S = 7.0
+STOP_PATIENCE_S = 5.0
 """So long a stop waits for a cycle under way; the supervisor waits a little longer for the worker."""
 
 
@@ -95,14 +94,12 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -
         asyncio.create_task(_every(OBSERVE_EVERY_S, stop, work, lambda: _observe(rooms))),
     ]
     if bot is not None:
-        await bot.start()
-        tasks.append(asyncio.create_task(_deliver_until(stop, settings, rooms, bot)))
+        courier = Courier(rooms.store, rooms.clock, settings.telegram.chat_ids, bot.send)
+        tasks.append(asyncio.create_task(talk(bot, courier, stop)))
     await stop.wait()
     log.info("worker stops")
     ticking.shutdown(wait=False)
-    if bot is not None:
-        await bot.stop()
-    await asyncio.wait(tasks, timeout=1.0)
+    await asyncio.wait(tasks, timeout=STOP_PATIENCE_S / 2)
     await rooms.server.stop()
 
 
@@ -180,16 +177,6 @@ async def _every(seconds: float, stop: asyncio.Event, pool: Executor, work: Call
             log.error("periodic work failed", work=getattr(work, "__qualname__", ""), error=str(error))
         try:
             async with asyncio.timeout(seconds):
-                await stop.wait()
-        except TimeoutError:
-            continue
-
-
-async def _deliver_until(stop: asyncio.Event, settings: Settings, rooms: Rooms, bot: TelegramBot) -> None:
-    while not stop.is_set():
-        await deliver(rooms.store, rooms.clock, settings.telegram.chat_ids, bot.send)
-        try:
-            async with asyncio.timeout(DELIVER_EVERY_S):
                 await stop.wait()
         except TimeoutError:
             continue

@@ -1,19 +1,25 @@
 """The glue to Telegram: polling in, messages out. Delivery takes from the outbox, in order, and marks what is taken."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
-from telegram.error import Conflict, RetryAfter, TelegramError
+from telegram.error import BadRequest, Conflict, Forbidden, RetryAfter, TelegramError
 from telegram.ext import Application, CallbackQueryHandler, ContextTypes, MessageHandler, filters
 
 from app.telegram.desk import Desk, Incoming, Reply
 from core.clock import Clock
 from core.log import get_logger
+from core.model.operations import Notification
 from core.settings import TelegramSettings
 from core.store import Store, notifications
 
 MAX_CHARACTERS = 4096
 BATCH = 20
+PAUSE_S = 3.0
+"""Between two looks into the outbox."""
 Send = Callable[[int, str, tuple[str, str] | None], Awaitable[None]]
 
 
@@ -28,26 +34,64 @@ def split_text(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
     return [*pieces, text] if text else pieces
 
 
-async def deliver(store: Store, clock: Clock, chat_ids: tuple[int, ...], send: Send) -> int:
-    """Send what waits in the outbox, oldest first; returns how many messages left. Stops at the first failure."""
-    with store.session() as session:
-        waiting = notifications.unsent(session, BATCH)
-    sent = 0
-    for message in waiting:
-        try:
-            for chat_id in chat_ids:
-                for piece in split_text(message.text):
-                    await send(chat_id, piece, None)
-        except TelegramError as error:
-            with store.session() as session:
-                notifications.count_attempt(session, message.notification_id)
-            wait = error.retry_after if isinstance(error, RetryAfter) else ""
-            get_logger("telegram").warning("delivery failed", error=str(error), retry_after=str(wait))
-            return sent
-        with store.session() as session:
-            notifications.mark_sent(session, message.notification_id, clock.now())
-        sent += 1
-    return sent
+@dataclass(slots=True)
+class Courier:
+    """Takes what waits in the outbox to every chat, in order. What was sent before a failure is not sent again."""
+
+    store: Store
+    clock: Clock
+    chat_ids: tuple[int, ...]
+    send: Send
+    parts_sent: dict[str, int] = field(default_factory=dict)
+    """Of messages that are under way."""
+
+    async def deliver(self) -> float:
+        """Send what waits, oldest first, until the first failure; returns how many seconds to wait before the next try.
+
+        Without a chat everything stays in the outbox.
+        """
+        if not self.chat_ids:
+            return PAUSE_S
+        for message in await asyncio.to_thread(self._waiting):
+            try:
+                await self._send_rest(message)
+            except TelegramError as error:
+                await asyncio.to_thread(self._note_failure, message, error)
+                return _seconds_to_wait(error)
+            await asyncio.to_thread(self._note_success, message)
+        return PAUSE_S
+
+    async def _send_rest(self, message: Notification) -> None:
+        parts = [(chat_id, piece) for chat_id in self.chat_ids for piece in split_text(message.text)]
+        for n in range(self.parts_sent.get(message.notification_id, 0), len(parts)):
+            chat_id, piece = parts[n]
+            try:
+                await self.send(chat_id, piece, None)
+            except (BadRequest, Forbidden) as error:
+                # This chat will never take it; the others and the messages after it must not wait for that.
+                get_logger("telegram").error("chat refuses", chat_id=chat_id, error=str(error))
+            self.parts_sent[message.notification_id] = n + 1
+
+    def _waiting(self) -> list[Notification]:
+        with self.store.session() as session:
+            return notifications.unsent(session, BATCH)
+
+    def _note_success(self, message: Notification) -> None:
+        with self.store.session() as session:
+            notifications.mark_sent(session, message.notification_id, self.clock.now())
+        self.parts_sent.pop(message.notification_id, None)
+
+    def _note_failure(self, message: Notification, error: TelegramError) -> None:
+        with self.store.session() as session:
+            notifications.count_attempt(session, message.notification_id)
+        get_logger("telegram").warning("delivery failed", error=str(error), wait_s=_seconds_to_wait(error))
+
+
+def _seconds_to_wait(error: TelegramError) -> float:
+    if not isinstance(error, RetryAfter):
+        return PAUSE_S
+    after = error.retry_after
+    return after.total_seconds() if isinstance(after, timedelta) else float(after)
 
 
 class TelegramBot:
@@ -64,7 +108,10 @@ class TelegramBot:
         self._application.add_error_handler(self._on_error)
 
     async def start(self) -> None:
-        """Begin polling; messages sent while nobody listened are answered too, the dangerous ones refused as stale."""
+        """Begin polling; messages sent while nobody listened are answered too, the dangerous ones refused as stale.
+
+        Raises TelegramError where Telegram does not answer or refuses the token; it may be called again then.
+        """
         await self._application.initialize()
         await self._application.start()
         assert self._application.updater is not None
@@ -103,7 +150,7 @@ class TelegramBot:
         )
 
     async def _reply(self, incoming: Incoming) -> None:
-        reply: Reply | None = self._desk.answer(incoming)
+        reply: Reply | None = await asyncio.to_thread(self._desk.answer, incoming)
         if reply is None:
             return
         pieces = split_text(reply.text)

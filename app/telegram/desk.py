@@ -36,9 +36,9 @@ ALIASES = {
     "start": "help",
 }
 USAGE = {
-    "approve": "/approve prop-0123456789ab",
-    "reject": "/reject prop-0123456789ab reason",
-    "why": "/why prop-0123456789ab",
+    "approve": "/approve proposal-0123456789ab",
+    "reject": "/reject proposal-0123456789ab reason",
+    "why": "/why proposal-0123456789ab",
     "rollback": "/rollback mm-1 reason",
     "feedback": "/feedback too_late trade:mm-1-17 text",
 }
