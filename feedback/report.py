@@ -186,7 +186,8 @@ def _why(verdict: Verdict, texts: dict[str, str]) -> str:
 def _plain(text: str) -> str:
     """Return untrusted text on one line with Markdown's own characters escaped."""
     line = " ".join(str(text).split())
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+!|~" else c for c in line)
+    # Enough for one line inside a sentence: no code, emphasis, link, image, HTML or new cell can begin.
+    return "".join(f"\\{c}" if c in "\\`*[]<|" else c for c in line)
 
 
 def _edits(proposal: Proposal) -> str:

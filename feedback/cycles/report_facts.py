@@ -60,11 +60,12 @@ class ReportSources:
     def weekly(self, session: Session, on: date, due_at: datetime, late: bool) -> ReportFacts:
         """Return the facts of the week that ends with a KST day; its proposals are those that a sealed test judged."""
         first = on - timedelta(days=6)
-        start_at, _ = kst_day_bounds(first)
+        # The cycle judges after the week's last day has ended; a verdict before that was the last week's.
+        _, end_at = kst_day_bounds(on)
         judged = [
             proposals.get(session, verdict.proposal_id)
             for verdict in verdicts.latest(session, 200)
-            if verdict.stage == "sealed" and start_at <= verdict.decided_at
+            if verdict.stage == "sealed" and verdict.decided_at >= end_at
         ]
         return self._facts(
             session, "weekly", (first, on), due_at, late, judged, analyses.for_day(session, on, "patterns")
