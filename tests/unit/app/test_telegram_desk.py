@@ -14,9 +14,18 @@ from core.clock import VirtualClock
 from core.model.operations import Report
 from core.model.proposal import Deployment
 from core.settings import Settings
-from core.store import Store, audit, deployments, engine_states, feedback_notes, param_versions, proposals, requests
+from core.store import (
+    Store,
+    audit,
+    deployments,
+    engine_states,
+    feedback_notes,
+    param_versions,
+    proposals,
+    requests,
+    verdicts,
+)
 from core.store import reports as report_rows
-from core.store import verdicts
 from tests.factories import param_version, proposal, verdict
 
 OWNER, STRANGER = 11, 99
@@ -154,8 +163,8 @@ def test_feedback_is_kept_and_its_effect_is_told_in_words(ask: Ask, store: Store
 @pytest.mark.parametrize("language", ["ko", "en"])
 @pytest.mark.parametrize(
     "command",
-    ["/help", "/status", "/report", "/proposals", "/why proposal-1", "/why", "/approve", "/reject x", "/reject proposal-1 no",
-     "/rollback", "/resume", "/halt", "/feedback x", "/feedback bad strategy:none why", "/nonsense {word}", "", "   "],
+    ["/help", "/status", "/report", "/proposals", "/why proposal-1", "/why", "/approve", "/reject x",
+     "/reject proposal-1 no", "/rollback", "/resume", "/halt", "/feedback x", "/feedback bad strategy:none why", "/nonsense {word}", "", "   "],
 )  # fmt: skip
 def test_every_command_is_answered_in_both_languages(
     store: Store, clock: VirtualClock, language: Literal["ko", "en"], command: str
