@@ -163,8 +163,9 @@ def test_feedback_is_kept_and_its_effect_is_told_in_words(ask: Ask, store: Store
 @pytest.mark.parametrize("language", ["ko", "en"])
 @pytest.mark.parametrize(
     "command",
-    ["/help", "/status", "/report", "/proposals", "/why proposal-1", "/why", "/approve", "/reject x",
-     "/reject proposal-1 no", "/rollback", "/resume", "/halt", "/feedback x", "/feedback bad strategy:none why", "/nonsense {word}", "", "   "],
+    ["/help", "/status", "/report", "/proposals", "/why proposal-1", "/why", "/approve", "/reject x", "/halt",
+     "/reject proposal-1 no", "/rollback", "/resume", "/feedback x", "/feedback bad strategy:none why",
+     "/nonsense {word}", "", "   "],
 )  # fmt: skip
 def test_every_command_is_answered_in_both_languages(
     store: Store, clock: VirtualClock, language: Literal["ko", "en"], command: str
