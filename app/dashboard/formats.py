@@ -42,6 +42,11 @@ def number(value: Decimal | float | None, digits: int = 2) -> str:
     return f"{_MINUS}{text}" if value < 0 and text.strip("0.,") else text
 
 
+def figure(value: float | None) -> str:
+    """Return a statistic with at most four decimals; a smaller one keeps two figures, because 0 would be wrong."""
+    return f"{value:.1e}" if value is not None and 0 < abs(value) < 1e-4 else number(value, 4)
+
+
 def price(value: Decimal) -> str:
     """Return a price with the decimals it has, at least two."""
     plain = f"{value.normalize():f}"
@@ -102,6 +107,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "usd": usd,
     "signed_usd": signed_usd,
     "cost": cost,
+    "figure": figure,
     "number": number,
     "price": price,
     "share": share,

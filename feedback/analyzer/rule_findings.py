@@ -7,6 +7,7 @@ from core.model.dataset import DailyDataset
 from feedback.analyzer.protocol import Language
 from feedback.analyzer.rule_texts import say, say_rate
 from feedback.analyzer.symptoms import LARGE_DRAWDOWN_PCT, MIN_TRADES, DayOfInstance
+from feedback.quality import describe_flag
 
 _TURBULENT_SHARE = 0.25
 _PARITY_SHARE = 0.2
@@ -75,7 +76,8 @@ def describe_risks(dataset: DailyDataset, days: Sequence[DayOfInstance], languag
     turbulent = _turbulent_share(dataset)
     if turbulent > _TURBULENT_SHARE:
         found.append(_risk("turbulent", language, "warning", share=100 * turbulent))
-    found += [Finding(say("quality_risk", language, flag=flag)) for flag in dataset.data_quality]
+    flags = [describe_flag(flag, language) for flag in dataset.data_quality]
+    found += [Finding(say("quality_risk", language, flag=words)) for words in flags]
     order = ("critical", "warning", "info")
     return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 

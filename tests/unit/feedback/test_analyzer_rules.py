@@ -160,14 +160,14 @@ def test_the_study_rests_on_the_days_numbers_in_both_languages(language: Any, wo
         result(n_signals_rejected=5, reject_reasons={"position_limit": 5}),
         momentum(**STOPPED, max_drawdown_pct=7.5),
         parity_gap_usd=4.0,
-        data_quality=("usd_krw is missing",),
+        data_quality=("missing usd_krw",),
     )
     made = RuleAnalyzer(VirtualClock(MIDNIGHT), STEP).analyze_daily_performance(day, language)
     assert word in made.summary and "-1.25" in made.summary
     assert set(made.effectiveness) == {"mm-1", "momentum-1"}
     assert "momentum-1" in made.failure_factors[0].text and "20.00" in made.failure_factors[0].text
     assert made.risks[0].severity == "critical" and "7.50" in made.risks[0].text and made.risks[0].action
-    assert any("usd_krw is missing" in risk.text for risk in made.risks)
+    assert any("usd_krw" in risk.text for risk in made.risks)
     assert "85.5" in made.missed[0].text and "--symbols ETHUSDT" in made.missed[0].action
     assert (made.source, made.cost_usd, made.call_ids) == ("rule", 0, ())
 
