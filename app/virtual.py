@@ -6,6 +6,7 @@ stands where the last committed `reached` put it, and an open cycle is finished 
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +17,13 @@ from app.home import Home
 from app.wiring import Rooms
 from core.clock import VirtualClock
 from core.errors import Unavailable
+from core.log import get_logger
 from core.model.generated import Reached
 from core.settings import Settings
 from core.store import frames
 
 GRANT_TIMEOUT_S = 120.0
+ALIVE_CHECK_S = 0.5
 T = TypeVar("T")
 
 
@@ -70,7 +73,7 @@ class VirtualRun:
         while True:
             reached: Reached = await self._while_alive(engine, self.rooms.server.advance_to(to))
             # The clock stands at `to` now, or further: a grant that was under way at a kill comes to its end first.
-            await asyncio.to_thread(self.rooms.scheduler.tick)
+            await self._run_cycles(engine)
             await self._while_alive(engine, self._all_acked())
             at = self.clock.now()
             self.on_progress(Progress(at, self.start_at, self.end_at, reached.bars))
@@ -78,6 +81,23 @@ class VirtualRun:
                 return reached.bars
             due_at, _ = self.rooms.scheduler.next_due(at)
             to = min(due_at, self.end_at)
+
+    async def _run_cycles(self, engine: EngineProcess) -> None:
+        """Run what is due. Leaves at once when the engine dies meanwhile.
+
+        A cycle without an engine would end in its thread, with a report that a resumed run could not repeat.
+        """
+        task = asyncio.ensure_future(asyncio.to_thread(self.rooms.scheduler.tick))
+        while not task.done():
+            await asyncio.wait({task}, timeout=ALIVE_CHECK_S)
+            try:
+                engine.require_alive()
+            except Unavailable as error:
+                get_logger("virtual").critical(
+                    "engine lost in a cycle", reason=str(error), remedy="Go on with --resume"
+                )
+                os._exit(1)
+        task.result()
 
     async def _all_acked(self) -> None:
         """Return when the engine holds everything the cycles sent: it processes no later event before that."""
@@ -94,7 +114,7 @@ class VirtualRun:
         try:
             async with asyncio.timeout(GRANT_TIMEOUT_S):
                 while True:
-                    done, _ = await asyncio.wait({task}, timeout=0.5)
+                    done, _ = await asyncio.wait({task}, timeout=ALIVE_CHECK_S)
                     if done:
                         return task.result()
                     engine.require_alive()

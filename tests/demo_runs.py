@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -48,23 +48,32 @@ def run_cli(folder: Path, *arguments: str, home: Path | None = None) -> subproce
     )
 
 
-def start_demo(home: Path, crash_at: str = "", seed: int = SEED, days: int = DAYS) -> BaseProcess:
+def settings_of(home: Path, analyzer: Mapping[str, Any] | None = None) -> Settings:
+    """Return a demo's settings; `analyzer` gives it a language model, which a demo has none of."""
+    settings = demo_settings(Settings(), home)
+    changed = {**settings.analyzer.model_dump(), **(analyzer or {})}
+    return Settings.model_validate({**settings.model_dump(), "analyzer": changed})
+
+
+def start_demo(
+    home: Path, crash_at: str = "", seed: int = SEED, days: int = DAYS, analyzer: Mapping[str, Any] | None = None
+) -> BaseProcess:
     """Start or go on with a demo in a process that has loaded its modules already, so that a kill costs little."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.demo_runs"])
-    program = context.Process(target=_work, args=(home, crash_at, seed, days))
+    program = context.Process(target=_work, args=(home, crash_at, seed, days, analyzer))
     program.start()
     return program
 
 
-def _work(home: Path, crash_at: str, seed: int, days: int) -> None:
+def _work(home: Path, crash_at: str, seed: int, days: int, analyzer: Mapping[str, Any] | None) -> None:
     home.mkdir(exist_ok=True)
     log = os.open(home / "worker.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ["XCRACK_CRASH_AT"] = crash_at
     _await_engine_gone(home)
-    run_demo(demo_settings(Settings(), home), Home(home), seed, days, lambda progress: None, resume=True)
+    run_demo(settings_of(home, analyzer), Home(home), seed, days, lambda progress: None, resume=True)
 
 
 def _await_engine_gone(home: Path) -> None:
@@ -74,9 +83,9 @@ def _await_engine_gone(home: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def finish_demo(home: Path, crash_at: str = "", seed: int = SEED, days: int = DAYS) -> int | None:
+def finish_demo(home: Path, crash_at: str = "", seed: int = SEED, days: int = DAYS, **more: Any) -> int | None:
     """Run a demo to its end, or to its crash point, and return the exit code: minus the signal after a kill."""
-    program = start_demo(home, crash_at, seed, days)
+    program = start_demo(home, crash_at, seed, days, **more)
     program.join(timeout=240)
     return program.exitcode
 

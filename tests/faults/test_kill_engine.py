@@ -1,5 +1,6 @@
 """`kill -9` of the engine, or of engine and worker together, in the middle of a run."""
 
+import json
 import random
 import signal
 from collections.abc import Callable
@@ -35,21 +36,26 @@ def kill_both(worker: BaseProcess) -> None:
     worker.kill()
 
 
+def seeded_records(begun: Path, finished: Path, seed: int) -> list[int]:
+    """Return numbers of journal records from the first cycle to shortly before the end."""
+    numbers = range(n_records(begun) + 1, n_records(finished) - 5)
+    return sorted(random.Random(seed).sample(numbers, N_KILLS))
+
+
 def kill_on_the_way(
-    begun: Path, finished: Path, home: Path, seed: int, demo_seed: int, how: Callable[[BaseProcess], None]
+    begun: Path, finished: Path, home: Path, numbers: list[int], seed: int, how: Callable[[BaseProcess], None]
 ) -> None:
-    """Kill at seeded numbers of journal records, from the first cycle to the end, and go on each time."""
+    """Kill when the journal holds so many records, and go on each time."""
     copy_home(begun, home)
-    numbers = sorted(random.Random(seed).sample(range(n_records(begun) + 1, n_records(finished) - 5), N_KILLS))
     for number in numbers:
-        program = start_demo(home, seed=demo_seed)
+        program = start_demo(home, seed=seed)
         kill_when(home, number, how, program)
         if how is kill_engine:
             assert program.exitcode == 1
             assert "the engine ended with code -9" in (home / "worker.log").read_text()
         else:
             assert program.exitcode == -signal.SIGKILL
-    assert finish_demo(home, seed=demo_seed) == 0, words_of(home)
+    assert finish_demo(home, seed=seed) == 0, words_of(home)
     require_same(home, finished)
 
 
@@ -57,7 +63,16 @@ def kill_on_the_way(
 def test_a_run_whose_engine_was_killed_on_the_way_ends_with_the_same_trades_and_reports(
     finished: Path, begun: Path, tmp_path: Path, how: Callable[[BaseProcess], None]
 ) -> None:
-    kill_on_the_way(begun, finished, tmp_path / "home", 1, 7, how)
+    kill_on_the_way(begun, finished, tmp_path / "home", seeded_records(begun, finished, 1), 7, how)
+
+
+def test_an_engine_killed_as_it_takes_a_change_acknowledges_that_change_once(
+    finished: Path, begun: Path, tmp_path: Path
+) -> None:
+    kinds = [json.loads(line)["kind"] for line in (finished / "engine" / "journal.jsonl").read_text().splitlines()]
+    # Going on grants the last time once more, which is one record.
+    number = kinds.index("params_update") + 1 + 1
+    kill_on_the_way(begun, finished, tmp_path / "home", [number], 7, kill_engine)
 
 
 @pytest.mark.soak
@@ -73,4 +88,4 @@ def test_an_engine_killed_at_many_records_leaves_what_an_undisturbed_one_leaves(
 ) -> None:
     finished = shared_home(tmp_path_factory, "finished", make_finished, demo_seed)
     begun = shared_home(tmp_path_factory, "begun", make_begun, demo_seed)
-    kill_on_the_way(begun, finished, tmp_path / "home", seed, demo_seed, how)
+    kill_on_the_way(begun, finished, tmp_path / "home", seeded_records(begun, finished, seed), demo_seed, how)

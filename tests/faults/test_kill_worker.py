@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.analyzer_days import daily_answer, edits_answer
 from tests.demo_runs import (
     PHASES,
+    contents_of,
     copy_home,
     crash_points,
     finish_demo,
@@ -16,6 +18,7 @@ from tests.demo_runs import (
     shared_home,
     words_of,
 )
+from tests.llm_server import running_llm
 
 STEPS = {
     "daily": (
@@ -41,6 +44,21 @@ def test_a_worker_killed_at_every_point_of_a_cycle_in_turn_has_each_effect_once(
         assert finish_demo(home, point) == -signal.SIGKILL, f"{point}: {words_of(home)}"
     assert finish_demo(home) == 0, words_of(home)
     require_same(home, finished)
+
+
+def test_an_answer_of_the_language_model_that_was_paid_for_is_used_whatever_is_killed(
+    begun: Path, tmp_path: Path
+) -> None:
+    home = copy_home(begun, tmp_path / "home")
+    points = ["daily.analyze:after_effect", "daily.propose:after_effect", "daily.report:after_commit"]
+    with running_llm(["ok"], [daily_answer(), edits_answer()]) as server:
+        model = {"base_url": server.base_url, "api_key": "sk-test-0123456789", "timeout_s": 20}
+        for point in points:
+            assert finish_demo(home, point, analyzer=model) == -signal.SIGKILL, words_of(home)
+        assert len(server.requests) == 2
+    tables = contents_of(home)
+    assert len(tables["llm_call"]) == len(tables["prompt"]) == len(tables["analysis"]) == 2
+    assert all('"source":"llm:deepseek-flash-1017"' in str(row) for row in tables["analysis"])
 
 
 @pytest.mark.soak

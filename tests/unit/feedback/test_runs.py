@@ -188,3 +188,15 @@ def test_a_virtual_clock_does_not_hold_a_dead_owners_run_when_taken_over(store, 
     with pytest.raises(Killed):
         counted.run(RunLedger(store, still, "dead", kill_at("daily.two:before")))
     assert counted.run(RunLedger(store, still, "alive", never, take_over=True)) is not None
+
+
+def test_a_numbered_crash_point_waits_for_its_turn(monkeypatch):
+    killed = []
+    monkeypatch.setattr("feedback.runs.os.kill", lambda *arguments: killed.append(arguments))
+    crash = crash_at("daily.one:before#2")
+    crash("daily.one:before")
+    crash("daily.two:before")
+    assert not killed
+    crash("daily.one:before")
+    crash("daily.one:before")
+    assert len(killed) == 1
