@@ -120,7 +120,7 @@ async def run_plan(settings: Settings, home: Home, plan: Plan, on_progress: Call
     clock = VirtualClock(plan.start_at)
     first_due_at, end_at = plan.start_at + CYCLE_TIME, plan.end_at + CYCLE_TIME
     with build_rooms(settings, home, clock, plan.symbols) as rooms:
-        _begin(settings, home, rooms, plan, clock, end_at)
+        await asyncio.to_thread(_begin, settings, home, rooms, plan, clock, end_at)
         run = VirtualRun(settings, home, rooms, clock, plan.start_at, first_due_at, end_at, on_progress)
         bars = await run.drive()
         with rooms.store.session() as session:
@@ -142,7 +142,9 @@ def _begin(settings: Settings, home: Home, rooms: Rooms, plan: Plan, clock: Virt
     warmup = timedelta(milliseconds=feed_archive.interval_ms * WARMUP_BARS)
     bars = feed_archive.load(plan.symbols, plan.start_at - warmup, end_at)
     native.write_feed(home.feed, bars)
+    known = rooms.collector.collect_context(plan.start_at, plan.symbols)
     with rooms.store.session() as session:
+        rooms.collector.save(session, known)
         rooms.rollout.ensure_initial(session, settings.instances)
         rooms.gate.split_history(session, plan.start_at)
         versions = param_versions.all_active(session)

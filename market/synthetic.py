@@ -89,6 +89,18 @@ def write_context(path: Path, seed: int, start_at: datetime, days: int) -> None:
         columns[name] = _walk(dice, days + 1, start, step, lowest, highest)
     table = pa.table(columns)
     metadata = {"xcrack.source": "synthetic", "xcrack.spec": json.dumps({"seed": seed, "days": days})}
+    _write_context_table(path, table, metadata)
+
+
+def write_fixed_rate(path: Path, krw_per_usd: float, start_at: datetime, days: int) -> None:
+    """Write the won rate of the settings as known on every day, for a replay whose recordings hold none."""
+    first_ms = ms_of(start_at) // _DAY_MS * _DAY_MS
+    known_at_ms = first_ms + np.arange(days + 1, dtype=np.int64) * _DAY_MS
+    table = pa.table({"known_at_ms": known_at_ms, "usd_krw": np.full(days + 1, krw_per_usd)})
+    _write_context_table(path, table, {"xcrack.source": "assumed in the settings"})
+
+
+def _write_context_table(path: Path, table: pa.Table, metadata: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     pq.write_table(table.replace_schema_metadata(metadata), partial, compression="zstd")

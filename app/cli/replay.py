@@ -16,6 +16,7 @@ from core.errors import BadInput
 from core.settings import Settings
 from market.bars import BarArchive
 from market.importer import import_ohlcv
+from market.synthetic import write_fixed_rate
 
 
 @click.command()
@@ -35,12 +36,16 @@ from market.importer import import_ohlcv
 @click.option(
     "--home", "home_path", type=click.Path(path_type=Path), help="Where to keep the run.  [default: <home>/replay]"
 )
+@click.option(
+    "--context", "context", type=click.Path(path_type=Path, exists=True), metavar="PATH",
+    help="Recorded market context, a Parquet file or a folder of them.  [default: settings sources.file]",
+)  # fmt: skip
 @click.option("--language", type=click.Choice(["ko", "en"]), help="Language of the briefs.")
 @json_option
 def replay(
     files: tuple[Path, ...], more_files: tuple[Path, ...], symbols: str | None, history: int, days: int | None,
     from_text: str | None, to_text: str | None, instance_id: str | None,
-    seed: int, home_path: Path | None, language: str | None, as_json: bool,
+    seed: int, home_path: Path | None, context: Path | None, language: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run the loop on a virtual clock over recorded bars: engine, worker and cycles as in production.
 
@@ -55,6 +60,10 @@ def replay(
     if files:
         if from_text or to_text or instance_id:
             raise BadInput("--from, --to and --instance do not go with --bars", "Use --history and --days with files")
+        recorded = context or base.sources.file
+        if recorded is not None:
+            sources = settings.sources.model_copy(update={"file": recorded})
+            settings = settings.model_copy(update={"sources": sources})
         _replay_files(settings, (*files, *more_files), wanted, history, days, seed, as_json)
         return
     if more_files or not from_text or not to_text:
@@ -77,6 +86,10 @@ def _replay_files(
     archive = _import(home, chosen)
     plan = plan_run(settings, archive, archive.symbols(), seed, history, days)
     say(f"replay: {plan.n_days} days of {', '.join(plan.symbols)}, {plan.history_days} days of history before them")
+    if settings.sources.file == home.context:
+        rate = settings.advisor.fallback_krw_per_usd
+        say(f"replay: no recorded context; the won rate is taken as {rate:g} (settings advisor.fallback_krw_per_usd)")
+        write_fixed_rate(home.context, rate, plan.start_at, plan.n_days + 1)
     line = ProgressLine()
     summary = run_in_loop(settings, home, plan, line.show)
     line.end()
