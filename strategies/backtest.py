@@ -1,65 +1,98 @@
-"""Station 8 of a trade's life: candidate and incumbent over the same bars, at the same costs."""
+"""Station 8 of a trade's life: a strategy played over closed bars by the compiled engine, the very code that trades.
 
-import hashlib
-from collections.abc import Mapping
+Without account limits: those hold for candidate and incumbent alike.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
+import numpy.typing as npt
 
 from core import native
-from core.native import BacktestFacts, Bars, Costs, Limits
+from core.metrics import Series
+from core.native import Bars
+from core.settings import CostSettings
+
+TRADE_KEY = ("entry_at_ns", "exit_at_ns", "symbol", "side", "qty", "entry_price", "exit_price")
+"""Round trips that agree in these are the same trade."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BacktestRequest:
-    """Two parameter sets of one strategy and everything they share."""
+@dataclass(frozen=True, slots=True)
+class DailyFacts:
+    """What one parameter set made, per KST day. Money in USD, after costs."""
 
-    strategy: str
-    candidate: Mapping[str, float]
-    incumbent: Mapping[str, float]
-    bars: Bars
-    costs: Costs
-    capital_usd: Decimal
-    limits: Limits | None = None
-    trade_from_ns: int = 0
-    """Bars closed at or before this only warm up indicators."""
+    days: npt.NDArray[np.int64]
+    """Day numbers since 1970-01-01."""
+    pnl_usd: Series
+    n_trades: int
+    fees_usd: float
+    slippage_usd: float
+    trades: frozenset[tuple[float, ...]]
+    """The round trips as comparable tuples; empty in a sweep, which does not keep them."""
 
+    def day_texts(self) -> tuple[str, ...]:
+        """Return the days as ISO dates."""
+        return tuple((date(1970, 1, 1) + timedelta(days=int(number))).isoformat() for number in self.days)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BacktestPair:
-    """What both made of the same days: `candidate.days` equals `incumbent.days`."""
-
-    candidate: BacktestFacts
-    incumbent: BacktestFacts
-    bars_sha256: str
-    """Hash of the bars, so that a verdict can name its data."""
+    def equity(self, capital_usd: float) -> tuple[float, ...]:
+        """Return capital plus the profit so far at the end of each day."""
+        return tuple(float(value) for value in capital_usd + np.cumsum(self.pnl_usd))
 
 
-def run(request: BacktestRequest) -> BacktestPair:
-    """Return the facts of both parameter sets; raises BadInput for parameters or bars that the engine refuses."""
+def run(
+    strategy: str,
+    params: Mapping[str, float],
+    bars: Bars,
+    costs: CostSettings,
+    capital_usd: Decimal,
+    trade_from_ns: int = 0,
+) -> DailyFacts:
+    """Return the facts of one parameter set, with its trades; bars closed up to `trade_from_ns` only warm up.
 
-    def play(params: Mapping[str, float]) -> BacktestFacts:
-        return native.backtest(
-            request.strategy,
-            params,
-            request.bars,
-            request.costs,
-            request.capital_usd,
-            limits=request.limits,
-            trade_from_ns=request.trade_from_ns,
-        )
-
-    return BacktestPair(play(request.candidate), play(request.incumbent), bars_sha256(request.bars))
+    The same input gives the same facts. Raises BadInput for parameters or bars that the engine refuses.
+    """
+    return _facts(native.backtest(strategy, params, bars, _costs(costs), capital_usd, trade_from_ns=trade_from_ns))
 
 
-def bars_sha256(bars: Bars) -> str:
-    """Return the hash of symbols, grids and every column of the bars."""
-    digest = hashlib.sha256()
-    for name, tick, lot in zip(bars.symbols, bars.ticks, bars.lots, strict=True):
-        digest.update(f"{name} {tick.normalize():f} {lot.normalize():f}\n".encode())
-    for column in (bars.symbol, bars.opened_at_ns, bars.closed_at_ns):
-        digest.update(np.ascontiguousarray(column, dtype="<i8").tobytes())
-    for prices in (bars.open, bars.high, bars.low, bars.close, bars.volume):
-        digest.update(np.ascontiguousarray(prices, dtype="<f8").tobytes())
-    return digest.hexdigest()
+def sweep(
+    strategy: str,
+    params: Sequence[Mapping[str, float]],
+    bars: Bars,
+    costs: CostSettings,
+    capital_usd: Decimal,
+    trade_from_ns: int = 0,
+) -> list[DailyFacts]:
+    """Return what `run` does for each parameter set in order, on all cores and without trades."""
+    played = native.sweep(strategy, params, bars, _costs(costs), capital_usd, trade_from_ns=trade_from_ns)
+    return [_facts(facts) for facts in played]
+
+
+def dearer(costs: CostSettings, multiple: float) -> CostSettings:
+    """Return costs times `multiple`; a maker rebate shrinks by it, so that nothing gets cheaper."""
+    maker = costs.maker_fee_bps
+    return costs.model_copy(
+        update={
+            "maker_fee_bps": maker * multiple if maker >= 0 else maker / multiple,
+            "taker_fee_bps": costs.taker_fee_bps * multiple,
+            "slippage_bps": costs.slippage_bps * multiple,
+        }
+    )
+
+
+def _costs(costs: CostSettings) -> native.Costs:
+    return native.Costs(costs.maker_fee_bps, costs.taker_fee_bps, costs.slippage_bps)
+
+
+def _facts(facts: native.BacktestFacts) -> DailyFacts:
+    columns = [facts.trades[name].tolist() for name in TRADE_KEY]
+    return DailyFacts(
+        days=facts.days,
+        pnl_usd=facts.daily_pnl_usd,
+        n_trades=facts.n_trades,
+        fees_usd=facts.fees_usd,
+        slippage_usd=facts.slippage_usd,
+        trades=frozenset(zip(*columns, strict=True)),
+    )

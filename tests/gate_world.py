@@ -13,7 +13,6 @@ from core.native import Bars, validate_params
 from core.settings import CostSettings, GateSettings
 from core.store import Session, Store, param_versions
 from strategies.gate import Gate
-from strategies.gate.native import NativeBacktester
 from strategies.schema import default_params
 
 INSTANCE = "mm-1"
@@ -44,7 +43,7 @@ class MemoryBars:
         return replace(self.bars, **{name: getattr(self.bars, name)[wanted] for name in names})
 
 
-def make_gate(store: Store, clock: VirtualClock, bars: Bars | None, backtester=None, **settings) -> Gate:
+def make_gate(store: Store, clock: VirtualClock, bars: Bars | None, **settings) -> Gate:
     return Gate(
         store=store,
         clock=clock,
@@ -53,7 +52,6 @@ def make_gate(store: Store, clock: VirtualClock, bars: Bars | None, backtester=N
         capital={INSTANCE: CAPITAL_USD},
         symbols={INSTANCE: ()},
         archive=MemoryBars(bars, clock),
-        backtester=backtester or NativeBacktester(),
     )
 
 

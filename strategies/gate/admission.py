@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from core.errors import BadInput
 from core.model.proposal import Check, Edit, ParamVersion, Proposal
+from core.native import validate_params
 from core.settings import GateSettings
-from strategies.gate.ports import Backtester
 from strategies.schema import ParamSpec, load_param_specs, strategy_names
 
 NARROWING_FLOOR = 0.5
@@ -51,9 +51,7 @@ class Admission:
         return tuple(check for check in self.checks if check.veto and not check.passed)
 
 
-def check_admission(
-    proposal: Proposal, facts: AdmissionFacts, settings: GateSettings, backtester: Backtester
-) -> Admission:
+def check_admission(proposal: Proposal, facts: AdmissionFacts, settings: GateSettings) -> Admission:
     """Return every check of the proposal; later ones are left out where an earlier failure makes them meaningless."""
     form = _form_checks(proposal, facts)
     if not all(check.passed for check in form):
@@ -63,7 +61,7 @@ def check_admission(
         check for edit in proposal.edits for check in _value_checks(edit, proposal, specs[edit.param], settings)
     )
     narrowing = facts.evidenced is not None and is_narrowing(proposal, facts.evidenced, specs)
-    rules = (_rules_check(proposal, backtester),) if all(check.passed for check in values) else ()
+    rules = (_rules_check(proposal),) if all(check.passed for check in values) else ()
     flow = (
         _repeat_check(proposal, facts),
         _one_at_a_time_check(facts, narrowing),
@@ -147,9 +145,9 @@ def _value_checks(edit: Edit, proposal: Proposal, spec: ParamSpec, settings: Gat
     )
 
 
-def _rules_check(proposal: Proposal, backtester: Backtester) -> Check:
+def _rules_check(proposal: Proposal) -> Check:
     try:
-        backtester.validate(proposal.strategy, proposal.params)
+        validate_params(proposal.strategy, proposal.params)
     except BadInput as error:
         return _check("rules", False, error.message)
     return _check("rules", True, "the parameters agree with each other")

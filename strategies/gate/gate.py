@@ -5,7 +5,7 @@ and computes nothing, in the caller's transaction, and has no second effect when
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,8 +17,7 @@ from core.store import Session, Store, deployments, ledger, param_versions, prop
 from strategies.gate import records
 from strategies.gate.admission import check_admission
 from strategies.gate.budget import BudgetState, read_budget
-from strategies.gate.native import NativeBacktester
-from strategies.gate.ports import Backtester, BarSource
+from strategies.gate.ports import BarSource
 from strategies.gate.records import Judgement
 from strategies.gate.runs import Laboratory
 from strategies.gate.screen import STATISTIC, ScreenResult, ScreenRuns, folds_of, judge_screen
@@ -42,7 +41,6 @@ class Gate:
     symbols: Mapping[str, tuple[str, ...]]
     """By instance; empty means every symbol of the archive."""
     archive: BarSource
-    backtester: Backtester = field(default_factory=NativeBacktester)
 
     def split_history(self, session: Session, first_start_at: datetime) -> HistorySplit:
         """Return the split in force; call it at every start. Changed thresholds are put on record."""
@@ -58,7 +56,7 @@ class Gate:
         if proposal.instance_id not in self.capital:
             # Its versions are still stored, but the settings no longer run it.
             facts = replace(facts, active=None)
-        admission = check_admission(proposal, facts, self.settings, self.backtester)
+        admission = check_admission(proposal, facts, self.settings)
         outcome: Outcome
         if admission.failed:
             first = admission.failed[0]
@@ -194,7 +192,6 @@ class Gate:
             capital_usd=self.capital[proposal.instance_id],
             costs=self.costs,
             bars=self.archive,
-            backtester=self.backtester,
             now=self.clock.now(),
         )
 

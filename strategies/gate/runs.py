@@ -8,11 +8,14 @@ from typing import Literal
 
 from core.clock import to_ns
 from core.errors import BadInput
+from core.metrics import Series
 from core.model.canonical import short_id
 from core.model.proposal import BacktestRun, Proposal
-from core.native import Bars
+from core.native import Bars, validate_params
 from core.settings import CostSettings
-from strategies.gate.ports import Backtester, BarSource, DailyFacts, Series, dearer
+from strategies import backtest
+from strategies.backtest import DailyFacts, dearer
+from strategies.gate.ports import BarSource
 from strategies.gate.screen import ScreenRuns, neighbours_of
 from strategies.gate.split import HistorySplit, seen_window
 from strategies.gate.stress import COST_MULTIPLE, gapped, places
@@ -42,7 +45,6 @@ class Laboratory:
     capital_usd: Decimal
     costs: CostSettings
     bars: BarSource
-    backtester: Backtester
     now: datetime
 
     def seen_window(self, split: HistorySplit | None, seen_days: int) -> tuple[datetime, datetime]:
@@ -106,7 +108,7 @@ class Laboratory:
         costs = dearer(self.costs, window.cost_multiple)
         trade_from_ns = to_ns(window.start_at)
         strategy = self.proposal.strategy
-        return self.backtester.backtest(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns)
+        return backtest.run(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns)
 
     def _sweep(self, window: Window, params: Sequence[Mapping[str, float]]) -> list[DailyFacts]:
         if not params:
@@ -114,7 +116,7 @@ class Laboratory:
         costs = dearer(self.costs, window.cost_multiple)
         trade_from_ns = to_ns(window.start_at)
         strategy = self.proposal.strategy
-        return self.backtester.sweep(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns)
+        return backtest.sweep(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns)
 
     def _stressed_pair(self, window: Window, place: float) -> tuple[Series, Series]:
         crashed = Window(window.name, window.start_at, window.end_at, gapped(window.bars, place), COST_MULTIPLE)
@@ -126,7 +128,7 @@ class Laboratory:
         sound: list[tuple[str, Mapping[str, float]]] = []
         for param, params in neighbours_of(self.proposal, load_param_specs(self.proposal.strategy)):
             try:
-                self.backtester.validate(self.proposal.strategy, params)
+                validate_params(self.proposal.strategy, params)
             except BadInput:
                 continue
             sound.append((param, params))
@@ -139,7 +141,7 @@ class Laboratory:
         params: Mapping[str, float],
         facts: DailyFacts,
     ) -> BacktestRun:
-        sha256 = self.backtester.validate(self.proposal.strategy, params)
+        sha256 = validate_params(self.proposal.strategy, params)
         return BacktestRun(
             backtest_id=short_id("backtest", self.proposal.proposal_id, window.name, role, sha256),
             proposal_id=self.proposal.proposal_id,

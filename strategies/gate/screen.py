@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.metrics import deflated_sharpe_of
+from core.metrics import Series, deflated_sharpe_of
 from core.model.proposal import Check, Fold, Outcome, Proposal
 from core.settings import GateSettings
+from strategies.backtest import DailyFacts
 from strategies.gate.admission import changed_edits
-from strategies.gate.ports import DailyFacts, Series
 from strategies.gate.statistics import MIN_DAYS, overfitting_probability, paired_difference, paired_test
 from strategies.gate.stress import stress_check
 from strategies.schema import ParamSpec

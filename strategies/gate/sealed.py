@@ -8,19 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.model.proposal import Check, Outcome
+from strategies.backtest import DailyFacts
 from strategies.gate.budget import BudgetState
-from strategies.gate.ports import DailyFacts
 from strategies.gate.statistics import PairedTest, paired_test
 
 
 @dataclass(frozen=True, slots=True)
 class SealedResult:
-    """What the sealed test found. `is_spent` tells whether it used up one of the quarter's tests."""
+    """What the sealed test found. Whatever it found, one of the quarter's tests is spent."""
 
     outcome: Outcome
     deciding: str
     checks: tuple[Check, ...]
-    is_spent: bool
 
 
 def judge_sealed_runs(
@@ -42,7 +41,7 @@ def judge_sealed_runs(
         f"p = {_p_text(test.p_value)} {sign} {budget.level:.4f} on {test.n_days} sealed days, "
         f"annual IR {test.annual_ir or 0.0:.1f}"
     )
-    return SealedResult("accepted" if accepted else "inconclusive", deciding, checks, True)
+    return SealedResult("accepted" if accepted else "inconclusive", deciding, checks)
 
 
 def _figures(test: PairedTest, budget: BudgetState) -> tuple[Check, ...]:
@@ -68,4 +67,4 @@ def _p_text(p_value: float) -> str:
 
 
 def _not_accepted(deciding: str, checks: tuple[Check, ...]) -> SealedResult:
-    return SealedResult("inconclusive", deciding, checks, True)
+    return SealedResult("inconclusive", deciding, checks)

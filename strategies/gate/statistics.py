@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from core.metrics import DAYS_PER_YEAR
+from core.metrics import DAYS_PER_YEAR, Series
 
 MIN_DAYS = 60
 N_BLOCKS = 24
 SAME = 1e-9
 """A difference whose deviation is below this share of the incumbent's is rounding, not a difference."""
-
-Series = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from core.metrics import Series
 from core.model.proposal import Check
 from core.native import DAY_NS, Bars
-from strategies.gate.ports import Series
 
 GAP = -0.30
 COST_MULTIPLE = 2.9

@@ -1,6 +1,5 @@
 """Station 8, and the market on which a search must find what was planted."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -10,7 +9,9 @@ import pytest
 from core import native
 from core.errors import BadInput
 from core.native import Bars, Costs, MarketSpec, MarketSymbol
-from strategies.backtest import BacktestRequest, bars_sha256, run
+from core.settings import CostSettings
+from strategies import backtest
+from strategies.schema import default_params
 
 CAPITAL_USD = Decimal(10_000)
 
@@ -28,8 +29,7 @@ def planted_market(days: int, **over: float) -> Bars:
 
 
 def changed(strategy: str, **values: float) -> dict[str, float]:
-    properties = native.load_schema(strategy)["properties"]
-    return {name: entry["default"] for name, entry in properties.items()} | values
+    return default_params(strategy) | values
 
 
 def information_ratio(candidate: npt.NDArray[np.float64], incumbent: npt.NDArray[np.float64]) -> float:
@@ -38,37 +38,38 @@ def information_ratio(candidate: npt.NDArray[np.float64], incumbent: npt.NDArray
     return float(difference.mean() / difference.std(ddof=1) * np.sqrt(365))
 
 
-def request(bars: Bars, **over: object) -> BacktestRequest:
-    incumbent = changed("market_making")
-    candidate = changed("market_making", spread_threshold=45.0)
-    base = BacktestRequest("market_making", candidate, incumbent, bars, Costs(), CAPITAL_USD)
-    return replace(base, **over)  # type: ignore[arg-type]
+def play(params: dict[str, float], days: int = 5, trade_from_ns: int = 0) -> backtest.DailyFacts:
+    bars = planted_market(days)
+    return backtest.run("market_making", params, bars, CostSettings(), CAPITAL_USD, trade_from_ns)
 
 
-def test_both_live_through_the_same_days_and_the_data_is_named() -> None:
-    bars = planted_market(days=5)
-    pair = run(request(bars))
-    assert np.array_equal(pair.candidate.days, pair.incumbent.days)
-    assert pair.candidate.params_sha256 != pair.incumbent.params_sha256
-    assert pair.bars_sha256 == bars_sha256(planted_market(days=5))
+def test_candidate_and_incumbent_live_through_the_same_days_and_differ_in_trades() -> None:
+    incumbent, candidate = play(changed("market_making")), play(changed("market_making", spread_threshold=45.0))
+    assert np.array_equal(candidate.days, incumbent.days)
+    assert candidate.trades != incumbent.trades
 
 
-def test_the_hash_of_the_bars_changes_with_one_price() -> None:
-    bars = planted_market(days=2)
-    close = bars.close.copy()
-    close[3] = bars.high[3] if bars.close[3] != bars.high[3] else bars.low[3]
-    assert bars_sha256(replace(bars, close=close)) != bars_sha256(bars)
+def test_the_same_input_gives_the_same_facts() -> None:
+    first, second = (play(changed("market_making")) for _ in range(2))
+    assert first.pnl_usd.tobytes() == second.pnl_usd.tobytes()
+    assert first.trades == second.trades and len(first.trades) == first.n_trades > 0
 
 
-def test_the_same_request_gives_the_same_facts() -> None:
-    first, second = (run(request(planted_market(days=5))) for _ in range(2))
-    assert np.array_equal(first.candidate.equity_usd, second.candidate.equity_usd)
-    assert first.candidate.fills.tobytes() == second.candidate.fills.tobytes()
+def test_a_sweep_makes_what_single_runs_make() -> None:
+    several = [changed("market_making"), changed("market_making", spread_threshold=45.0)]
+    swept = backtest.sweep("market_making", several, planted_market(days=5), CostSettings(), CAPITAL_USD)
+    assert [facts.pnl_usd.tolist() for facts in swept] == [play(params).pnl_usd.tolist() for params in several]
+
+
+def test_nothing_is_traded_before_the_warm_up_has_ended() -> None:
+    start_ns = int(planted_market(days=5).closed_at_ns[3 * 96 * 3])
+    traded = play(changed("market_making"), trade_from_ns=start_ns)
+    assert traded.n_trades > 0 and all(entry_at_ns > start_ns for entry_at_ns, *_ in traded.trades)
 
 
 def test_parameters_off_the_schema_never_reach_a_backtest() -> None:
     with pytest.raises(BadInput, match="spread_threshold"):
-        run(request(planted_market(days=1), candidate=changed("market_making", spread_threshold=1.0)))
+        play(changed("market_making", spread_threshold=1.0), days=1)
 
 
 @pytest.mark.parametrize(

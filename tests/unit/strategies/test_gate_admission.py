@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.model.proposal import Edit, ParamVersion
+from core.native import validate_params
 from core.settings import GateSettings
 from strategies.gate.admission import AdmissionFacts, check_admission
-from strategies.gate.native import NativeBacktester
 from strategies.schema import default_params
 from tests.gate_world import make_proposal
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
 def version(strategy="market_making", **params):
     values = {**default_params(strategy), **params}
-    sha256 = NativeBacktester().validate(strategy, values)
+    sha256 = validate_params(strategy, values)
     return ParamVersion("mm-1", strategy, 1, values, sha256, "initial", NOW, True)
 
 
@@ -29,7 +29,7 @@ def facts(active=None, **changed):
 
 
 def admit(proposal, known=None, **settings):
-    return check_admission(proposal, known or facts(), GateSettings(**settings), NativeBacktester())
+    return check_admission(proposal, known or facts(), GateSettings(**settings))
 
 
 def failures(admission):

@@ -10,8 +10,8 @@ import pytest
 from core.model.proposal import ParamVersion
 from core.native import Bars
 from core.settings import CostSettings, GateSettings
+from strategies.backtest import DailyFacts, dearer
 from strategies.gate.budget import BudgetState
-from strategies.gate.ports import DailyFacts, dearer
 from strategies.gate.screen import STATISTIC, ScreenRuns, folds_of, judge_screen, neighbours_of
 from strategies.gate.sealed import judge_sealed_runs
 from strategies.gate.stress import gapped, stress_check
