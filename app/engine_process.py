@@ -112,6 +112,13 @@ def point_engine_at(home: Home, bridge_port: int) -> None:
     _write(home.engine_config, config)
 
 
+def engine_pace(home: Home) -> str:
+    """Return how time passes for the engine of this home: granted, realtime, or empty before its first start."""
+    if not home.engine_config.is_file():
+        return ""
+    return str(msgspec.json.decode(home.engine_config.read_bytes())["pace"])
+
+
 def instance_symbols(settings: Settings, instance_id: str, known: Sequence[str]) -> tuple[str, ...]:
     """Return the symbols an instance trades; raises BadInput for one that the bars do not hold."""
     chosen = next(i for i in settings.instances if i.instance_id == instance_id).symbols or tuple(known)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from app.engine_process import write_engine_config
+from app.engine_process import engine_pace, write_engine_config
 from app.home import Home
 from app.virtual import Progress, VirtualRun
 from app.wiring import Rooms, build_rooms
@@ -75,6 +75,8 @@ def empty_home(settings: Settings) -> Home:
     if home.path.is_dir() and any(home.path.iterdir()):
         if not any((home.path / name).exists() for name in ("xcrack.db", "bars", "engine.json")):
             raise BadInput(f"{home.path} holds files that are not a run's", "Name an empty directory with --home")
+        if engine_pace(home) == "realtime":
+            raise BadInput(f"{home.path} is an installation of `xcrack up`", "Name another directory with --home")
         shutil.rmtree(home.path)
     return home.create()
 
