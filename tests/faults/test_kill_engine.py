@@ -37,8 +37,8 @@ def kill_both(worker: BaseProcess) -> None:
 
 
 def seeded_records(begun: Path, finished: Path, seed: int) -> list[int]:
-    """Return numbers of journal records from the first cycle to shortly before the end."""
-    numbers = range(n_records(begun) + 1, n_records(finished) - 5)
+    """Return numbers of journal records from the first cycle on, and not so late that the run ends before the kill."""
+    numbers = range(n_records(begun) + 1, n_records(finished) - 15)
     return sorted(random.Random(seed).sample(numbers, N_KILLS))
 
 
