@@ -45,7 +45,7 @@ def set_up(settings: Settings, home: Home, clock: Clock) -> None:
         archive = BarArchive(home.bars, clock)
         gate = Gate(store, clock, settings.gate, settings.costs, capital, symbols, archive)
         with store.session() as session:
-            Rollout(store, clock, settings, _nothing_to_send).ensure_initial(session, settings.instances)
+            Rollout(clock, settings, _nothing_to_send).ensure_initial(session, settings.instances)
             gate.split_history(session, now)
             versions = param_versions.all_active(session)
             setting_facts.put(session, PLAN, Plan(SEED, now, end_at, HISTORY_DAYS, bars.symbols), now)

@@ -99,7 +99,7 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
         Collector(build_sources(settings), archive, COLLECT_DEADLINE_S), store, clock, settings.advisor
     )
     gate = Gate(store, clock, settings.gate, settings.costs, capital, by_instance, archive)
-    rollout = Rollout(store, clock, settings, send)
+    rollout = Rollout(clock, settings, send)
     logger = TradingLogger(clock, usd_krw, contexts.as_of)
     alert_desk = AlertDesk(clock, settings.alerts.cooldown_s, settings.language)
     desk = EngineDesk(clock, alert_desk, send)

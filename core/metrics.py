@@ -46,31 +46,6 @@ def max_drawdown_pct(equity: Sequence[float] | Sequence[Decimal] | Series) -> fl
     return float(((peaks - values) / peaks).max() * 100)
 
 
-def expectancy(pnls: Sequence[float] | Sequence[Decimal]) -> float | None:
-    """Return the mean result of one trade, in the unit given; None without trades or with NaN."""
-    values = [float(pnl) for pnl in pnls]
-    if not values or not all(math.isfinite(value) for value in values):
-        return None
-    return math.fsum(values) / len(values)
-
-
-def win_rate(pnls: Sequence[float] | Sequence[Decimal]) -> float | None:
-    """Return the share of trades above zero after costs, 0 to 1; None without trades or with NaN."""
-    values = [float(pnl) for pnl in pnls]
-    if not values or not all(math.isfinite(value) for value in values):
-        return None
-    return sum(value > 0 for value in values) / len(values)
-
-
-def profit_factor(pnls: Sequence[float] | Sequence[Decimal]) -> float | None:
-    """Return sum of profits over sum of losses; None without a loss, without trades, or with NaN."""
-    values = [float(pnl) for pnl in pnls]
-    lost = -math.fsum(value for value in values if value < 0)
-    if not values or not all(math.isfinite(value) for value in values) or lost == 0:
-        return None
-    return math.fsum(value for value in values if value > 0) / lost
-
-
 def probabilistic_sharpe(
     sharpe_per_day: float, n: int, skewness: float, kurtosis: float, benchmark_per_day: float = 0.0
 ) -> float | None:

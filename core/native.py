@@ -22,9 +22,6 @@ DAY_NS: Final = 86_400_000_000_000
 KST_OFFSET_NS: Final = 9 * 3_600_000_000_000
 """Seoul is nine hours east of UTC and has no summer time."""
 
-PURPOSES: Final = ("entry", "quote", "exit", "stop_loss", "take_profit", "flatten")
-"""Names of the codes in the columns `purpose` and `exit_reason`."""
-
 FILL_DTYPE: Final = np.dtype(
     [
         ("at_ns", "<i8"),
@@ -258,14 +255,6 @@ def load_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of every strategy's parameters, by strategy, as this build of the engine knows them."""
     schemas: dict[str, dict[str, Any]] = json.loads(trading_engine.schemas())
     return schemas
-
-
-def load_schema(strategy: str) -> dict[str, Any]:
-    """Return one strategy's schema; raises BadInput for an unknown strategy."""
-    schemas = load_schemas()
-    if strategy not in schemas:
-        raise BadInput(f"unknown strategy '{strategy}'", f"Use one of {', '.join(schemas)}")
-    return schemas[strategy]
 
 
 def write_feed(path: Path, bars: Bars) -> None:

@@ -16,7 +16,7 @@ from core.model.generated import Message, ParamsAck, ParamsUpdate
 from core.model.proposal import Deployment, DeploymentState, ParamVersion, Proposal, Verdict
 from core.native import validate_params
 from core.settings import InstanceSettings, Settings
-from core.store import Session, Store, audit, deployments, param_versions, proposals, verdicts
+from core.store import Session, audit, deployments, param_versions, proposals, verdicts
 from strategies.schema import default_params, load_param_specs
 
 EXPIRES_AFTER = timedelta(hours=1)
@@ -30,7 +30,6 @@ ENGINE = "engine"
 class Rollout:
     """Deploys accepted and narrowing changes. `send` puts a message into the outbox in the same transaction."""
 
-    store: Store
     clock: Clock
     settings: Settings
     send: Callable[[Session, Message], int]

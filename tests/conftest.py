@@ -39,13 +39,6 @@ def own_logging() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def logging_of_its_own() -> Iterator[None]:
-    """Undo what a command configured: its log goes to a stream that ends with the test."""
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture(autouse=True)
 def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a test that reaches for another machine, even where the code under test forgives network errors."""
     for name in ("connect", "connect_ex", "sendto"):

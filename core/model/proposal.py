@@ -9,7 +9,7 @@ ProposalState = Literal[
 ]
 Outcome = Literal["accepted", "refused", "inconclusive", "queued", "narrowed"]
 Stage = Literal["admission", "screen", "stress", "sealed"]
-DeploymentState = Literal["awaiting_approval", "approved", "pushed", "active", "rejected", "superseded", "rolled_back"]
+DeploymentState = Literal["awaiting_approval", "pushed", "active", "rejected", "superseded", "rolled_back"]
 
 
 @dataclass(frozen=True, slots=True)

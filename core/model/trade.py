@@ -42,13 +42,6 @@ class Indicators:
     ema_slow: float | None = None
     atr: float | None = None
 
-    @property
-    def ema_cross(self) -> Literal["above", "below"] | None:
-        """Whether the fast EMA stands above or below the slow one; None until both exist."""
-        if self.ema_fast is None or self.ema_slow is None:
-            return None
-        return "above" if self.ema_fast > self.ema_slow else "below"
-
 
 @dataclass(frozen=True, slots=True)
 class Conditions:

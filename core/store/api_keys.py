@@ -32,10 +32,6 @@ class ApiKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
 
-    def allows(self, scope: str) -> bool:
-        """Return whether the key may do what `scope` covers; `admin` covers everything."""
-        return scope in self.scopes or "admin" in self.scopes
-
 
 def create(
     session: Session,

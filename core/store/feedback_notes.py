@@ -61,11 +61,6 @@ def mark_used(session: Session, note_id: str, dataset_id: str, effect: str) -> F
     return _put(session, replace(note, used_in=used_in, effect=effect))
 
 
-def set_effect(session: Session, note_id: str, effect: str) -> FeedbackNote:
-    """Say what became of a note; returns the note as it is now."""
-    return _put(session, replace(get(session, note_id), effect=effect))
-
-
 def _put(session: Session, note: FeedbackNote) -> FeedbackNote:
     session.execute(update(table).where(table.c.note_id == note.note_id).values(detail=note))
     return note

@@ -7,7 +7,7 @@ commits between them is guarded too: its key counts as in flight for `IN_FLIGHT`
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from core.errors import Conflict, UnknownName
 from core.store.once import insert_new
@@ -49,8 +49,3 @@ def settle(session: Session, scope: str, key: str, status: int, answer: str) -> 
     done = session.execute(update(table).where(here).values(status=status, answer=answer).returning(table.c.key))
     if done.first() is None:
         raise UnknownName(f"no request with the idempotency key '{key}' is in flight")
-
-
-def forget_before(session: Session, at: datetime) -> None:
-    """Drop the keys begun before `at`; a later repeat is a new request."""
-    session.execute(delete(table).where(table.c.created_at < at))

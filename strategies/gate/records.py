@@ -14,7 +14,7 @@ from core.store import Session, backtests, deployments, ledger, param_versions, 
 from strategies.gate.admission import AdmissionFacts
 from strategies.gate.budget import BudgetState, read_budget
 
-IN_FLIGHT = ("awaiting_approval", "approved", "pushed")
+IN_FLIGHT = ("awaiting_approval", "pushed")
 WAS_IN_FORCE = ("active", "superseded", "rolled_back")
 
 

@@ -113,13 +113,9 @@ def test_the_stored_row_does_not_hold_the_key(session, any_store):
     assert stored.sha256 != sha256_of(text)
 
 
-def test_scopes_are_kept_in_order_and_admin_covers_all(session):
+def test_scopes_are_kept_in_their_order(session):
     key, _ = api_keys.create(session, "laptop", ["approve", "read"], SECRET, START)
     assert key.scopes == ("read", "approve")
-    assert key.allows("approve")
-    assert not key.allows("feedback")
-    admin, _ = api_keys.create(session, "owner", ["admin"], SECRET, START)
-    assert admin.allows("feedback")
 
 
 def test_an_expired_or_revoked_key_opens_nothing(session):
@@ -188,13 +184,9 @@ def test_a_request_in_flight_is_a_conflict_and_after_a_minute_it_counts_as_given
         idempotency.begin(session, "feedback", "k", "body", START + MINUTE)
 
 
-def test_an_answer_to_nothing_is_refused_and_old_keys_are_forgotten(session):
+def test_an_answer_to_nothing_is_refused(session):
     with pytest.raises(UnknownName):
         idempotency.settle(session, "feedback", "k", 200, "")
-    idempotency.begin(session, "feedback", "k", "body", START)
-    idempotency.settle(session, "feedback", "k", 201, "")
-    idempotency.forget_before(session, START + MINUTE)
-    assert idempotency.begin(session, "feedback", "k", "other", START) is None
 
 
 def test_a_rolled_back_effect_leaves_no_key(any_store):

@@ -1,7 +1,6 @@
 import json
 
 import pytest
-import structlog
 
 from core.log import configure_logging, get_logger, redact_text
 
@@ -11,12 +10,6 @@ SECRETS = [
     "1234567890:AAcanary_canary-canary_canary-canary12",
     "person:canary-password",
 ]
-
-
-@pytest.fixture(autouse=True)
-def fresh_configuration():
-    yield
-    structlog.reset_defaults()
 
 
 def logged(capsys, **event):

@@ -52,20 +52,6 @@ def test_drawdown_is_the_largest_fall_from_a_peak_in_percent():
     assert metrics.max_drawdown_pct([0.0, 1.0]) is None
 
 
-def test_trade_figures_of_a_small_book():
-    pnls = [Decimal("10"), Decimal("-5"), Decimal("0"), Decimal("5")]
-    assert metrics.expectancy(pnls) == 2.5
-    assert metrics.win_rate(pnls) == 0.5
-    assert metrics.profit_factor(pnls) == 3.0
-    assert metrics.profit_factor([1.0]) is None
-
-
-@pytest.mark.parametrize("figure", [metrics.expectancy, metrics.win_rate, metrics.profit_factor])
-@pytest.mark.parametrize("pnls", [[], [1.0, math.nan, -1.0]])
-def test_no_trades_or_a_nan_give_no_figure(figure, pnls):
-    assert figure(pnls) is None
-
-
 def test_more_trials_deflate_more_and_one_deflates_nothing():
     series = [0.4, -0.2, 0.5, 0.1, -0.1, 0.3, 0.2, -0.3, 0.6, 0.1]
     by_trials = [metrics.deflated_sharpe_of(series, n) for n in (1, 10, 100)]

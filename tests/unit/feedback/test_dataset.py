@@ -20,6 +20,7 @@ from feedback.parity import NativeDayBacktest
 from feedback.quality import describe_flag
 from market.bars import BarArchive
 from market.candles import Candles
+from strategies.schema import default_params
 from tests import factories
 
 ON = date(2026, 3, 2)
@@ -323,7 +324,7 @@ def test_the_engines_own_backtest_gives_the_days_result() -> None:
     symbol = native.MarketSymbol("BTCUSDT", Decimal("0.1"), Decimal("0.0001"), Decimal("30000"))
     first_ns = to_ns(START - timedelta(days=2))
     bars = native.generate(native.MarketSpec(5, 3 * 96, 15 * MINUTE_MS, first_ns, (symbol,)))
-    defaults = {name: spec["default"] for name, spec in native.load_schema("sma_cross")["properties"].items()}
+    defaults = default_params("sma_cross")
     arguments = ("sma_cross", defaults, bars, factories.costs(), Decimal("10000"), to_ns(START))
     made_usd = NativeDayBacktest()(*arguments, ON)
     facts = native.backtest(*arguments[:3], native.Costs(), Decimal("10000"), trade_from_ns=to_ns(START))

@@ -20,10 +20,10 @@ from tests.gate_world import INSTANCE, initial_version, make_proposal
 class World:
     """One instance, a rollout, and everything it sent."""
 
-    def __init__(self, store, clock, session, require_approval=False):
+    def __init__(self, clock, session, require_approval=False):
         self.session, self.clock, self.sent = session, clock, []
         settings = Settings(gate=GateSettings(require_approval=require_approval))
-        self.rollout = Rollout(store, clock, settings, self.send)
+        self.rollout = Rollout(clock, settings, self.send)
         self.base = initial_version(session, clock.now())
 
     def send(self, session, message):
@@ -83,13 +83,13 @@ class World:
 @pytest.fixture
 def world(store, clock):
     with store.session() as session:
-        yield World(store, clock, session)
+        yield World(clock, session)
 
 
 @pytest.fixture
 def careful_world(store, clock):
     with store.session() as session:
-        yield World(store, clock, session, require_approval=True)
+        yield World(clock, session, require_approval=True)
 
 
 def test_an_accepted_proposal_is_sent_as_a_compare_and_set_on_the_version_in_force(world):
@@ -259,7 +259,7 @@ def test_the_first_start_gives_every_instance_its_version_once(store, clock):
         InstanceSettings(instance_id="mm-1", strategy="market_making", capital_share=0.5, params={"order_size": 4.0}),
         InstanceSettings(instance_id="sma-1", strategy="sma_cross", capital_share=0.5),
     )
-    rollout = Rollout(store, clock, Settings(), lambda session, message: 1)
+    rollout = Rollout(clock, Settings(), lambda session, message: 1)
     with store.session() as session:
         first = rollout.ensure_initial(session, instances)
         edited = replace_params(instances, order_size=3.0)
@@ -275,7 +275,7 @@ def replace_params(instances, **params):
 def test_settings_with_unsound_parameters_are_refused(store, clock):
     wrong = InstanceSettings(instance_id="a", strategy="sma_cross", capital_share=1, params={"fast": 90.0})
     with store.session() as session, pytest.raises(BadInput):
-        Rollout(store, clock, Settings(), lambda session, message: 1).ensure_initial(session, [wrong])
+        Rollout(clock, Settings(), lambda session, message: 1).ensure_initial(session, [wrong])
 
 
 def evidenced(world):
