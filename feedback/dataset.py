@@ -13,14 +13,13 @@ from core.store import Session, Store
 from feedback.day import DayRows, InstanceDay, load_day
 from feedback.missed import find_missed
 from feedback.notes import mark_counted
-from feedback.parity import DayBacktest, NativeDayBacktest, Parity, measure_parity
+from feedback.parity import DayBacktest, Parity, measure_parity, play_day
 from feedback.phases import SymbolDay, find_phases, load_symbol_day
 from feedback.quality import judge_quality
 from feedback.results import equity_change_usd, result_of
 from market.bars import BarArchive
 
 N_EXTREMES = 5
-NATIVE = NativeDayBacktest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +30,13 @@ class DatasetBuilder:
     archive: BarArchive
     costs: CostSettings
     symbols: Mapping[str, tuple[str, ...]]
-    backtest: DayBacktest = NATIVE
+    backtest: DayBacktest = play_day
 
     def build(self, on: date, context: MarketContext | None) -> DailyDataset:
         """Return the dataset of a KST day; the transaction ends before the slow part begins."""
         with self.store.session() as session:
             rows = load_day(session, on)
-        return build_from_rows(rows, context, self.archive, self.costs, self.symbols, self.backtest)
+        return build_daily_dataset(rows, context, self.archive, self.costs, self.symbols, self.backtest)
 
     def mark_feedback_used(self, session: Session, dataset: DailyDataset) -> int:
         """Say on every note that the dataset counts that it was counted; returns how many."""
@@ -45,25 +44,12 @@ class DatasetBuilder:
 
 
 def build_daily_dataset(
-    session: Session,
-    on: date,
-    context: MarketContext | None,
-    archive: BarArchive,
-    costs: CostSettings,
-    symbols: Mapping[str, tuple[str, ...]],
-    backtest: DayBacktest = NATIVE,
-) -> DailyDataset:
-    """Return the dataset of a KST day from one open session; see `DatasetBuilder.build` for a short transaction."""
-    return build_from_rows(load_day(session, on), context, archive, costs, symbols, backtest)
-
-
-def build_from_rows(
     rows: DayRows,
     context: MarketContext | None,
     archive: BarArchive,
     costs: CostSettings,
     symbols: Mapping[str, tuple[str, ...]],
-    backtest: DayBacktest = NATIVE,
+    backtest: DayBacktest = play_day,
 ) -> DailyDataset:
     """Return the dataset of loaded rows. An empty day gives an empty dataset that says so."""
     names = tuple(sorted({name for of_instance in symbols.values() for name in of_instance}))

@@ -16,7 +16,7 @@ from feedback.results import equity_change_usd
 from market.bars import BarArchive
 
 if TYPE_CHECKING:
-    from core.native import Bars, Limits
+    from core.native import Bars
 
 WARM_UP = timedelta(days=10)
 """Candles before the day that fill the strategy's windows; it trades from the day's start on."""
@@ -75,32 +75,20 @@ def why_not_reproducible(instance: InstanceDay, rows: DayRows) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class NativeDayBacktest:
-    """The engine's own backtest, under the risk limits that live orders pass (none when None)."""
+def play_day(
+    strategy: str,
+    params: Mapping[str, float],
+    bars: "Bars",
+    costs: CostSettings,
+    capital_usd: Decimal,
+    trade_from_ns: int,
+    on: date,
+) -> float | None:
+    """Return what the engine's own backtest makes on the KST day `on` in USD, or None when the bars do not hold it."""
+    from strategies import backtest
 
-    limits: "Limits | None" = None
-
-    def __call__(
-        self,
-        strategy: str,
-        params: Mapping[str, float],
-        bars: "Bars",
-        costs: CostSettings,
-        capital_usd: Decimal,
-        trade_from_ns: int,
-        on: date,
-    ) -> float | None:
-        """Return the P&L of the KST day `on` in USD, or None when the bars do not hold it."""
-        from core.native import Costs, backtest
-
-        rates = Costs(costs.maker_fee_bps, costs.taker_fee_bps, costs.slippage_bps)
-        facts = backtest(strategy, params, bars, rates, capital_usd, self.limits, trade_from_ns)
-        day_number = (on - date(1970, 1, 1)).days
-        for number, pnl_usd in zip(facts.days, facts.daily_pnl_usd, strict=True):
-            if int(number) == day_number:
-                return float(pnl_usd)
-        return None
+    facts = backtest.run(strategy, params, bars, costs, capital_usd, trade_from_ns)
+    return dict(zip(facts.day_texts(), facts.pnl_usd.tolist(), strict=True)).get(on.isoformat())
 
 
 def _expected_usd(

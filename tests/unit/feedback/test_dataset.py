@@ -16,7 +16,8 @@ from core.model.market import ContextField, MarketContext
 from core.model.trade import EquityPoint
 from core.store import Session, Store, advice, datasets, equity, param_versions, signals, trades
 from feedback.dataset import DatasetBuilder, build_daily_dataset
-from feedback.parity import NativeDayBacktest
+from feedback.day import load_day
+from feedback.parity import play_day
 from feedback.quality import describe_flag
 from market.bars import BarArchive
 from market.candles import Candles
@@ -66,7 +67,6 @@ def flat_backtest(*_: object) -> float | None:
 
 def build(store: Store, archive: BarArchive, **over: Any) -> DailyDataset:
     arguments: dict[str, Any] = {
-        "on": ON,
         "context": context(),
         "archive": archive,
         "costs": factories.costs(),
@@ -74,7 +74,7 @@ def build(store: Store, archive: BarArchive, **over: Any) -> DailyDataset:
         "backtest": flat_backtest,
     }
     with store.session() as session:
-        return build_daily_dataset(session, **{**arguments, **over})
+        return build_daily_dataset(load_day(session, ON), **{**arguments, **over})
 
 
 def mark(session: Session, at: datetime, equity_usd: str, **over: Any) -> EquityPoint:
@@ -326,7 +326,7 @@ def test_the_engines_own_backtest_gives_the_days_result() -> None:
     bars = native.generate(native.MarketSpec(5, 3 * 96, 15 * MINUTE_MS, first_ns, (symbol,)))
     defaults = default_params("sma_cross")
     arguments = ("sma_cross", defaults, bars, factories.costs(), Decimal("10000"), to_ns(START))
-    made_usd = NativeDayBacktest()(*arguments, ON)
+    made_usd = play_day(*arguments, ON)
     facts = native.backtest(*arguments[:3], native.Costs(), Decimal("10000"), trade_from_ns=to_ns(START))
     assert made_usd == pytest.approx(facts.equity_usd[-1] - 10_000)
-    assert NativeDayBacktest()(*arguments, ON + timedelta(days=1)) is None
+    assert play_day(*arguments, ON + timedelta(days=1)) is None

@@ -6,7 +6,7 @@ import pytest
 from core.errors import BadInput, UnknownName
 from core.model.operations import FeedbackNote
 from core.store import Session, Store, datasets, feedback_notes, param_versions, proposals, trades
-from feedback.dataset import build_from_rows
+from feedback.dataset import build_daily_dataset
 from feedback.day import load_day
 from feedback.notes import MAX_TEXT, TAGS, count_tags, describe_effect, leave_note, mark_counted, notes_for
 from market.bars import BarArchive
@@ -96,12 +96,12 @@ def test_tags_are_counted_once_and_the_note_shows_where(store: Store, clock: Any
         param_versions.add(session, factories.param_version())
         leave(session, tags=["risky"], text=secret, target_kind="strategy", target_id="momentum_scalping")
         leave(session, tags=["risky"], text="other", target_kind="strategy", target_id="momentum_scalping")
-        first = build_from_rows(load_day(session, NOON.date()), None, archive, costs, {})
+        first = build_daily_dataset(load_day(session, NOON.date()), None, archive, costs, {})
         datasets.add(session, first)
         assert mark_counted(session, first) == 2
         assert mark_counted(session, first) == 2
-        again = build_from_rows(load_day(session, NOON.date()), None, archive, costs, {})
-        next_day = build_from_rows(load_day(session, NOON.date() + timedelta(days=1)), None, archive, costs, {})
+        again = build_daily_dataset(load_day(session, NOON.date()), None, archive, costs, {})
+        next_day = build_daily_dataset(load_day(session, NOON.date() + timedelta(days=1)), None, archive, costs, {})
         note = feedback_notes.latest(session, 1)[0]
         other = {"tags": note.tags, "text": note.text, "target_kind": "strategy", "target_id": note.target_id}
         assert leave(session, **other) == note, "delivered again, it is the note as it is now"
@@ -117,7 +117,7 @@ def test_tags_are_counted_once_and_the_note_shows_where(store: Store, clock: Any
 def test_notes_of_days_without_a_dataset_enter_the_next_one(store: Store, clock: Any, tmp_path: Any) -> None:
     archive = BarArchive(tmp_path / "bars", clock)
     with store.session() as session:
-        earlier = build_from_rows(
+        earlier = build_daily_dataset(
             load_day(session, NOON.date() - timedelta(days=5)), None, archive, factories.costs(), {}
         )
         datasets.add(session, earlier)
