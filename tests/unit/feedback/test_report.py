@@ -11,7 +11,17 @@ import pytest
 
 from core.model.analysis import Analysis, Finding
 from core.model.proposal import Check, Deployment, Verdict
-from feedback.report import Change, Judged, PeriodResult, ReportFacts, Scorecard, brief, load_texts, money, render_report
+from feedback.report import (
+    Change,
+    Judged,
+    PeriodResult,
+    ReportFacts,
+    Scorecard,
+    brief,
+    load_texts,
+    money,
+    render_report,
+)
 from tests import factories
 
 ON = date(2025, 7, 6)
@@ -70,7 +80,9 @@ def test_both_languages_have_the_same_keys_and_places() -> None:
     ko, en = (json.loads((TEXTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("ko", "en"))
     assert ko.keys() == en.keys()
     places = re.compile(r"{(\w+)}")
-    assert {k: sorted(places.findall(v)) for k, v in ko.items()} == {k: sorted(places.findall(v)) for k, v in en.items()}
+    assert {k: sorted(places.findall(v)) for k, v in ko.items()} == {
+        k: sorted(places.findall(v)) for k, v in en.items()
+    }
 
 
 def test_the_same_facts_give_the_same_bytes_and_other_facts_others() -> None:
