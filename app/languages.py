@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from flask import Request
 
-Language = Literal["ko", "en"]
-LANGUAGES: tuple[Language, ...] = ("ko", "en")
+from core.model.language import LANGUAGES, Language
+
 COOKIE = "xcrack_lang"
 _FOLDER = Path(__file__).parent / "translations"
 

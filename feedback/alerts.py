@@ -7,15 +7,14 @@ subject stay quiet for the cool-down, so that a condition that flickers does not
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
 
 from core.clock import Clock
 from core.model.canonical import short_id
+from core.model.language import Language
 from core.model.operations import Alert, Notification, Severity
 from core.store import Session, alerts, notifications
 from feedback.alert_texts import TEXTS
 
-Language = Literal["ko", "en"]
 EVENT_KINDS = frozenset({"skipped", "rejected", "dead_letter"})
 """Kinds that tell of an event, not of a condition that can clear."""
 EVENTS_STAY_OPEN = timedelta(days=1)

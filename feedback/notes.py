@@ -14,6 +14,7 @@ from core.clock import kst_day_bounds
 from core.errors import BadInput, UnknownName
 from core.model.canonical import short_id
 from core.model.dataset import DailyDataset, FeedbackCount
+from core.model.language import Language
 from core.model.operations import FeedbackNote
 from core.store import Session, datasets, feedback_notes, param_versions, proposals, trades
 
@@ -121,7 +122,7 @@ def mark_counted(session: Session, dataset: DailyDataset) -> int:
     return len(counted)
 
 
-def describe_effect(note: FeedbackNote, language: Literal["ko", "en"]) -> str:
+def describe_effect(note: FeedbackNote, language: Language) -> str:
     """Return what became of a note, in words."""
     texts = _EFFECTS[language]
     sentences = []

@@ -1,8 +1,8 @@
 """What was wrong or thin about a day's data, as codes that both languages can tell."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
+from core.model.language import Language
 from core.model.market import MarketContext
 from feedback.day import DayRows
 from feedback.parity import Parity
@@ -49,7 +49,7 @@ def judge_quality(
     return tuple([*_row_flags(rows), *_context_flags(context), *_bar_flags(days, symbols), *_parity_flags(parity)])
 
 
-def describe_flag(flag: str, language: Literal["ko", "en"]) -> str:
+def describe_flag(flag: str, language: Language) -> str:
     """Return a flag in words."""
     code, *arguments = flag.split(" ")
     return _TEXTS[language][code].format(*arguments)

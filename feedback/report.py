@@ -20,12 +20,11 @@ from core.clock import KST
 from core.model.analysis import Analysis, Forecast, PatternRule
 from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, StrategyResult
+from core.model.language import Language
 from core.model.operations import Alert, Report
 from core.model.proposal import Deployment, Proposal, Verdict
 from feedback.quality import describe_flag
 
-Language = Literal["ko", "en"]
-LANGUAGES: tuple[Language, ...] = ("ko", "en")
 _HERE = Path(__file__).resolve().parent
 
 

@@ -11,6 +11,7 @@ from app.auth import Caller
 from app.rooms import rooms
 from core.errors import BadInput
 from core.model.canonical import sha256_of
+from core.model.language import Language
 from core.model.operations import FeedbackNote
 from core.store import Session, audit, feedback_notes, idempotency
 from feedback.notes import MAX_TEXT, describe_effect, leave_note
@@ -41,7 +42,7 @@ class FeedbackView(Answer):
     tags: tuple[str, ...]
     text: str
     used_in: tuple[str, ...] = Field(description="Datasets that counted it")
-    effect: dict[Literal["ko", "en"], str] = Field(description="What became of it")
+    effect: dict[Language, str] = Field(description="What became of it")
 
 
 class FeedbackPage(Answer):

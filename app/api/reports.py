@@ -9,6 +9,7 @@ from app.api.operations import Answer, Asked, Operation, operation
 from app.auth import Caller
 from app.rooms import rooms
 from core.errors import BadInput, UnknownName
+from core.model.language import Language
 from core.model.operations import Report
 from core.store import reports as rows
 
@@ -21,7 +22,7 @@ class ReportEntry(Answer):
     report_id: str
     kind: Kind
     on: date
-    language: Literal["ko", "en"]
+    language: Language
     sha256: str
     created_at: datetime
 
@@ -48,7 +49,7 @@ class ReportsQuery(Asked):
 class ReportQuery(Asked):
     """Which language; the settings' own when not given."""
 
-    language: Literal["ko", "en"] | None = None
+    language: Language | None = None
 
 
 @operation(Operation(summary="Reports, newest day first", answer=ReportList, scope="read", query=ReportsQuery))

@@ -13,9 +13,10 @@ from flask_wtf.csrf import CSRFProtect
 
 from app.auth import LOCAL_READER, Caller, public_reading, session_caller
 from app.dashboard import alerts, feedback, formats, overview, parameters, proposals, reports, sign_in, trades
-from app.languages import COOKIE, LANGUAGES, choose_language
+from app.languages import COOKIE, choose_language
 from app.rooms import rooms
 from app.security import SIGN_IN_LIMIT, WRITE_LIMIT, is_loopback
+from core.model.language import LANGUAGES
 
 _COOKIE_AGE_S = 365 * 24 * 3600
 _OPEN_ENDPOINTS = frozenset({"pages.sign_in_form", "sign_in.sign_in"})

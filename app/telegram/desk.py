@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from app.requests import place_request
 from core.clock import KST, Clock
 from core.errors import XcrackError
+from core.model.language import Language
 from core.settings import Settings
 from core.store import Store, alerts, audit, engine_states, param_versions, proposals, reports, verdicts
 from feedback import notes
@@ -75,7 +75,7 @@ class _Pending:
 
 
 @cache
-def load_texts(language: Literal["ko", "en"]) -> dict[str, str]:
+def load_texts(language: Language) -> dict[str, str]:
     """Return the bot's words in one language."""
     texts: dict[str, str] = json.loads((_TEXTS / f"{language}.json").read_text(encoding="utf-8"))
     return texts

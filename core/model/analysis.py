@@ -5,6 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from core.model.language import Language
+
 Task = Literal["daily_analysis", "adjustments", "patterns", "check"]
 
 
@@ -14,7 +16,7 @@ class RenderedPrompt:
 
     name: str
     version: int
-    language: Literal["ko", "en"]
+    language: Language
     prefix: str
     body: str
     sha256: str
@@ -56,7 +58,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """One study of a day, a week or 30 days. `fallback_reason` says why the rule analyzer took over, else it is empty."""
+    """One study of a day, a week or 30 days. `fallback_reason` tells why the rules took over; else it is empty."""
 
     analysis_id: str
     task: Task

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
+from core.model.language import Language
+
 Severity = Literal["info", "warning", "critical"]
 
 
@@ -74,7 +76,7 @@ class Report:
     report_id: str
     kind: Literal["daily", "weekly"]
     on: date
-    language: Literal["ko", "en"]
+    language: Language
     markdown: str
     html: str
     sha256: str

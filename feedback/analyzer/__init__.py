@@ -8,7 +8,7 @@ from feedback.analyzer.deepseek import DeepSeekAnalyzer
 from feedback.analyzer.edits import EditRules
 from feedback.analyzer.fallback import AnalyzerWithFallback
 from feedback.analyzer.ledger import CostLedger, Spending
-from feedback.analyzer.protocol import Analyzer, AnalyzerFailure, Language
+from feedback.analyzer.protocol import Analyzer, AnalyzerFailure
 from feedback.analyzer.render import render
 from feedback.analyzer.rules import RuleAnalyzer
 from feedback.analyzer.summary import BucketResult, TradesSummary, summarise_trades
@@ -21,7 +21,6 @@ __all__ = [
     "CostLedger",
     "DeepSeekAnalyzer",
     "EditRules",
-    "Language",
     "LlmCheck",
     "RuleAnalyzer",
     "Spending",

@@ -9,6 +9,7 @@ from core.clock import Clock
 from core.model.analysis import Analysis, Finding, Forecast, PatternRule, Task
 from core.model.canonical import canonical_json, sha256_of, short_id
 from core.model.dataset import DailyDataset, DaySummary
+from core.model.language import Language
 from core.model.proposal import ParamVersion, Proposal
 from feedback.analyzer.answers import (
     AdjustmentsAnswer,
@@ -25,7 +26,6 @@ from feedback.analyzer.edits import EditRules
 from feedback.analyzer.facts import PromptFacts, build_adjustment_facts, build_day_facts, build_pattern_facts
 from feedback.analyzer.grounding import numbers_in, strike_unverified
 from feedback.analyzer.llm_edits import AdmittedEdits, admit_edits, build_proposals
-from feedback.analyzer.protocol import Language
 from feedback.analyzer.render import describe_registry, load_template, render
 from feedback.analyzer.rule_patterns import MIN_BUCKET, rule_name
 from feedback.analyzer.rule_texts import say

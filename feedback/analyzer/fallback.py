@@ -11,10 +11,11 @@ from core.log import get_logger
 from core.model.analysis import Analysis, Finding, Forecast, PatternRule
 from core.model.canonical import short_id
 from core.model.dataset import DailyDataset, DaySummary
+from core.model.language import Language
 from core.model.proposal import ParamVersion, Proposal
 from core.store import Store, analyses
 from feedback.analyzer.deepseek import Adjustments, DeepSeekAnalyzer
-from feedback.analyzer.protocol import AnalyzerFailure, Language
+from feedback.analyzer.protocol import AnalyzerFailure
 from feedback.analyzer.rule_texts import say
 from feedback.analyzer.rules import SOURCE, RuleAnalyzer
 from feedback.analyzer.summary import TradesSummary

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Protocol
 
 from core.errors import Unavailable
 from core.model.analysis import Analysis, Forecast, PatternRule
 from core.model.dataset import DailyDataset, DaySummary
+from core.model.language import Language
 from core.model.proposal import ParamVersion, Proposal
 from feedback.analyzer.summary import TradesSummary
-
-Language = Literal["ko", "en"]
 
 
 class Analyzer(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.model.analysis import Finding
 from core.model.dataset import DailyDataset
-from feedback.analyzer.protocol import Language
+from core.model.language import Language
 from feedback.analyzer.rule_texts import say, say_rate
 from feedback.analyzer.symptoms import LARGE_DRAWDOWN_PCT, MIN_TRADES, DayOfInstance
 from feedback.quality import describe_flag

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from core.model.analysis import Finding, PatternRule
-from feedback.analyzer.protocol import Language
+from core.model.language import Language
 from feedback.analyzer.rule_texts import say
 from feedback.analyzer.summary import BucketResult, TradesSummary
 

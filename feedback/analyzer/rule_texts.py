@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from feedback.analyzer.protocol import Language
+from core.model.language import Language
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     "summary": (

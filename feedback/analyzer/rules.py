@@ -9,10 +9,10 @@ from core.clock import Clock
 from core.model.analysis import Analysis, Finding, Forecast, PatternRule
 from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, DaySummary, StrategyResult
+from core.model.language import Language
 from core.model.proposal import ParamVersion, Proposal
 from feedback.analyzer.edits import EditRules, build_proposal
 from feedback.analyzer.moves import CONFIDENCE, ChosenMove, choose_move
-from feedback.analyzer.protocol import Language
 from feedback.analyzer.rule_findings import (
     describe_failures,
     describe_missed,

@@ -12,6 +12,7 @@ from core.clock import KST, Clock, kst_day, kst_day_bounds, to_ns
 from core.model.analysis import Analysis, Forecast
 from core.model.canonical import canonical_json, short_id
 from core.model.dataset import DailyDataset
+from core.model.language import LANGUAGES, Language
 from core.model.market import MarketContext
 from core.model.operations import Notification, Report
 from core.model.proposal import Proposal, Verdict
@@ -36,7 +37,7 @@ from feedback.cycles.acks import await_acks
 from feedback.cycles.report_facts import ReportSources
 from feedback.dataset import DatasetBuilder
 from feedback.forecast import Forecaster
-from feedback.report import LANGUAGES, Language, brief, render_report
+from feedback.report import brief, render_report
 from feedback.runs import RunLedger
 from strategies.gate import Gate, Judgement
 from strategies.rollout import Rollout

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from core.clock import Clock, kst_day
 from core.model.analysis import Analysis, PatternRule
 from core.model.canonical import canonical_json, short_id
+from core.model.language import LANGUAGES, Language
 from core.model.operations import Notification, Report
 from core.model.proposal import Proposal
 from core.store import Session, Store, analyses, audit, notifications, patterns, proposals, reports
@@ -15,7 +16,7 @@ from feedback.cycles.acks import await_acks
 from feedback.cycles.daily import build_report_notification, deploy_all
 from feedback.cycles.report_facts import ReportSources
 from feedback.patterns import PatternFinder
-from feedback.report import LANGUAGES, Language, brief, render_report
+from feedback.report import brief, render_report
 from feedback.runs import RunLedger
 from strategies.gate import Gate, Judgement
 from strategies.rollout import Rollout

@@ -10,8 +10,8 @@ import pytest
 from app.dashboard import formats
 from app.dashboard.charts import Series, build_chart
 from app.dashboard.overview import next_runs
-from app.languages import LANGUAGES
 from core.clock import KST, VirtualClock
+from core.model.language import LANGUAGES
 from core.model.operations import Request
 from core.model.proposal import DeploymentState, ExpectedEffect, Outcome, ProposalState, Stage
 from core.model.trade import Mode, Side
