@@ -93,8 +93,8 @@ def test_the_same_facts_give_the_same_bytes_and_other_facts_others() -> None:
 
 def test_what_an_analyzer_wrote_cannot_become_markup_or_an_image() -> None:
     analysis = Analysis(
-        "analysis-1", "daily_analysis", ON, "d", "", (), "llm:m", "", EVIL, (Finding(EVIL),), (), {"mm-1": EVIL}, (), (),
-        (Finding(EVIL, "warning", EVIL),), Decimal(0), DUE,
+        "analysis-1", "daily_analysis", ON, "d", "", (), "llm:m", "", EVIL, (Finding(EVIL),), (), {"mm-1": EVIL}, (),
+        (), (Finding(EVIL, "warning", EVIL),), Decimal(0), DUE,
     )  # fmt: skip
     report = render_report(facts(analysis=analysis), "en")
     assert "<script" not in report.html and "<img" not in report.html and "<a " not in report.html
