@@ -19,6 +19,7 @@ from core.errors import BadInput
 from core.model.canonical import sha256_of
 from core.settings import Settings
 from core.store import Session, deployments, frames, param_versions, proposals, reports, setting_facts, trades, verdicts
+from feedback.worker_lease import require_no_worker
 from market.bars import BarArchive
 
 MIN_DAYS_LEFT = 30
@@ -70,13 +71,14 @@ def symbol_of(path: Path) -> str:
 
 
 def empty_home(settings: Settings) -> Home:
-    """Return a home without anything of an earlier run in it. Refuses a directory that is no home of ours."""
+    """Return a home without anything of an earlier run in it. Refuses one that is no home of ours, or in use."""
     home = Home(settings.home)
     if home.path.is_dir() and any(home.path.iterdir()):
         if not any((home.path / name).exists() for name in ("xcrack.db", "bars", "engine.json")):
             raise BadInput(f"{home.path} holds files that are not a run's", "Name an empty directory with --home")
         if engine_pace(home) == "realtime":
             raise BadInput(f"{home.path} is an installation of `xcrack up`", "Name another directory with --home")
+        require_no_worker(home.path)
         shutil.rmtree(home.path)
     return home.create()
 

@@ -20,6 +20,23 @@ RENEW_EVERY_S = 10.0
 _log = get_logger("feedback.worker_lease")
 
 
+def require_no_worker(home: Path) -> None:
+    """Raise Refused when a worker, demo or replay of this machine is at work in `home`."""
+    try:
+        with _file_lock(home):
+            return
+    except Timeout:
+        raise Refused(
+            f"something is at work in {home}: a worker, a demo or a replay", "Stop it, or name another directory"
+        ) from None
+
+
+def _file_lock(home: Path) -> FileLock:
+    return FileLock(
+        home / "worker.lock", timeout=0, thread_local=False, fallback_to_soft=False, preserve_lock_file=True
+    )
+
+
 class WorkerLease:
     """Held for the worker's whole life and renewed by a thread of its own.
 
@@ -35,9 +52,7 @@ class WorkerLease:
         self._owner = owner
         self._on_lost = on_lost
         home.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(
-            home / "worker.lock", timeout=0, thread_local=False, fallback_to_soft=False, preserve_lock_file=True
-        )
+        self._lock = _file_lock(home)
         self._token = 0
         self._ended = threading.Event()
         self._keeper: threading.Thread | None = None

@@ -9,8 +9,10 @@ import pytest
 
 from app.replay import empty_home, plan_run, symbol_of
 from core.clock import VirtualClock
-from core.errors import BadInput
+from core.errors import BadInput, Refused
 from core.settings import Settings
+from core.store import open_store, schema
+from feedback.worker_lease import WorkerLease
 from market.bars import BarArchive
 from market.candles import Candles, ms_of
 
@@ -66,3 +68,15 @@ def test_only_a_former_run_is_emptied(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match=reason):
             empty_home(Settings(home=home))
         assert list(home.iterdir())
+
+
+def test_a_run_that_is_under_way_is_not_emptied(tmp_path: Path) -> None:
+    home = tmp_path / "run"
+    store = open_store(f"sqlite:///{home / 'xcrack.db'}")
+    schema.migrate(store)
+    with WorkerLease(store, VirtualClock(START), home, "worker:1", on_lost=print):
+        with pytest.raises(Refused, match="at work"):
+            empty_home(Settings(home=home))
+        assert (home / "xcrack.db").is_file()
+    store.dispose()
+    assert list(empty_home(Settings(home=home)).path.iterdir()) == []
