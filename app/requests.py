@@ -77,7 +77,10 @@ def active_deployment_of(session: Session, subject: str) -> str:
 
 
 def carry_out(store: Store, actions: Mapping[str, Action], errands: Mapping[str, Errand]) -> int:
-    """Carry out every open request, oldest first; returns how many there were. A refused one ends as failed."""
+    """Carry out every open request, oldest first; returns how many there were. A refused one ends as failed.
+
+    So does one that meets a defect: left open, it would come first again and keep all later ones waiting.
+    """
     log = get_logger("requests")
     with store.session() as session:
         waiting = requests.open(session)
@@ -89,6 +92,13 @@ def carry_out(store: Store, actions: Mapping[str, Action], errands: Mapping[str,
                 requests.finish(session, request.request_id, "done", result)
         except XcrackError as error:
             log.warning("request failed", request_id=request.request_id, error=str(error))
-            with store.session() as session:
-                requests.finish(session, request.request_id, "failed", str(error))
+            _fail(store, request, str(error))
+        except Exception as error:
+            log.exception("request met a defect", request_id=request.request_id)
+            _fail(store, request, f"a defect stopped it: {type(error).__name__}; the worker's log has the rest")
     return len(waiting)
+
+
+def _fail(store: Store, request: Request, why: str) -> None:
+    with store.session() as session:
+        requests.finish(session, request.request_id, "failed", why)

@@ -175,6 +175,9 @@ async def _every(seconds: float, stop: asyncio.Event, pool: Executor, work: Call
             await asyncio.get_running_loop().run_in_executor(pool, work)
         except XcrackError as error:
             log.error("periodic work failed", work=getattr(work, "__qualname__", ""), error=str(error))
+        except Exception:
+            # A task that ended here would end unseen: nobody's approval or halt would ever be carried out again.
+            log.exception("periodic work met a defect", work=getattr(work, "__qualname__", ""))
         try:
             async with asyncio.timeout(seconds):
                 await stop.wait()

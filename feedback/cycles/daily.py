@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import Literal, TypeVar
 
 from core.clock import KST, Clock, kst_day, kst_day_bounds, to_ns
+from core.errors import Conflict
+from core.log import get_logger
 from core.model.analysis import Analysis, Forecast
 from core.model.canonical import canonical_json, short_id
 from core.model.dataset import DailyDataset
@@ -43,6 +45,7 @@ from strategies.gate import Gate, Judgement
 from strategies.rollout import Rollout
 
 T = TypeVar("T")
+_log = get_logger("feedback.cycles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +180,21 @@ class DailyFeedbackLoop:
 
 
 def deploy_all(session: Session, rollout: Rollout, state: Literal["accepted", "narrowed"]) -> list[str]:
-    """Deploy every proposal in `state` that is not on its way yet; returns the deployment ids."""
-    return [
-        rollout.deploy(session, proposal, verdicts.for_proposal(session, proposal.proposal_id)[-1]).deployment_id
-        for proposal in proposals.in_state(session, state)
-        if not deployments.for_proposal(session, proposal.proposal_id)
-    ]
+    """Deploy every proposal in `state` that is not on its way yet; returns the deployment ids.
+
+    One whose base was replaced since it was judged, as by a rollback meanwhile, expires: it must not stop the cycle.
+    """
+    deployed = []
+    for proposal in proposals.in_state(session, state):
+        if deployments.for_proposal(session, proposal.proposal_id):
+            continue
+        verdict = verdicts.for_proposal(session, proposal.proposal_id)[-1]
+        try:
+            deployed.append(rollout.deploy(session, proposal, verdict).deployment_id)
+        except Conflict as error:
+            proposals.set_state(session, proposal.proposal_id, "expired")
+            _log.warning("not_deployed", proposal_id=proposal.proposal_id, reason=str(error))
+    return deployed
 
 
 def build_report_notification(kind: str, on: date, at: datetime, text: str) -> Notification:

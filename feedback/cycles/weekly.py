@@ -68,6 +68,9 @@ class WeeklyDeepAnalysis:
             return None
         with self.store.session() as session:
             champion = proposals.get(session, champion_id)
+        if champion.state != "queued":
+            # It expired, or another run of this cycle judged it, while this run waited for its next attempt.
+            return None
         return champion, self.gate.judge_sealed(champion)
 
     def _save_verdict(self, session: Session, judged: tuple[Proposal, Judgement] | None) -> str:

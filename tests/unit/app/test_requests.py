@@ -73,3 +73,21 @@ def test_an_errand_runs_outside_a_transaction_and_its_result_is_kept(store: Stor
     carry_out(store, {}, {"daily_cycle": study})
     with store.session() as session:
         assert requests.get(session, request.request_id).result == "report report-1"
+
+
+def test_a_request_that_meets_a_defect_ends_as_failed_and_keeps_no_other_waiting(
+    store: Store, clock: VirtualClock
+) -> None:
+    broken, done = _place(store, clock, nonce="1"), _place(store, clock, "resume", nonce="2")
+
+    def defect(_: Session, __: Request) -> str:
+        raise ZeroDivisionError("deep inside")
+
+    def yes(_: Session, request: Request) -> str:
+        return f"{request.kind} is done"
+
+    assert carry_out(store, {"halt": defect, "resume": yes}, {}) == 2
+    with store.session() as session:
+        first, second = requests.get(session, broken.request_id), requests.get(session, done.request_id)
+    assert (first.state, second.state) == ("failed", "done")
+    assert "ZeroDivisionError" in first.result

@@ -15,9 +15,11 @@ from core.errors import BadInput, Refused
 from core.model.generated import Command, Heartbeat
 from core.model.proposal import Deployment
 from core.settings import Settings
-from core.store import audit, deployments, engine_states, frames, param_versions, proposals, requests
-from feedback.cycles.daily import DailyFeedbackLoop
-from tests.factories import param_version, proposal
+from core.store import audit, deployments, engine_states, frames, param_versions, proposals, requests, verdicts
+from feedback.cycles.daily import DailyFeedbackLoop, deploy_all
+from strategies.gate import Gate
+from strategies.schema import default_params
+from tests.factories import param_version, proposal, verdict
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -131,3 +133,31 @@ def test_a_second_worker_is_refused_by_name(rooms: Rooms, tmp_path: Path, clock:
 def test_a_worker_without_an_installation_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="xcrack up"):
         run_worker(Settings.model_validate({"home": tmp_path}))
+
+
+def test_a_narrowing_whose_base_was_replaced_meanwhile_expires_and_stops_no_cycle(rooms: Rooms) -> None:
+    params = default_params("momentum_scalping")
+    with rooms.store.session() as session:
+        for number, base in ((1, "f" * 64), (2, "a" * 64)):
+            each = proposal(f"proposal-{number}", "narrowed", base_sha256=base, base_params=params, edits=())
+            proposals.add(session, each)
+            verdicts.add(session, verdict(each.proposal_id, "admission", outcome="narrowed"))
+        param_versions.add(session, param_version("momentum-1", 1, sha256="a" * 64))
+        deployed = deploy_all(session, rooms.rollout, "narrowed")
+    with rooms.store.session() as session:
+        assert [deployments.get(session, each).proposal_id for each in deployed] == ["proposal-2"]
+        assert proposals.get(session, "proposal-1").state == "expired"
+
+
+def test_a_champion_that_expired_before_its_test_ends_the_week_without_one(
+    rooms: Rooms, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sunday = datetime(2026, 3, 7, 15, 30, tzinfo=UTC)
+    clock.advance_to(sunday)
+    with rooms.store.session() as session:
+        proposals.add(session, proposal("proposal-1", "expired"))
+    monkeypatch.setattr(Gate, "champion", lambda *_: proposal("proposal-1", "queued"))
+    assert rooms.weekly.run_weekly_analysis(sunday) is not None
+    with rooms.store.session() as session:
+        assert proposals.get(session, "proposal-1").state == "expired"
+        assert verdicts.for_proposal(session, "proposal-1") == []
