@@ -264,13 +264,21 @@ def crash_point(environ: Mapping[str, str] | None = None) -> str:
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the settings file {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"cannot read the settings file {path}: {_place_of(error)} is not YAML") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise SettingsError(f"the settings file {path} holds no mapping of sections")
     return tree
+
+
+def _place_of(error: yaml.YAMLError) -> str:
+    """Return where the text cannot be read. What stands there is left out: it may be a secret."""
+    mark = getattr(error, "problem_mark", None)
+    return "a character in it" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
 
 
 def _read_variable(name: str, value: str) -> Any:
@@ -280,7 +288,7 @@ def _read_variable(name: str, value: str) -> Any:
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise SettingsError(f"{name} is no list or mapping: {error}") from None
+        raise SettingsError(f"{name} is no list or mapping: {_place_of(error)} is not YAML") from None
 
 
 def _place(tree: dict[str, Any], keys: list[str], value: Any) -> None:

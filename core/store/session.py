@@ -73,10 +73,15 @@ def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:
     """Return the store at `url` without touching its schema; see `core.store.schema.migrate` and `require_current`."""
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
+    except (ArgumentError, ValueError):
+        # The reader's own words may quote a part of the URL, and that part may be the password.
         raise BadInput(
-            f"the store URL is not one SQLAlchemy can read: {error}", "Use sqlite:///PATH or postgresql://…"
+            "the store URL is not one SQLAlchemy can read",
+            "Use sqlite:///PATH or postgresql://…, with @ : / in a password written as %40 %3A %2F",
         ) from None
+    if "@" in (parsed.host or ""):
+        # What the driver would print as an unknown host is the end of the password.
+        raise BadInput("the password in the store URL holds an '@'", "Write it as %40")
     openers = {"sqlite": _sqlite, "postgresql": _postgres}
     backend = parsed.get_backend_name()
     if backend not in openers:

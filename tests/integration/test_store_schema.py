@@ -110,3 +110,10 @@ def test_sqlite_writes_survive_power_loss_by_its_settings(store):
     with open_store(str(store.engine.url)).engine.connect() as connection:
         pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
     assert pragmas == ["delete", 2]
+
+
+@pytest.mark.parametrize("url", ["postgresql://canary:h", "postgresql://ann:x@canary@h/x", "postgresql//ann:canary@h"])
+def test_a_store_url_that_cannot_be_read_is_refused_without_its_password(url):
+    with pytest.raises(BadInput, match="%40") as refused:
+        open_store(url)
+    assert "canary" not in str(refused.value)

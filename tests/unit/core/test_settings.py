@@ -92,6 +92,21 @@ def test_secrets_do_not_show_when_settings_are_printed_or_refused(file):
     assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ('analyzer:\n  api_key: "canary\n', {}),
+        ("analyzer: {api_key: *canary}", {}),
+        ("analyzer: {api_key: !canary x}", {}),
+        ("", {"XCRACK_ANALYZER": '{api_key: "canary'}),
+    ],
+)
+def test_text_that_cannot_be_read_is_refused_by_place_without_quoting_it(file, text, variables):
+    with pytest.raises(SettingsError, match=r"line \d, column \d+ is not YAML") as refused:
+        load_settings(file(text, **variables))
+    assert "canary" not in str(refused.value)
+
+
 def test_settings_do_not_change():
     with pytest.raises(ValidationError, match="frozen"):
         Settings().language = "ko"
