@@ -2,9 +2,11 @@
 
 level = (alpha_quarter / tests_per_quarter) * (1 + promotions this quarter), over KST calendar quarters. If no proposal
 is any good, the chance of any false promotion in a quarter is at most alpha_quarter (Bonferroni, whatever the
-dependence). The ledger's rows are the only state.
+dependence). The ledger's rows are the only state. Two things cannot stretch the budget: a clock set back finds the
+tests of later quarters used up in its own, and settings edited within a quarter only share out what is left of it.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -29,7 +31,7 @@ class BudgetState:
     @property
     def tests_left(self) -> int:
         """How many sealed tests the quarter still allows."""
-        return max(0, self.tests_per_quarter - self.tests_used)
+        return max(0, self.tests_per_quarter - self.tests_used) if self.level > 0 else 0
 
 
 def quarter_bounds(at: datetime) -> tuple[str, datetime, datetime]:
@@ -44,16 +46,19 @@ def quarter_bounds(at: datetime) -> tuple[str, datetime, datetime]:
 def read_budget(session: Session, at: datetime, settings: GateSettings) -> BudgetState:
     """Return the state of the quarter that holds `at`, from the ledger."""
     name, start_at, end_at = quarter_bounds(at)
-    tests = [row for row in ledger.since(session, start_at, "sealed_test") if row.at < end_at]
+    tests = ledger.since(session, start_at, "sealed_test")
     promotions = [row for row in ledger.since(session, start_at, "promotion") if row.at < end_at]
-    left = len(tests) < settings.tests_per_quarter
-    level = settings.alpha_quarter / settings.tests_per_quarter * (1 + len(promotions)) if left else 0.0
+    share = settings.alpha_quarter / settings.tests_per_quarter * (1 + len(promotions))
+    spent = sum(json.loads(row.payload)["level"] for row in tests)
+    unspent = settings.alpha_quarter * (1 + len(promotions)) - spent
+    # Under one setting the unspent part always suffices, but for the last digits of its sum.
+    level = share if unspent >= share * (1 - 1e-9) else max(0.0, unspent)
     return BudgetState(
         quarter=name,
         alpha_quarter=settings.alpha_quarter,
         tests_per_quarter=settings.tests_per_quarter,
         tests_used=len(tests),
         promotions=len(promotions),
-        level=level,
+        level=level if len(tests) < settings.tests_per_quarter else 0.0,
         renews_at=end_at,
     )
