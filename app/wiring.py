@@ -1,7 +1,7 @@
 """Joins the rooms of the worker. Demo, replay and the service differ only in clock, settings and who drives."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -48,7 +48,6 @@ class Rooms:
     settings: Settings
     store: Store
     clock: Clock
-    archive: BarArchive
     lease: WorkerLease
     server: BridgeServer
     scheduler: FeedbackScheduler
@@ -76,89 +75,162 @@ class Rooms:
         self.store.dispose()
 
 
-def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str, ...], bridge_port: int = 0) -> Rooms:
-    """Return the worker's rooms over a migrated store, ready to be entered.
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every room stands on. `symbols` and `capital` are by instance."""
 
-    On a virtual clock the machine's load is not read: it belongs to another time.
-    """
+    settings: Settings
+    home: Home
+    clock: Clock
+    store: Store
+    archive: BarArchive
+    symbols: Mapping[str, tuple[str, ...]]
+    capital: Mapping[str, Decimal]
+    owner: str
+    send: Callable[[Session, Message], int]
+    """Puts a message into the bridge's outbox, in the caller's transaction."""
+
+    @property
+    def is_real_time(self) -> bool:
+        """Whether the machine's own time drives this."""
+        return isinstance(self.clock, SystemClock)
+
+    def usd_krw(self, session: Session, at: datetime) -> tuple[Decimal, bool]:
+        """Return won per dollar as known at `at`, and whether it is stale."""
+        return usd_krw_at(session, at, self.settings.advisor)
+
+
+def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str, ...], bridge_port: int = 0) -> Rooms:
+    """Return the worker's rooms over a migrated store, ready to be entered."""
     store = open_store(settings.store_url, settings.store.busy_timeout_ms)
     schema.migrate(store)
-    owner = owner_name("worker")
-    lease = WorkerLease(store, SystemClock(), home.path, owner, on_lost=_leave_at_once)
-    archive = BarArchive(home.bars, clock)
-    by_instance = {i.instance_id: instance_symbols(settings, i.instance_id, symbols) for i in settings.instances}
-    capital = {i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances}
 
     def send(session: Session, message: Message) -> int:
         return server.send(session, message)
 
-    def usd_krw(session: Session, at: datetime) -> tuple[Decimal, bool]:
-        return usd_krw_at(session, at, settings.advisor)
-
-    collector = MarketContextCollector(
-        Collector(build_sources(settings), archive, COLLECT_DEADLINE_S), store, clock, settings.advisor
+    ground = _Ground(
+        settings=settings,
+        home=home,
+        clock=clock,
+        store=store,
+        archive=BarArchive(home.bars, clock),
+        symbols={i.instance_id: instance_symbols(settings, i.instance_id, symbols) for i in settings.instances},
+        capital={i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances},
+        owner=owner_name("worker"),
+        send=send,
     )
-    gate = Gate(store, clock, settings.gate, settings.costs, capital, by_instance, archive)
+    gate = Gate(store, clock, settings.gate, settings.costs, ground.capital, ground.symbols, ground.archive)
     rollout = Rollout(clock, settings, send)
-    logger = TradingLogger(clock, usd_krw, contexts.as_of)
     alert_desk = AlertDesk(clock, settings.alerts.cooldown_s, settings.language)
     desk = EngineDesk(clock, alert_desk, send)
-    advisor = RealTimeAIAdvisor(clock, settings.advisor, usd_krw, send)
-    handlers = build_handlers(logger, rollout, advisor, desk)
-    if isinstance(clock, VirtualClock):
-        handlers = at_market_time(clock, handlers)
-    server = BridgeServer(
-        store,
-        load_secret(home.bridge_secret),
-        handlers,
-        clock,
-        settings.bridge.host,
-        bridge_port,
-        on_hello=desk.on_hello,
-        on_alert=lambda text: _alert_dead_letter(store, alert_desk, text),
+    server = _build_server(ground, rollout, desk, alert_desk, bridge_port)
+    sources = build_sources(settings)
+    collector = MarketContextCollector(
+        Collector(sources, ground.archive, COLLECT_DEADLINE_S), store, clock, settings.advisor
     )
-    runs = RunLedger(store, clock, owner, crash_at(crash_point()), take_over=True)
-    sources = ReportSources(settings, archive, gate, capital, by_instance)
+    daily, weekly = _build_cycles(ground, collector, gate, rollout, symbols)
+    return Rooms(
+        settings=settings,
+        store=store,
+        clock=clock,
+        lease=WorkerLease(store, SystemClock(), home.path, ground.owner, on_lost=_leave_at_once),
+        server=server,
+        scheduler=_build_scheduler(ground, daily, weekly, _build_monitor(ground, server), alert_desk),
+        collector=collector,
+        daily=daily,
+        weekly=weekly,
+        gate=gate,
+        rollout=rollout,
+        desk=desk,
+    )
+
+
+def _build_server(
+    ground: _Ground, rollout: Rollout, desk: EngineDesk, alert_desk: AlertDesk, port: int
+) -> BridgeServer:
+    """Return the bridge with the rooms that answer the engine: logger, rollout, advisor and desk."""
+    logger = TradingLogger(ground.clock, ground.usd_krw, contexts.as_of)
+    advisor = RealTimeAIAdvisor(ground.clock, ground.settings.advisor, ground.usd_krw, ground.send)
+    handlers = build_handlers(logger, rollout, advisor, desk)
+    if isinstance(ground.clock, VirtualClock):
+        handlers = at_market_time(ground.clock, handlers)
+    return BridgeServer(
+        ground.store,
+        load_secret(ground.home.bridge_secret),
+        handlers,
+        ground.clock,
+        ground.settings.bridge.host,
+        port,
+        on_hello=desk.on_hello,
+        on_alert=lambda text: _alert_dead_letter(ground.store, alert_desk, text),
+    )
+
+
+def _build_cycles(
+    ground: _Ground, collector: MarketContextCollector, gate: Gate, rollout: Rollout, symbols: tuple[str, ...]
+) -> tuple[DailyFeedbackLoop, WeeklyDeepAnalysis]:
+    settings, store, clock, archive = ground.settings, ground.store, ground.clock, ground.archive
+    runs = RunLedger(store, clock, ground.owner, crash_at(crash_point()), take_over=True)
+    report_sources = ReportSources(settings, archive, gate, ground.capital, ground.symbols)
     analyzer = build_analyzer(settings, store, clock, native.validate_params)
 
     def tell_engine(session: Session, at: datetime) -> None:
         known = observations.as_of(session, "usd_krw", at)
         if known is not None:
-            send(session, RateUpdate(krw_per_quote=known[0], observed_at_ns=to_ns(known[1])))
+            ground.send(session, RateUpdate(krw_per_quote=known[0], observed_at_ns=to_ns(known[1])))
 
     daily = DailyFeedbackLoop(
-        store, clock, runs, collector, DatasetBuilder(store, archive, settings.costs, by_instance), analyzer, gate,
-        rollout, Forecaster(store, archive, by_instance), sources, symbols, settings.language, tell_engine,
-    )  # fmt: skip
-    weekly = WeeklyDeepAnalysis(
-        store, clock, runs, PatternFinder(store, archive), analyzer, gate, rollout, sources, settings.language
+        store=store,
+        clock=clock,
+        runs=runs,
+        collector=collector,
+        dataset_builder=DatasetBuilder(store, archive, settings.costs, ground.symbols),
+        analyzer=analyzer,
+        gate=gate,
+        rollout=rollout,
+        forecaster=Forecaster(store, archive, ground.symbols),
+        report_sources=report_sources,
+        symbols=symbols,
+        language=settings.language,
+        on_prepared=tell_engine,
     )
-    is_real_time = isinstance(clock, SystemClock)
-    load = read_host_load if is_real_time else unread_host_load
-    latency_ms = (lambda: server.latency_ms) if is_real_time else (lambda: None)
-    monitor = Monitor(store, clock, settings.alerts, settings.language, load, latency_ms)
+    finder = PatternFinder(store, archive)
+    weekly = WeeklyDeepAnalysis(store, clock, runs, finder, analyzer, gate, rollout, report_sources, settings.language)
+    return daily, weekly
 
+
+def _build_monitor(ground: _Ground, server: BridgeServer) -> Monitor:
+    # On a virtual clock the machine's load and latency are not read: they belong to another time.
+    return Monitor(
+        ground.store,
+        ground.clock,
+        ground.settings.alerts,
+        ground.settings.language,
+        host_load=read_host_load if ground.is_real_time else unread_host_load,
+        bridge_latency_ms=(lambda: server.latency_ms) if ground.is_real_time else (lambda: None),
+    )
+
+
+def _build_scheduler(
+    ground: _Ground, daily: DailyFeedbackLoop, weekly: WeeklyDeepAnalysis, monitor: Monitor, alert_desk: AlertDesk
+) -> FeedbackScheduler:
     def study_day(scheduled_for: datetime, late: bool) -> str | None:
         report_id = daily.run_daily_cycle(scheduled_for, late)
         # A transaction of its own: what is anchored outside the database must not be rolled back in it.
-        with store.session() as session:
-            audit.anchor(session, home.audit_head, clock.now())
+        with ground.store.session() as session:
+            audit.anchor(session, ground.home.audit_head, ground.clock.now())
         return report_id
+
+    def on_problem(session: Session, problem: JobProblem) -> None:
+        facts = {"due": f"{problem.scheduled_for[-1]:%Y-%m-%d %H:%M} UTC", "reason": problem.message}
+        alert_desk.raise_once(session, "skipped", problem.job, "warning", facts)
 
     jobs: dict[str, Callable[[datetime, bool], object]] = {
         DAILY: study_day,
         WEEKLY: weekly.run_weekly_analysis,
         MONITOR: monitor.run_monitor,
     }
-
-    def on_problem(session: Session, problem: JobProblem) -> None:
-        facts = {"due": f"{problem.scheduled_for[-1]:%Y-%m-%d %H:%M} UTC", "reason": problem.message}
-        alert_desk.raise_once(session, "skipped", problem.job, "warning", facts)
-
-    scheduler = FeedbackScheduler(clock, settings.schedule, store, jobs, on_problem)
-    return Rooms(
-        settings, store, clock, archive, lease, server, scheduler, collector, daily, weekly, gate, rollout, desk
-    )
+    return FeedbackScheduler(ground.clock, ground.settings.schedule, ground.store, jobs, on_problem)
 
 
 def _alert_dead_letter(store: Store, desk: AlertDesk, text: str) -> None:
