@@ -99,6 +99,21 @@ def deflated_sharpe_of(returns: Sequence[float] | Series, n_trials: int) -> floa
     return deflated_sharpe(per_day, values.size, skewness, kurtosis, n_trials, 1.0 / values.size)
 
 
+def mean_interval(values: Series, seed: int) -> tuple[float, float]:
+    """Return the 5 % and 95 % quantile of the mean over 2,000 circular block resamples, blocks of n^(1/3) values.
+
+    Politis, Romano 1992. The same seed gives the same interval.
+    """
+    n = len(values)
+    length = max(1, round(n ** (1 / 3)))
+    n_blocks = -(-n // length)
+    starts = np.random.default_rng(seed).integers(0, n, size=(2_000, n_blocks))
+    index = (starts[:, :, None] + np.arange(length)) % n
+    means = values[index.reshape(2_000, -1)[:, :n]].mean(axis=1)
+    low, high = np.quantile(means, [0.05, 0.95])
+    return float(low), float(high)
+
+
 def _finite(returns: Sequence[float] | Series) -> Series | None:
     values = np.asarray(returns, dtype=np.float64)
     return values if values.size >= MIN_SAMPLES and bool(np.isfinite(values).all()) else None

@@ -14,9 +14,8 @@ from core.log import get_logger
 from core.model.analysis import Analysis, Forecast
 from core.model.canonical import canonical_json, short_id
 from core.model.dataset import DailyDataset
-from core.model.language import LANGUAGES, Language
+from core.model.language import Language
 from core.model.market import MarketContext
-from core.model.operations import Notification, Report
 from core.model.proposal import Proposal, Verdict
 from core.store import (
     Session,
@@ -27,19 +26,17 @@ from core.store import (
     datasets,
     deployments,
     forecasts,
-    notifications,
     param_versions,
     proposals,
-    reports,
     verdicts,
 )
 from feedback.analyzer import Analyzer
 from feedback.context import MarketContextCollector
-from feedback.cycles.acks import await_acks
+from feedback.cycles.publishing import save_notification, save_reports, write_notification, write_reports
 from feedback.cycles.report_facts import ReportSources
 from feedback.dataset import DatasetBuilder
 from feedback.forecast import Forecaster
-from feedback.report import brief, render_report
+from feedback.report import ReportFacts
 from feedback.runs import RunLedger
 from strategies.gate import Gate, Judgement
 from strategies.rollout import Rollout
@@ -72,6 +69,10 @@ class DailyFeedbackLoop:
         if run is None:
             return None
         on = kst_day(scheduled_for) - timedelta(days=1)
+
+        def read_facts(session: Session) -> ReportFacts:
+            return self.report_sources.daily(session, on, scheduled_for, late)
+
         run.step("collect", lambda: self._collect(on), self._save_context)
         run.step("dataset", lambda: self._build_dataset(on), self._save_dataset)
         run.step("score", lambda: self._score_forecasts(on), self._save_scores)
@@ -81,8 +82,8 @@ class DailyFeedbackLoop:
         run.step("screen", lambda: self._judge_pending(on, self.gate.screen), self._save_screens)
         run.step("narrow", lambda: None, self._deploy_narrowed)
         run.step("forecast", lambda: self.forecaster.forecast(on + timedelta(days=1)), _save_forecasts)
-        run.step("report", lambda: self._write_report(on, scheduled_for, late), _save_reports)
-        run.step("notify", lambda: self._brief(on, scheduled_for, late), self._save_notification)
+        run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
+        run.step("notify", lambda: write_notification(self.store, read_facts, self.language), save_notification)
         run.step("prepare", lambda: None, self._prepare)
         run.finish()
         return short_id("report", "daily", on.isoformat(), self.language)
@@ -154,21 +155,6 @@ class DailyFeedbackLoop:
         """Send what only narrows the same day; it needs no evidence."""
         return canonical_json(deploy_all(session, self.rollout, "narrowed"))
 
-    def _write_report(self, on: date, due_at: datetime, late: bool) -> tuple[Report, ...]:
-        await_acks(self.store)
-        with self.store.session() as session:
-            facts = self.report_sources.daily(session, on, due_at, late)
-        return tuple(render_report(facts, language) for language in LANGUAGES)
-
-    def _brief(self, on: date, due_at: datetime, late: bool) -> Notification:
-        with self.store.session() as session:
-            facts = self.report_sources.daily(session, on, due_at, late)
-        return build_report_notification("daily", on, due_at, brief(facts, self.language))
-
-    def _save_notification(self, session: Session, notification: Notification) -> str:
-        notifications.add(session, notification)
-        return notification.notification_id
-
     def _prepare(self, session: Session, _: None) -> str:
         """Let old proposals expire and tell the engine what changed outside, for the day that begins."""
         expired = [proposal.proposal_id for proposal in self.gate.expire(session)]
@@ -197,18 +183,6 @@ def deploy_all(session: Session, rollout: Rollout, state: Literal["accepted", "n
     return deployed
 
 
-def build_report_notification(kind: str, on: date, at: datetime, text: str) -> Notification:
-    """Return the message that carries a report's first screen."""
-    return Notification(
-        notification_id=short_id("note", kind, on.isoformat()),
-        kind=f"{kind}_report",
-        severity="info",
-        text=text,
-        created_at=at,
-        sent_at=None,
-    )
-
-
 def _save_analysis(session: Session, analysis: Analysis) -> str:
     analyses.add(session, analysis)
     return analysis.analysis_id
@@ -218,9 +192,3 @@ def _save_forecasts(session: Session, made: Sequence[Forecast]) -> str:
     for forecast in made:
         forecasts.add(session, forecast)
     return canonical_json([forecast.forecast_id for forecast in made])
-
-
-def _save_reports(session: Session, written: Sequence[Report]) -> str:
-    for item in written:
-        reports.add(session, item)
-    return canonical_json({item.language: item.sha256 for item in written})

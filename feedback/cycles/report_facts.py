@@ -127,7 +127,9 @@ class ReportSources:
             marks = [equity.at_or_before(session, name, at) for at in bounds]
             changes += [float(equity_change_usd(a, b)) for a, b in zip(marks[:-1], marks[1:], strict=True)]
         capital = sum(float(self.capital.get(name, 0)) for name in names)
-        interval = mean_interval(changes, seed=on.toordinal()) if len(changes) >= MIN_INTERVAL_DAYS else (None, None)
+        interval = (
+            metrics.mean_interval(changes, seed=on.toordinal()) if len(changes) >= MIN_INTERVAL_DAYS else (None, None)
+        )
         return PeriodResult(
             n_days=len(changes),
             pnl_usd=float(changes.sum()),
@@ -166,18 +168,6 @@ class ReportSources:
             spent_month_usd=llm_calls.spent_between(session, month_start, as_of + timedelta(days=1)),
             cap_month_usd=self.settings.analyzer.monthly_cap_usd,
         )
-
-
-def mean_interval(values: np.ndarray[tuple[int], np.dtype[np.float64]], seed: int) -> tuple[float, float]:
-    """Return the 5 % and 95 % quantile of the mean over 2,000 circular block resamples, blocks of n^(1/3) values."""
-    n = len(values)
-    length = max(1, round(n ** (1 / 3)))
-    n_blocks = -(-n // length)
-    starts = np.random.default_rng(seed).integers(0, n, size=(2_000, n_blocks))
-    index = (starts[:, :, None] + np.arange(length)) % n
-    means = values[index.reshape(2_000, -1)[:, :n]].mean(axis=1)
-    low, high = np.quantile(means, [0.05, 0.95])
-    return float(low), float(high)
 
 
 def _summary(session: Session, on: date) -> DaySummary:

@@ -7,16 +7,15 @@ from datetime import date, datetime, timedelta
 from core.clock import Clock, kst_day
 from core.model.analysis import Analysis, PatternRule
 from core.model.canonical import canonical_json, short_id
-from core.model.language import LANGUAGES, Language
-from core.model.operations import Notification, Report
+from core.model.language import Language
 from core.model.proposal import Proposal
-from core.store import Session, Store, analyses, audit, notifications, patterns, proposals, reports
+from core.store import Session, Store, analyses, audit, patterns, proposals
 from feedback.analyzer import Analyzer
-from feedback.cycles.acks import await_acks
-from feedback.cycles.daily import build_report_notification, deploy_all
+from feedback.cycles.daily import deploy_all
+from feedback.cycles.publishing import save_notification, save_reports, write_notification, write_reports
 from feedback.cycles.report_facts import ReportSources
 from feedback.patterns import PatternFinder
-from feedback.report import brief, render_report
+from feedback.report import ReportFacts
 from feedback.runs import RunLedger
 from strategies.gate import Gate, Judgement
 from strategies.rollout import Rollout
@@ -42,13 +41,17 @@ class WeeklyDeepAnalysis:
         if run is None:
             return None
         on = kst_day(scheduled_for) - timedelta(days=1)
+
+        def read_facts(session: Session) -> ReportFacts:
+            return self.report_sources.weekly(session, on, scheduled_for, late)
+
         run.step("patterns", lambda: self.finder.find(on), _save_patterns)
         run.step("study", lambda: self._study(on), _save_study)
         champion_id = run.step("champion", lambda: None, self._choose)
         run.step("sealed", lambda: self._judge(champion_id), self._save_verdict)
         run.step("deploy", lambda: None, self._deploy)
-        run.step("report", lambda: self._write_report(on, scheduled_for, late), _save_reports)
-        run.step("notify", lambda: self._brief(on, scheduled_for, late), _save_notification)
+        run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
+        run.step("notify", lambda: write_notification(self.store, read_facts, self.language), save_notification)
         run.finish()
         return short_id("report", "weekly", on.isoformat(), self.language)
 
@@ -82,17 +85,6 @@ class WeeklyDeepAnalysis:
         audit.append(session, now, "worker", "weekly_cycle", kst_day(now).isoformat(), {"deployed": deployed})
         return canonical_json(deployed)
 
-    def _write_report(self, on: date, due_at: datetime, late: bool) -> tuple[Report, ...]:
-        await_acks(self.store)
-        with self.store.session() as session:
-            facts = self.report_sources.weekly(session, on, due_at, late)
-        return tuple(render_report(facts, language) for language in LANGUAGES)
-
-    def _brief(self, on: date, due_at: datetime, late: bool) -> Notification:
-        with self.store.session() as session:
-            facts = self.report_sources.weekly(session, on, due_at, late)
-        return build_report_notification("weekly", on, due_at, brief(facts, self.language))
-
 
 def _save_patterns(session: Session, rules: Sequence[PatternRule]) -> str:
     for rule in rules:
@@ -103,14 +95,3 @@ def _save_patterns(session: Session, rules: Sequence[PatternRule]) -> str:
 def _save_study(session: Session, analysis: Analysis) -> str:
     analyses.add(session, analysis)
     return analysis.analysis_id
-
-
-def _save_reports(session: Session, written: Sequence[Report]) -> str:
-    for item in written:
-        reports.add(session, item)
-    return canonical_json({item.language: item.sha256 for item in written})
-
-
-def _save_notification(session: Session, notification: Notification) -> str:
-    notifications.add(session, notification)
-    return notification.notification_id

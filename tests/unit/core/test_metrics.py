@@ -3,6 +3,7 @@
 import math
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from core import metrics
@@ -56,3 +57,11 @@ def test_more_trials_deflate_more_and_one_deflates_nothing():
     series = [0.4, -0.2, 0.5, 0.1, -0.1, 0.3, 0.2, -0.3, 0.6, 0.1]
     by_trials = [metrics.deflated_sharpe_of(series, n) for n in (1, 10, 100)]
     assert by_trials[0] > by_trials[1] > by_trials[2]
+
+
+def test_the_interval_of_a_mean_holds_it_nine_times_in_ten_and_repeats_itself():
+    rng = np.random.default_rng(3)
+    intervals = [metrics.mean_interval(rng.normal(1.0, 5.0, 60), seed) for seed in range(200)]
+    assert 0.82 < np.mean([low <= 1.0 <= high for low, high in intervals]) < 0.95
+    days = rng.normal(size=30)
+    assert metrics.mean_interval(days, 7) == metrics.mean_interval(days, 7) != metrics.mean_interval(days, 8)
