@@ -1,10 +1,11 @@
-"""What a day brought: sums over stored rows, nothing judged. Shared by the logger's summary and the daily dataset."""
+"""What a day brought: sums over stored rows. Shared by the logger's summary and the daily dataset."""
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
+from core import metrics
 from core.clock import kst_day_bounds
 from core.model.dataset import DaySummary, StrategyResult
 from core.model.trade import EquityPoint, SignalRecord, Trade
@@ -24,15 +25,6 @@ def equity_change_usd(before: EquityPoint | None, after: EquityPoint | None) -> 
         return _ZERO
     made_before = _ZERO if before is None else before.equity_usd - before.capital_usd
     return after.equity_usd - after.capital_usd - made_before
-
-
-def max_drawdown_pct(marks: Sequence[EquityPoint]) -> float:
-    """Return the largest fall of equity from an earlier mark, in percent of the instance's capital; 0 without marks."""
-    worst, peak = _ZERO, None
-    for mark in marks:
-        peak = mark.equity_usd if peak is None else max(peak, mark.equity_usd)
-        worst = max(worst, (peak - mark.equity_usd) / mark.capital_usd)
-    return float(worst * 100)
 
 
 def day_ends(session: Session, on: date, instance_id: str) -> tuple[EquityPoint | None, EquityPoint | None]:
@@ -76,6 +68,7 @@ def result_of(
     trades = [trade for trade in trades_of_day if trade.instance_id == instance_id]
     signals = [signal for signal in signals_of_day if signal.instance_id == instance_id]
     rejected = [signal for signal in signals if signal.outcome != "taken"]
+    equity_usd = [mark.equity_usd for mark in marks if mark.instance_id == instance_id]
     by_exit: dict[str, Decimal] = {}
     for trade in trades:
         by_exit[trade.exit_reason] = by_exit.get(trade.exit_reason, _ZERO) + trade.net_pnl_usd
@@ -91,7 +84,8 @@ def result_of(
         fees_usd=sum((_fees_usd(trade) for trade in trades), _ZERO),
         slippage_usd=sum((_slippage_usd(trade) for trade in trades), _ZERO),
         equity_change_usd=change_usd,
-        max_drawdown_pct=max_drawdown_pct([mark for mark in marks if mark.instance_id == instance_id]),
+        # None, and so 0, without marks: an instance that was never marked lost nothing that is known.
+        max_drawdown_pct=metrics.max_drawdown_pct(equity_usd) or 0.0,
         n_signals=len(signals),
         n_signals_rejected=len(rejected),
         reject_reasons=dict(sorted(Counter(signal.outcome for signal in rejected).items())),
