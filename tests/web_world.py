@@ -41,6 +41,16 @@ from tests import factories
 SEALED_P = 0.00312345
 SEALED_WORDS = "p = 0.00312345 <= 0.0077 on 730 sealed days, annual IR 6.2987"
 SCRIPT = "<script>alert('x')</script>"
+PLACES = {
+    "proposal_id": "proposal-waiting",
+    "analysis_id": "analysis-1",
+    "instance_id": "mm-1",
+    "kind": "daily",
+    "on": "2026-03-01",
+    "trade_id": "mm-1-1",
+    "request_id": "none",
+}
+"""Something of this world for every place in a path of the API."""
 KEY_SECRET = "tests-web-secret-0123456789abcdef-xx"
 
 

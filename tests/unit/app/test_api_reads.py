@@ -9,7 +9,7 @@ import pytest
 from core.clock import VirtualClock
 from core.store import Store, trades
 from tests import factories
-from tests.web_world import SEALED_P, SEALED_WORDS, Web, fill, make_web
+from tests.web_world import PLACES, SEALED_P, SEALED_WORDS, Web, fill, make_web
 
 
 @pytest.fixture
@@ -85,19 +85,10 @@ def test_an_unchanged_answer_is_not_sent_twice(web: Web) -> None:
 
 def test_no_answer_of_the_api_holds_a_number_of_the_sealed_test(web: Web) -> None:
     spec = web.client.get("/api/openapi.json").get_json()
-    ids = {
-        "proposal_id": "proposal-waiting",
-        "analysis_id": "analysis-1",
-        "instance_id": "mm-1",
-        "kind": "daily",
-        "on": "2026-03-01",
-        "trade_id": "mm-1-1",
-        "request_id": "none",
-    }
     seen = 0
     for path, methods in spec["paths"].items():
         if "get" in methods:
-            answer = web.client.get(path.format(**ids), headers=web.bearer("admin")).get_data(as_text=True)
+            answer = web.client.get(path.format(**PLACES), headers=web.bearer("admin")).get_data(as_text=True)
             assert str(SEALED_P) not in answer and "0.0077" not in answer and "730 sealed" not in answer, path
             seen += "proposal-waiting" in answer
     assert seen >= 3

@@ -12,7 +12,7 @@ from core.clock import VirtualClock
 from core.errors import SettingsError
 from core.settings import load_settings
 from core.store import Store, api_keys
-from tests.web_world import KEY_SECRET, Web, fill, make_web
+from tests.web_world import KEY_SECRET, PLACES, Web, fill, make_web
 
 
 @pytest.fixture
@@ -27,15 +27,6 @@ SCOPES = {
     "/api/proposals/{proposal_id}/reject": "approve",
     "/api/parameters/{instance_id}/rollback": "admin",
 }
-IDS = {
-    "proposal_id": "proposal-waiting",
-    "analysis_id": "analysis-1",
-    "instance_id": "mm-1",
-    "kind": "daily",
-    "on": "2026-03-01",
-    "trade_id": "mm-1-1",
-    "request_id": "none",
-}
 
 
 def test_each_route_and_method_of_the_description_needs_its_scope(web: Web) -> None:
@@ -48,7 +39,7 @@ def test_each_route_and_method_of_the_description_needs_its_scope(web: Web) -> N
             wanted = SCOPES[path] if method == "post" else "read"
 
             def ask(headers: dict, path: str = path, method: str = method) -> int:
-                return web.client.open(path.format(**IDS), method=method.upper(), headers=headers).status_code
+                return web.client.open(path.format(**PLACES), method=method.upper(), headers=headers).status_code
 
             assert ask({}) == 401, (method, path)
             assert ask({"Authorization": "Bearer xck_00000000_" + "a" * 43}) == 401
