@@ -1,7 +1,6 @@
 """Days, running parameters and answers for tests of the analyzer."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -141,11 +140,6 @@ def study(of: DailyDataset) -> Analysis:
         Decimal(0),
         MIDNIGHT,
     )
-
-
-def with_sha(base: DailyDataset, **over: Any) -> DailyDataset:
-    changed = replace(base, **over)
-    return replace(changed, sha256=sha256_of((changed.on, changed.totals, changed.strategies)))
 
 
 def daily_answer(**over: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from core.clock import VirtualClock, from_ns, to_ns
@@ -82,7 +82,3 @@ def make_proposal(base: ParamVersion, at: datetime, **edits: float) -> Proposal:
         created_at=at,
         state="pending",
     )
-
-
-def days_before(at: datetime, days: int) -> datetime:
-    return at - timedelta(days=days)

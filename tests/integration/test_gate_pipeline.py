@@ -264,7 +264,7 @@ def test_a_refuted_change_is_refused_naming_the_earlier_one_and_an_untested_one_
     world.clock.advance_to(START + timedelta(days=10))
     again = world.gate.admit(world.propose(spread_threshold=75.0))
     assert (again.outcome, refuted.proposal_id in again.deciding) == ("refused", True)
-    untested, verdict = world.admitted(spread_threshold=30.0)
+    _, verdict = world.admitted(spread_threshold=30.0)
     assert verdict.outcome == "refused"
     assert "repeat" not in world.gate.admit(world.propose(spread_threshold=30.0)).deciding
 

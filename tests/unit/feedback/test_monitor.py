@@ -12,7 +12,6 @@ from feedback.cycles.monitor import HostLoad, Monitor, read_host_load, unread_ho
 from tests import factories
 from tests.factories import NOON
 
-YESTERDAY = date(2026, 3, 1)
 ONE_AM = datetime(2026, 3, 2, 16, 0, tzinfo=UTC)
 """01:00 of 3 March in Seoul."""
 

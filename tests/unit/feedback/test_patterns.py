@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.model.trade import Conditions, Trade
 from core.store import Store, patterns, trades
 from feedback.patterns import (
     N_PERMUTATIONS,
+    LabelledTrades,
     PatternFinder,
     benjamini_hochberg,
     day_shuffle_p_values,
@@ -58,6 +60,11 @@ def make_trades(
                 )
             )
     return made
+
+
+@cache
+def unplanted(seed: int) -> LabelledTrades:
+    return label_trades(make_trades(seed), no_regime)
 
 
 def rules_of(found: Sequence[Trade], seed: int = 1) -> tuple[PatternRule, ...]:
@@ -115,7 +122,7 @@ def test_the_same_trades_give_the_same_rules() -> None:
 def test_p_values_of_no_effect_are_spread_evenly(test: Any, dimension: Any, bucket: str) -> None:
     p_values = []
     for seed in range(40):
-        labelled = label_trades(make_trades(seed), no_regime)
+        labelled = unplanted(seed)
         p_values.extend(test(labelled, [labelled.labels[dimension] == bucket], seed))
     share = np.mean(np.array(p_values) <= 0.2)
     assert abs(share - 0.2) <= 3 * np.sqrt(0.2 * 0.8 / 40)

@@ -148,16 +148,16 @@ def test_a_jump_of_the_clock_repeats_no_run(store, bench, jump):
     assert back.cycles() == []
 
 
-def test_every_day_and_every_sunday_of_a_year_comes_exactly_once(store):
+def test_every_day_and_every_sunday_of_a_quarter_comes_exactly_once(store):
     clock = VirtualClock(kst(2026, 1, 1, 0, 0))
     bench = Bench(store, clock)
-    end = kst(2027, 1, 1, 0, 0)
+    end = kst(2026, 4, 1, 0, 0)
     bench.scheduler.tick()
     del bench.scheduler._jobs["monitor"]
     while (due := bench.scheduler.next_due(clock.now()))[0] < end:
         bench.tick_at(due[0])
     counts = Counter((job, due_at.astimezone(KST).date()) for job, due_at, _ in bench.cycles())
-    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(90)]
     expected = [("daily", on) for on in days] + [("weekly", on) for on in days if on.isoweekday() == 7]
     assert counts == Counter(expected)
 
