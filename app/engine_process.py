@@ -59,6 +59,8 @@ def start_engine(settings: Settings, home: Home) -> EngineProcess:
     with output:
         process = subprocess.Popen(
             [str(binary), "run", "--config", str(home.engine_config), "--die-with-parent"],
+            # A Ctrl-C in the terminal is for this process, which ends the engine when no cycle needs it any more.
+            process_group=0,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -83,13 +83,17 @@ class VirtualRun:
             to = min(due_at, self.end_at)
 
     async def _run_cycles(self, engine: EngineProcess) -> None:
-        """Run what is due. Leaves at once when the engine dies meanwhile.
+        """Run what is due. Leaves at once when the engine dies meanwhile; a Ctrl-C waits for the cycle to end.
 
         A cycle without an engine would end in its thread, with a report that a resumed run could not repeat.
         """
         task = asyncio.ensure_future(asyncio.to_thread(self.rooms.scheduler.tick))
+        interrupted: asyncio.CancelledError | None = None
         while not task.done():
-            await asyncio.wait({task}, timeout=ALIVE_CHECK_S)
+            try:
+                await asyncio.wait({task}, timeout=ALIVE_CHECK_S)
+            except asyncio.CancelledError as error:
+                interrupted = error
             try:
                 engine.require_alive()
             except Unavailable as error:
@@ -98,6 +102,8 @@ class VirtualRun:
                 )
                 os._exit(1)
         task.result()
+        if interrupted is not None:
+            raise interrupted
 
     async def _all_acked(self) -> None:
         """Return when the engine holds everything the cycles sent: it processes no later event before that."""
