@@ -164,7 +164,7 @@ def _telegram(settings: Settings, _: Clock) -> Finding:
     return Finding("telegram", ok, f"{len(chosen.allowed_ids)} people may command", "Set telegram.allowed_ids")
 
 
-def _report(settings: Settings, clock: Clock) -> Finding:
+def _report(settings: Settings, _: Clock) -> Finding:
     if not _has_store(settings):
         return Finding("report", True, "none yet")
     store = open_store(settings.store_url, settings.store.busy_timeout_ms)

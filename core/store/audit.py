@@ -14,9 +14,6 @@ from core.store.once import fields_of
 from core.store.session import Session
 from core.store.work_tables import audit as table
 
-ANCHOR_FILE = "audit.head"
-"""Name of the anchor file in the installation's home."""
-
 AuditFault = ChainFault
 
 

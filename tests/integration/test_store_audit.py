@@ -93,7 +93,7 @@ def test_a_row_edited_together_with_its_hash_breaks_the_next_link(chained):
 
 
 def test_a_cut_off_tail_is_found_with_the_anchor_only(chained, tmp_path):
-    path = tmp_path / audit.ANCHOR_FILE
+    path = tmp_path / "audit.head"
     with chained.session() as session:
         audit.anchor(session, path, START)
     append(chained, N_ROWS)
@@ -106,7 +106,7 @@ def test_a_cut_off_tail_is_found_with_the_anchor_only(chained, tmp_path):
 
 
 def test_a_rewritten_chain_is_found_with_the_anchor(chained, tmp_path):
-    path = tmp_path / audit.ANCHOR_FILE
+    path = tmp_path / "audit.head"
     with chained.session() as session:
         audit.anchor(session, path, START)
     execute(chained, "DELETE FROM audit")
@@ -117,7 +117,7 @@ def test_a_rewritten_chain_is_found_with_the_anchor(chained, tmp_path):
 
 
 def test_a_broken_chain_is_not_anchored_again(chained, tmp_path):
-    path = tmp_path / audit.ANCHOR_FILE
+    path = tmp_path / "audit.head"
     with chained.session() as session:
         audit.anchor(session, path, START)
     before = path.read_bytes()
@@ -128,7 +128,7 @@ def test_a_broken_chain_is_not_anchored_again(chained, tmp_path):
 
 
 def test_an_unreadable_anchor_file_is_named_with_its_line(chained, tmp_path):
-    path = tmp_path / audit.ANCHOR_FILE
+    path = tmp_path / "audit.head"
     path.write_text("nonsense\n")
     with pytest.raises(Corrupt, match="line 1 of .*audit.head"):
         verify(chained, path)

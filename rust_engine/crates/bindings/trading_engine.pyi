@@ -1,4 +1,4 @@
-"""The Rust engine. Requests are JSON text (see `core.native`, the only importer); arrays go in and come out without copies."""
+"""The Rust engine. Requests are JSON text (see `core.native`, the only importer); arrays are passed without copies."""
 
 from typing import TypedDict
 
