@@ -36,24 +36,12 @@ impl<R: Recorder> Core<R> {
         Ok(known)
     }
 
-    /// Stops every order whose deadline is at or before `at`, and says how many.
-    ///
-    /// # Errors
-    /// [`CoreError::Runaway`].
-    pub fn expire_advice(&mut self, at: Ts) -> Result<usize, CoreError> {
-        self.veto(|held| held.deadline <= at, "advisor_timeout")
-    }
-
-    /// Stops every order that waits, for example because no advisor is connected, and says how many.
+    /// Stops every order that waits, because its time is up or no advisor is connected, and says how many.
     ///
     /// # Errors
     /// [`CoreError::Runaway`].
     pub fn veto_advice(&mut self, outcome: &'static str) -> Result<usize, CoreError> {
-        self.veto(|_| true, outcome)
-    }
-
-    fn veto(&mut self, wanted: impl Fn(&PendingAdvice) -> bool, outcome: &'static str) -> Result<usize, CoreError> {
-        let stopped = self.desk.take(|held| wanted(&held.pending));
+        let stopped = self.desk.take(|_| true);
         let n = stopped.len();
         for held in stopped {
             self.settle(held, &Word::Veto(outcome));

@@ -45,11 +45,10 @@ fn a_yes_releases_a_share_shrinks_and_a_no_stops() {
 }
 
 #[test]
-fn silence_is_a_no_at_the_deadline_and_not_before() {
+fn silence_is_a_no_for_every_order_that_waits() {
     let mut core = after_burst(Mode::Canary, Some(advice()));
-    let deadline = core.pending_advice()[0].deadline;
-    assert_eq!(core.expire_advice(deadline.plus_ns(-1)).unwrap(), 0);
-    assert_eq!(core.expire_advice(deadline).unwrap(), 1);
+    assert_eq!(core.veto_advice("advisor_timeout").unwrap(), 1);
+    assert_eq!(core.veto_advice("advisor_timeout").unwrap(), 0);
     assert_eq!(outcomes(&mut core), ["advisor_timeout"]);
 }
 
@@ -144,7 +143,7 @@ fn a_halt_stops_openings_keeps_stops_and_is_latched_until_resume() {
     assert_eq!(command(&mut core, "r", CommandAction::Reduce).state, TradingState::Halted);
     assert_eq!(command(&mut core, "ok", CommandAction::Resume).state, TradingState::Active);
     assert_eq!(command(&mut core, "h", CommandAction::Halt).state, TradingState::Halted, "the old answer again");
-    assert_eq!(core.trading_state(), TradingState::Active, "and no second effect");
+    assert_eq!(core.gate.state(), TradingState::Active, "and no second effect");
     let states: Vec<_> = core.drain_outbox();
     assert_eq!(states.len(), 2);
     assert!(matches!(&states[0], Message::StateChanged(s) if s.by == "ann" && s.reason.contains("resume")));
@@ -183,7 +182,7 @@ fn flatten_closes_everything_at_the_next_open() {
     command(&mut core, "f", CommandAction::Flatten);
     core.on_bar(&bar(22, 111.0, 111.0)).unwrap();
     assert_eq!(core.marks(core.now())[0].positions["AAA"], Qty::ZERO);
-    assert_eq!(core.trading_state(), TradingState::Halted);
+    assert_eq!(core.gate.state(), TradingState::Halted);
     assert!(core.venue.is_empty());
 }
 

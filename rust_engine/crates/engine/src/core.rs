@@ -11,7 +11,7 @@ use crate::recorder::{Ask, Recorder, Wish};
 use model::config::{AdvicePolicy, EngineConfig};
 use model::{
     Action, Actions, Bar, CancelReason, Costs, Event, InstanceConfig, InstanceId, Money, OrderRequest, OrderUpdate,
-    Price, Purpose, Qty, RiskLimits, SymbolSpec, TradingState, Ts,
+    Price, Purpose, Qty, RiskLimits, SymbolSpec, Ts,
 };
 use risk::{RiskApproved, RiskGate};
 use sim::{CostRates, Matched, Venue};
@@ -351,12 +351,6 @@ impl<R: Recorder> Core<R> {
     /// The recorder, when the run is over.
     pub fn into_recorder(self) -> R {
         self.recorder
-    }
-
-    /// Whether new exposure may be opened.
-    #[must_use]
-    pub fn trading_state(&self) -> TradingState {
-        self.gate.state()
     }
 }
 

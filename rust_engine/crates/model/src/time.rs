@@ -15,12 +15,6 @@ impl Ts {
     /// Nanoseconds in one day.
     pub const DAY: i64 = 86_400 * 1_000_000_000;
 
-    /// The stamp of `ms` milliseconds since 1970.
-    #[must_use]
-    pub const fn from_ms(ms: i64) -> Self {
-        Self(ms * Self::MS)
-    }
-
     /// Milliseconds since 1970, rounded down.
     #[must_use]
     pub const fn ms(self) -> i64 {
