@@ -57,7 +57,7 @@ check: tools engine  ## Format, lint, types, import rules, schema drift
 	cd rust_engine && $(CARGO) clippy --release --quiet --workspace --all-targets -- -D warnings
 
 test-rust: engine  ## Rust tests
-	cd rust_engine && $(CARGO) test --release --quiet --workspace
+	cd rust_engine && PROPTEST_RNG_SEED=20250101 $(CARGO) test --release --quiet --workspace
 
 test-python: tools engine  ## Python tests, browser included
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not soak'

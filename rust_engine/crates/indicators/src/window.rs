@@ -31,8 +31,13 @@ impl Window {
             return;
         }
         let mean = self.mean + (value - old) / self.length as f64;
+        let before = self.squares;
         self.squares += (value - old) * ((value - mean) + (old - self.mean));
         self.mean = mean;
+        // A jump that leaves the window takes nearly all of the sum with it, and its digits too.
+        if self.squares < before * 1e-4 {
+            self.recompute();
+        }
     }
 
     // Once per window, so that the rounding of the running form cannot add up.
