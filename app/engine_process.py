@@ -13,6 +13,7 @@ from typing import IO, Any, Literal
 import msgspec
 
 from app.home import Home
+from app.live_market import LiveInstrument, live_sections, symbol_specs
 from core.clock import to_ns
 from core.errors import BadInput, Unavailable
 from core.model.proposal import ParamVersion
@@ -77,8 +78,12 @@ def write_engine_config(
     pace: Literal["granted", "realtime"],
     trade_from: datetime,
     krw_per_usd: Decimal,
+    instruments: Sequence[LiveInstrument] = (),
 ) -> None:
-    """Write `<home>/engine.json`, once for the life of an installation: the journal refers to it."""
+    """Write `<home>/engine.json`, once for the life of an installation: the journal refers to it.
+
+    With `instruments` the engine listens to the settings' live market, and `bars` only warm it up.
+    """
     config = {
         "engine_id": "engine-1",
         "state_dir": str(home.engine),
@@ -103,7 +108,10 @@ def write_engine_config(
         "mark_interval_ms": MARK_INTERVAL_MS,
         "bridge_url": "",
         "secret_file": str(home.bridge_secret),
-    }
+    } | _watch(settings)
+    if instruments:
+        config |= live_sections(settings.market, [i.live for i in instruments])
+        config["symbols"] = symbol_specs(instruments)
     _write(home.engine_config, config)
 
 
@@ -112,6 +120,17 @@ def point_engine_at(home: Home, bridge_port: int) -> None:
     config = msgspec.json.decode(home.engine_config.read_bytes())
     config["bridge_url"] = f"ws://127.0.0.1:{bridge_port}/ai_bridge"
     _write(home.engine_config, config)
+
+
+def is_live_market(home: Home) -> bool:
+    """Whether the engine of this home listens to a live market; False before its first start."""
+    return home.engine_config.is_file() and bool(msgspec.json.decode(home.engine_config.read_bytes()).get("markets"))
+
+
+def engine_symbols(home: Home) -> list[dict[str, str]]:
+    """Return the symbols of the engine's configuration, in the order of their indices."""
+    found: list[dict[str, str]] = msgspec.json.decode(home.engine_config.read_bytes())["symbols"]
+    return found
 
 
 def engine_pace(home: Home) -> str:
@@ -147,16 +166,37 @@ def _instance(settings: Settings, version: ParamVersion, known: Sequence[str]) -
         "mode": "live",
         "version": version.version,
         "params": version.params,
+        "driver": next(i.driver for i in settings.instances if i.instance_id == version.instance_id),
     }
 
 
 def _limits(settings: Settings) -> dict[str, Any]:
-    return {
-        "max_order_notional": _money(settings.risk.max_order_notional_usd),
-        "max_position_notional": _money(settings.risk.max_position_notional_usd),
-        "max_gross_notional": _money(settings.risk.max_gross_notional_usd),
-        "price_collar_bps": settings.risk.price_collar_bps,
+    risk = settings.risk
+    limits = {
+        "max_order_notional": _money(risk.max_order_notional_usd),
+        "max_position_notional": _money(risk.max_position_notional_usd),
+        "max_gross_notional": _money(risk.max_gross_notional_usd),
+        "price_collar_bps": risk.price_collar_bps,
+        "max_order_qty": {symbol: _money(qty) for symbol, qty in sorted(risk.max_order_qty.items())},
+        "max_messages_per_s": risk.max_messages_per_s,
+        "max_repeats": risk.max_repeats,
+        "repeat_window_ms": risk.repeat_window_ms,
+        "duplicate_window_ms": risk.duplicate_window_ms,
+        "max_daily_loss": None if risk.max_daily_loss_usd is None else _money(risk.max_daily_loss_usd),
+        "max_drawdown_pct": risk.max_drawdown_pct,
+        "reduce_at_pct": risk.reduce_at_pct,
+        "flatten_on_halt": risk.flatten_on_halt,
     }
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def _watch(settings: Settings) -> dict[str, Any]:
+    engine = settings.engine
+    watch = {
+        "dead_man_ms": None if engine.dead_man_s is None else round(engine.dead_man_s * 1000),
+        "metrics_listen": engine.metrics_listen,
+    }
+    return {name: value for name, value in watch.items() if value is not None}
 
 
 def _write(path: Path, config: dict[str, Any]) -> None:

@@ -28,6 +28,16 @@ class Home:
         return self.path / "engine.json"
 
     @property
+    def logs(self) -> Path:
+        """What each process says."""
+        return self.path / "logs"
+
+    @property
+    def supervision(self) -> Path:
+        """What the supervisor runs, written by it."""
+        return self.path / "supervisor.json"
+
+    @property
     def feed(self) -> Path:
         """The bars that the engine plays."""
         return self.path / "feed.npy"

@@ -1,4 +1,4 @@
-"""The first start of an installation: market, versions, history split, feed and the engine's configuration."""
+"""The first start of an installation on the made market: market, versions, history split, feed, configuration."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,22 +1,27 @@
 """Engine, worker and web under one roof: starts them, starts again what dies, ends them together."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from app.engine_process import point_engine_at
+from app.engine_process import is_live_market, point_engine_at
 from app.home import Home
+from app.logs import PROCESSES, follow, open_log, set_aside_when_large
+from app.paper import set_up_paper
 from app.setup import set_up
+from app.status import SupervisedProcess, Supervision, write_supervision
 from app.web import listen
 from core.clock import Clock, SystemClock
-from core.errors import BadInput
-from core.log import get_logger
+from core.errors import BadInput, Refused
+from core.log import configure_logging, get_logger
 from core.settings import Settings
 
 MAX_DEATHS = 5
@@ -24,6 +29,7 @@ DEATH_WINDOW = timedelta(minutes=1)
 STOP_TIMEOUT_S = 10.0
 """For all children together."""
 LOOK_EVERY_S = 0.5
+NOTE_EVERY = timedelta(minutes=1)
 FINAL_CODES = frozenset({2, 3})
 """Wrong input and refusals: starting again would end the same way."""
 
@@ -34,15 +40,24 @@ class Child:
 
     name: str
     command: Sequence[str]
+    logs: Path | None = None
+    """Folder of its log; None leaves its output where the supervisor's goes."""
     process: subprocess.Popen[bytes] | None = None
+    started_at: datetime | None = None
+    n_deaths: int = 0
     deaths: deque[datetime] = field(default_factory=deque)
 
     def start(self) -> None:
         """Start it. Its standard input ends when the supervisor does, so that a child can follow."""
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE)
+        if self.logs is None:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE)
+            return
+        with open_log(self.logs, self.name) as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=log, stderr=log)
 
     def note_death(self, at: datetime) -> bool:
         """Note that it died; True when it dies too often to be started again."""
+        self.n_deaths += 1
         self.deaths.append(at)
         while at - self.deaths[0] > DEATH_WINDOW:
             self.deaths.popleft()
@@ -52,37 +67,99 @@ class Child:
 def run_supervisor(settings: Settings) -> int:
     """Run until a signal; returns 0 then, 1 when a process died five times within a minute, or its refusal's code."""
     home = Home(settings.home).create()
+    with io.TextIOWrapper(open_log(home.logs, "supervisor"), encoding="utf-8", write_through=True) as own_log:
+        configure_logging(settings.log_level, also=own_log)
+        return _run(settings, home)
+
+
+def _run(settings: Settings, home: Home) -> int:
     if not settings.engine.binary.is_file():
         raise BadInput(f"the engine {settings.engine.binary} is not built", "Run make engine")
     listen(settings.web.host, settings.web.port).close()
-    set_up(settings, home, SystemClock())
+    prepare(settings, home)
     point_engine_at(home, settings.bridge.port)
     python = [sys.executable, "-m", "app.cli"]
     engine = [str(settings.engine.binary), "run", "--config", str(home.engine_config), "--die-with-parent"]
     children = [
-        Child("worker", [*python, "worker", "--die-with-parent"]),
-        Child("engine", engine),
-        Child("web", [*python, "web", "--die-with-parent"]),
+        Child("worker", [*python, "worker", "--die-with-parent"], home.logs),
+        Child("engine", engine, home.logs),
+        Child("web", [*python, "web", "--die-with-parent"], home.logs),
     ]
     log = get_logger("supervisor")
     log.info("starting", home=str(home.path), dashboard=f"http://{settings.web.host}:{settings.web.port}/")
-    stop = threading.Event()
+    stop, ended = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    return supervise(children, stop, SystemClock())
+    # A terminal, or whatever collects a container's output, shows what the log files get.
+    for child in children:
+        open_log(home.logs, child.name).close()
+    echo = threading.Thread(target=_echo, args=(home.logs, ended), name="echo")
+    echo.start()
+    try:
+        return supervise(children, stop, SystemClock(), lambda: _note(settings, home, children))
+    finally:
+        ended.set()
+        echo.join()
 
 
-def supervise(children: Sequence[Child], stop: threading.Event, clock: Clock) -> int:
-    """Start the children and keep them alive until `stop`; returns the exit code."""
+def prepare(settings: Settings, home: Home) -> None:
+    """Set the installation up for the mode of the settings. Raises BadInput or Refused where it cannot run."""
+    if settings.mode == "replay":
+        raise BadInput("a replay has its own command", "Run `xcrack replay --help`")
+    if settings.mode == "live":
+        raise Refused(
+            "this build trades on simulated venues only",
+            "Live trading needs an engine built with the feature `live`, its configuration and a written approval",
+        )
+    if settings.mode == "paper":
+        set_up_paper(settings, home, SystemClock())
+        return
+    if is_live_market(home):
+        raise BadInput(f"{home.path} trades on paper", "Start it with `xcrack up --mode paper`, or name another home")
+    set_up(settings, home, SystemClock())
+
+
+def _echo(folder: Path, ended: threading.Event) -> None:
+    children = [name for name in PROCESSES if name != "supervisor"]
+    for line in follow(folder, children, lambda: ended.wait(LOOK_EVERY_S)):
+        sys.stderr.write(line.text + "\n")
+        sys.stderr.flush()
+
+
+def _note(settings: Settings, home: Home, children: Sequence[Child]) -> None:
+    """Write down what runs, and keep the logs from growing without end."""
+    running = tuple(
+        SupervisedProcess(child.name, child.process.pid, child.started_at, child.n_deaths)
+        for child in children
+        if child.process is not None and child.started_at is not None
+    )
+    write_supervision(home, Supervision(os.getpid(), settings.mode, running))
+    set_aside_when_large(home.logs)
+
+
+def supervise(
+    children: Sequence[Child], stop: threading.Event, clock: Clock, on_change: Callable[[], None] = lambda: None
+) -> int:
+    """Start the children and keep them alive until `stop`; returns the exit code.
+
+    `on_change` is called after every start, and each minute.
+    """
     log = get_logger("supervisor")
     for child in children:
         child.start()
+        child.started_at = clock.now()
         log.info("started", process=child.name)
-    code = 0
+    on_change()
+    code, noted_at = 0, clock.now()
     while code == 0 and not stop.wait(LOOK_EVERY_S):
+        revived = False
         for child in children:
             if child.process is not None and child.process.poll() is not None:
                 code = code or _revive(child, child.process.returncode, clock.now())
+                revived = True
+        if revived or clock.now() - noted_at >= NOTE_EVERY:
+            on_change()
+            noted_at = clock.now()
     end(children)
     return code
 
@@ -98,6 +175,7 @@ def _revive(child: Child, died_with: int, at: datetime) -> int:
         log.critical("gives up", process=child.name, deaths=len(child.deaths))
         return 1
     child.start()
+    child.started_at = at
     return 0
 
 

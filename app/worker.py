@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 
 from app.engine_process import point_engine_at
 from app.home import Home
+from app.paper import live_archive
 from app.replay import PLAN, Plan
 from app.requests import Action, Errand, active_deployment_of, carry_out, deployment_of
 from app.setup import with_made_context
@@ -26,6 +27,7 @@ from core.store import Session, engine_states, open_store, schema, setting_facts
 REQUESTS_EVERY_S = 1.0
 HEARD_EVERY_S = 10.0
 OBSERVE_EVERY_S = 3_600.0
+ARCHIVE_EVERY_S = 30.0
 STOP_PATIENCE_S = 5.0
 """So long a stop waits for a cycle under way; the supervisor waits a little longer for the worker."""
 
@@ -93,6 +95,9 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -
         asyncio.create_task(_every(HEARD_EVERY_S, stop, work, lambda: note_heard(rooms))),
         asyncio.create_task(_every(OBSERVE_EVERY_S, stop, work, lambda: _observe(rooms))),
     ]
+    archive = live_archive(settings, home, rooms.clock)
+    if archive is not None:
+        tasks.append(asyncio.create_task(_every(ARCHIVE_EVERY_S, stop, work, archive.carry_over)))
     if bot is not None:
         courier = Courier(rooms.store, rooms.clock, settings.telegram.chat_ids, bot.send)
         tasks.append(asyncio.create_task(talk(bot, courier, stop)))

@@ -7,11 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.data import write_bars
-from bench.rows import MEASUREMENTS, BenchError, Row, Size
+from bench.measure import BenchError, Row, Size
+from bench.rows import MEASUREMENTS
 
-FULL = Size(n_bars=1_000_000, runs=5)
-QUICK = Size(n_bars=100_000, runs=2)
+FULL = Size(n_bars=1_000_000, n_year_bars=525_600, n_candidates=1_000, runs=5)
+QUICK = Size(n_bars=100_000, n_year_bars=52_560, n_candidates=100, runs=2)
 
 EXPLANATION = """\
 Each row compares one piece of work with a peer. Both sides run in turns as child processes on the same data, and a
@@ -54,10 +54,23 @@ def show(row: Row, as_json: bool) -> None:
         return
     peer = "not installed" if row.peer_value is None else f"{row.peer_value:,.0f}"
     ratio = "" if row.ratio is None else f"{row.ratio:,.1f}x"
-    bar = (
-        "" if row.bar is None else f"needs {row.bar:g}x: {'met' if row.met else 'MISSED' if row.met is False else '?'}"
+    print(
+        f"{row.name:26} {row.ours:>14,.0f} {row.unit:16} {row.peer:14} {peer:>13} {ratio:>9}  {verdict(row)}",
+        flush=True,
     )
-    print(f"{row.name:26} {row.ours:>14,.0f} {row.unit:16} {row.peer:14} {peer:>13} {ratio:>9}  {bar}", flush=True)
+
+
+def verdict(row: Row) -> str:
+    """Return how the row stands to its bar and its aim, in words."""
+    if row.bar is None:
+        return ""
+    wanted = f"at least {row.bar:g}x" if row.goal_of == "ratio" else f"at most {row.bar:g} {row.unit}"
+    if row.met is None:
+        return f"needs {wanted}: no peer"
+    if row.missed_by_pct is not None:
+        return f"needs {wanted}: MISSED by {row.missed_by_pct:.0f} %"
+    aim = "" if row.aim is None else f", aim {row.aim:g} {'met' if row.aim_met else 'not met'}"
+    return f"needs {wanted}: met{aim}"
 
 
 def main() -> int:
@@ -66,13 +79,11 @@ def main() -> int:
     size = QUICK if chosen.quick else FULL
     failed = False
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "bars.npz"
-        write_bars(data, size.n_bars)
         for names, measure in MEASUREMENTS.items():
             if not any(name.startswith(chosen.only) for name in names):
                 continue
             try:
-                rows = measure(data, size)
+                rows = measure(Path(folder), size)
             except BenchError as error:
                 print(f"bench: {error}", file=sys.stderr)
                 failed = True

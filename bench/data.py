@@ -11,6 +11,14 @@ SWEEP = tuple((fast, slow) for fast in range(5, 55, 5) for slow in range(60, 160
 """One hundred pairs of windows."""
 
 
+def bars_file(folder: Path, n_bars: int) -> Path:
+    """Return the file with `n_bars` bars in `folder`, written at the first call."""
+    path = folder / f"bars_{n_bars}.npz"
+    if not path.exists():
+        write_bars(path, n_bars)
+    return path
+
+
 def write_bars(path: Path, n_bars: int) -> None:
     """Write an `.npz` of open, high, low, close and opening times, and the windows; the same for every run."""
     rng = np.random.default_rng(20_260_101)

@@ -12,8 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".bench"
 PEERS = {
+    "hftbacktest": ("hftbacktest==2.4.4",),
     "backtestingpy": ("backtesting==0.6.6",),
     "vectorbt": ("vectorbt==1.2.0",),
+    "vectorbt_rust": ("vectorbt[rust]==1.2.0",),
 }
 
 

@@ -1,10 +1,11 @@
 """Structured logs: one JSON line an event on stderr, UTC, secrets removed last."""
 
+import io
 import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -39,8 +40,26 @@ def _redact_value(value: Any) -> Any:
     return redact_text(repr(value))
 
 
-def configure_logging(level: str = "INFO") -> None:
-    """Send structlog events of `level` and above to stderr as JSON lines."""
+class _Both(io.TextIOBase):
+    """Writes everything to stderr and to one more stream."""
+
+    def __init__(self, also: TextIO) -> None:
+        self._also = also
+
+    def write(self, text: str) -> int:
+        """Write to both."""
+        sys.stderr.write(text)
+        return self._also.write(text)
+
+    def flush(self) -> None:
+        """Flush both."""
+        sys.stderr.flush()
+        self._also.flush()
+
+
+def configure_logging(level: str = "INFO", also: TextIO | None = None) -> None:
+    """Send structlog events of `level` and above to stderr as JSON lines, and to `also` where one is given."""
+    stream: TextIO = sys.stderr if also is None else cast("TextIO", _Both(also))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -51,7 +70,7 @@ def configure_logging(level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import trading_engine
@@ -137,6 +137,8 @@ class BacktestFacts:
     slippage_usd: float
     net_pnl_usd: float
     params_sha256: str
+    path: Literal["event", "batch"]
+    """How a sweep found it: bar by bar, or over all parameter sets at once; both give the same facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,4 +343,5 @@ def _facts(raw: "trading_engine.Facts") -> BacktestFacts:
         slippage_usd=raw["slippage"],
         net_pnl_usd=raw["net_pnl"],
         params_sha256=raw["params_sha256"],
+        path=raw["path"],
     )

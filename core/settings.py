@@ -46,6 +46,51 @@ class EngineSettings(Section):
 
     binary: Path = PROJECT_ROOT / "rust_engine" / "target" / "release" / "xcrack-engine"
     advice_deadline_ms: Annotated[int, Field(ge=50, le=10_000)] = 950
+    dead_man_s: Annotated[float, Field(ge=1, le=86_400)] | None = None
+    metrics_listen: Annotated[str, Field(pattern=r"^(\S+:)?[0-9]{1,5}$")] | None = None
+
+
+class StreamSettings(Section):
+    """What is subscribed for every symbol of a feed."""
+
+    trades: bool = True
+    quotes: bool = True
+    depth: bool = False
+    candles: Literal["1m", "3m", "5m", "15m", "30m", "1h", "4h", "1d"] = "1m"
+
+
+class FeedSettings(Section):
+    """Public data of one market, for paper and live trading."""
+
+    venue: Literal["binance_spot", "binance_usdm", "bybit_spot", "bybit_linear"]
+    symbols: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The exchange's names. A name that an earlier feed has too gets this venue's name added."""
+    streams: StreamSettings = StreamSettings()
+    ws_url: str = ""
+    """Instead of the exchange's WebSocket."""
+    rest_url: str = ""
+    """Instead of the exchange's REST address."""
+
+
+class MarketSettings(Section):
+    """The market of `xcrack up --mode paper`, and how the simulated venue fills on it."""
+
+    feeds: Annotated[tuple[FeedSettings, ...], Field(min_length=1)] = (
+        FeedSettings(venue="binance_spot", symbols=("BTCUSDT", "ETHUSDT")),
+    )
+    warmup_days: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Candles fetched before the first start."""
+    stale_after_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """Without any change for this long a symbol's data are stale, and nothing is opened on them."""
+    venue_model: Literal["auto", "book", "bars"] = "auto"
+    """auto: by book where prints and quotes are streamed, else by bars."""
+    order_latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 50.0
+    queue_power: Annotated[float, Field(gt=0, le=10)] | None = None
+    """Exponent of the probability queue; none is the risk-averse queue."""
+    tick_days: Annotated[int, Field(ge=1)] = 30
+    """How long prints, quotes and books stay in the archive."""
+    segment_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
+    """Age at which the engine closes a segment of its market log, so that it can be archived."""
 
 
 class CostSettings(Section):
@@ -64,6 +109,15 @@ class RiskSettings(Section):
     max_position_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(12_000)
     max_gross_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(60_000)
     price_collar_bps: Annotated[float, Field(gt=0, le=10_000)] = 500.0
+    max_order_qty: dict[str, Annotated[Decimal, Field(gt=0)]] = {}
+    max_messages_per_s: Annotated[int, Field(ge=1)] | None = None
+    max_repeats: Annotated[int, Field(ge=1)] | None = None
+    repeat_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 10_000
+    duplicate_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
+    max_daily_loss_usd: Annotated[Decimal, Field(gt=0)] | None = None
+    max_drawdown_pct: Annotated[float, Field(gt=0, le=100)] | None = None
+    reduce_at_pct: Annotated[float, Field(gt=0, le=100)] = 80.0
+    flatten_on_halt: bool = False
 
 
 class InstanceSettings(Section):
@@ -76,6 +130,8 @@ class InstanceSettings(Section):
     capital_share: Annotated[float, Field(gt=0, le=1)]
     params: dict[str, float] = {}
     """What differs from the strategy's defaults."""
+    driver: Literal["bars", "trades", "quotes", "book"] = "bars"
+    """Which events of the market it decides on."""
 
 
 class AnalyzerSettings(Section):
@@ -209,10 +265,11 @@ class Settings(Section):
     """Database, engine state, bars, reports, secrets of this installation."""
     language: Literal["ko", "en"] = "en"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    mode: Literal["demo", "replay", "paper"] = "demo"
+    mode: Literal["demo", "replay", "paper", "live"] = "demo"
     store: StoreSettings = StoreSettings()
     bridge: BridgeSettings = BridgeSettings()
     engine: EngineSettings = EngineSettings()
+    market: MarketSettings = MarketSettings()
     costs: CostSettings = CostSettings()
     risk: RiskSettings = RiskSettings()
     instances: tuple[InstanceSettings, ...] = (

@@ -16,6 +16,8 @@ Exit codes: 0 done, 1 something outside failed, 2 wrong input, 3 refused by a ru
 COMMANDS = {
     "demo": ("demo", "Run the whole loop on a made market: no key, no network."),
     "up": ("run", "Start engine, worker and web under one supervisor."),
+    "status": ("watch", "Where engine, worker, web and supervisor stand."),
+    "logs": ("watch", "What the processes say; -f follows them."),
     "engine": ("engine", "Talk to the trading engine itself: status, halt, resume, …"),
     "worker": ("run", "Run the worker; exactly one per store."),
     "web": ("run", "Serve dashboard and API from the store."),

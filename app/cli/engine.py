@@ -39,7 +39,8 @@ def engine() -> None:
 
 
 @engine.command("run")
-def engine_run() -> None:
+@click.option("--strategies", metavar="NAMES", help="Run only the configured instances of these, separated by commas.")
+def engine_run(strategies: str | None) -> None:
     """Run the engine in the foreground on the configuration that `xcrack up` or `xcrack demo` wrote."""
     settings = start()
     config = Home(settings.home).engine_config
@@ -48,16 +49,16 @@ def engine_run() -> None:
             f"there is no engine configuration at {config}", "Run `xcrack up` or `xcrack demo` once; it writes one"
         )
     binary = _binary(settings)
-    os.execv(binary, [str(binary), "run", "--config", str(config)])
+    chosen = ["--strategies", strategies] if strategies else []
+    os.execv(binary, [str(binary), "run", "--config", str(config), *chosen])
 
 
 @engine.command("status")
-@click.option("--json", "as_json", is_flag=True, help="Accepted for symmetry: the engine always answers in JSON.")
+@click.option("--json", "as_json", is_flag=True, help="JSON also on a terminal; a pipe always gets JSON.")
 def engine_status(as_json: bool) -> None:
-    """Print state, positions, parameter versions and market time of the running engine as JSON."""
-    del as_json
+    """Print state and what stopped it, positions, parameter versions, latencies and market time of the engine."""
     settings = start()
-    _call(settings, "status", "--state-dir", _state_dir(settings))
+    _call(settings, "status", "--state-dir", _state_dir(settings), *(["--json"] if as_json else []))
 
 
 def _operator_command(name: str, summary: str) -> click.Command:
@@ -78,9 +79,25 @@ engine.add_command(_operator_command("kill", "Halt and close every position at t
 kill = _operator_command("kill", "Halt and close every position at the market: the same as `xcrack engine kill`.")
 
 
-@engine.command("journal")
-@click.option("--verify", is_flag=True, help="Only check the hash chain and name the first bad record.")
-def engine_journal(verify: bool) -> None:
+@engine.group("journal", invoke_without_command=True)
+@click.option("--verify", is_flag=True, help="The same as `journal verify`.")
+@click.pass_context
+def engine_journal(context: click.Context, verify: bool) -> None:
     """Print the engine's journal: every input it acted on, in order."""
+    if context.invoked_subcommand is None:
+        settings = start()
+        _call(settings, "journal", *(["verify"] if verify else []), "--state-dir", _state_dir(settings))
+
+
+@engine_journal.command("verify")
+def journal_verify() -> None:
+    """Check the hash chain and name the first bad record."""
     settings = start()
-    _call(settings, "journal", *(["verify"] if verify else []), "--state-dir", _state_dir(settings))
+    _call(settings, "journal", "verify", "--state-dir", _state_dir(settings))
+
+
+@engine_journal.command("replay")
+def journal_replay() -> None:
+    """Play the journal again without touching it and print the hash of every action."""
+    settings = start()
+    _call(settings, "journal", "replay", "--config", str(Home(settings.home).engine_config))

@@ -9,17 +9,20 @@ from app.cli.output import start
 
 @click.command()
 @click.option(
-    "--mode", type=click.Choice(["demo"]), default="demo", show_default=True, help="Which market the engine plays."
+    "--mode",
+    type=click.Choice(["demo", "paper", "replay", "live"]),
+    help="demo: a made market. paper: live public data and simulated fills, no key.  [default: settings mode]",
 )
-def up(mode: str) -> None:
+def up(mode: str | None) -> None:
     """Start engine, worker and web under one supervisor, until Ctrl-C.
 
-    The market is the made one, played in real time. A process that dies is started again; after five deaths in a minute
-    the supervisor gives up and says which one.
+    One home holds one mode: name another with XCRACK_HOME. A process that dies is started again; after five deaths
+    in a minute the supervisor gives up and says which one.
     """
     from app.supervisor import run_supervisor
 
-    sys.exit(run_supervisor(start().model_copy(update={"mode": mode})))
+    settings = start()
+    sys.exit(run_supervisor(settings if mode is None else settings.model_copy(update={"mode": mode})))
 
 
 follow_option = click.option("--die-with-parent", is_flag=True, hidden=True, help="End when standard input does.")

@@ -1,4 +1,4 @@
-"""Our side of one measurement: `python ours.py DATA.npz event|sweep` prints one JSON line."""
+"""Our side of one measurement: `python ours.py DATA.npz event|sweep|proposal:N` prints one JSON line."""
 
 import json
 import resource
@@ -6,6 +6,7 @@ import sys
 import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,10 @@ from core import native
 CAPITAL_USD = Decimal(1_000_000)
 
 
-def main() -> None:
-    """Measure the work named on the command line and print what it took and what came out."""
-    data = np.load(sys.argv[1])
+def load_bars(data: Any) -> native.Bars:
+    """Return the columns of the file as bars of one symbol."""
     n = len(data["close"])
-    bars = native.Bars(
+    return native.Bars(
         symbols=("AAA",),
         ticks=(Decimal("0.00000001"),),
         lots=(Decimal("0.001"),),
@@ -33,20 +33,48 @@ def main() -> None:
         close=data["close"],
         volume=np.ones(n),
     )
+
+
+def sma_params(windows: Any) -> dict[str, float]:
+    """Return the parameters of one pair of windows."""
+    return {"fast": float(windows[0]), "slow": float(windows[1]), "size": 1.0}
+
+
+def momentum_candidates(n: int) -> list[dict[str, float]]:
+    """Return `n` parameter sets of `momentum_scalping` over what a proposal may ask for, the same in every run."""
+    rng = np.random.default_rng(20_260_102)
+    properties = native.load_schemas()["momentum_scalping"]["properties"]
+    defaults = {name: float(spec["default"]) for name, spec in properties.items()}
+    return [
+        defaults
+        | {
+            "entry_threshold": round(0.1 * int(rng.integers(8, 41)), 1),
+            "stop_loss": round(0.1 * int(rng.integers(10, 51)), 1),
+            "take_profit": round(0.1 * int(rng.integers(10, 81)), 1),
+            "atr_window": float(rng.integers(7, 43)),
+            "lookback": float(rng.integers(1, 25)),
+        }
+        for _ in range(n)
+    ]
+
+
+def main() -> None:
+    """Measure the work named on the command line and print what it took and what came out."""
+    data = np.load(sys.argv[1])
+    work, _, count = sys.argv[2].partition(":")
+    bars = load_bars(data)
     costs = native.Costs(float(data["fee_bps"]), float(data["fee_bps"]), 0.0)
-
-    def params(windows: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> dict[str, float]:
-        return {"fast": float(windows[0]), "slow": float(windows[1]), "size": 1.0}
-
-    if sys.argv[2] == "event":
+    if work == "event":
+        params = sma_params(data["windows"])
         started = time.perf_counter()
-        facts = native.backtest("sma_cross", params(data["windows"]), bars, costs, CAPITAL_USD)
+        facts = native.backtest("sma_cross", params, bars, costs, CAPITAL_USD)
         seconds = time.perf_counter() - started
         trades, pnl = facts.n_trades, float(facts.trades["gross_pnl_usd"].sum())
     else:
-        candidates = [params(windows) for windows in data["sweep"]]
+        strategy = "sma_cross" if work == "sweep" else "momentum_scalping"
+        candidates = [sma_params(w) for w in data["sweep"]] if work == "sweep" else momentum_candidates(int(count))
         started = time.perf_counter()
-        swept = native.sweep("sma_cross", candidates, bars, costs, CAPITAL_USD)
+        swept = native.sweep(strategy, candidates, bars, costs, CAPITAL_USD)
         seconds = time.perf_counter() - started
         trades, pnl = sum(f.n_trades for f in swept), sum(f.net_pnl_usd for f in swept)
     rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

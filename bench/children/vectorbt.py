@@ -1,4 +1,7 @@
-"""vectorbt's side of one measurement: `python vectorbt.py DATA.npz event|sweep` prints one JSON line."""
+"""vectorbt's side of one measurement: `python vectorbt.py DATA.npz event|sweep|proposal:N` prints one JSON line.
+
+A proposal is N pairs of windows here: vectorbt has no other strategy in common with us.
+"""
 
 import json
 import resource
@@ -38,8 +41,11 @@ def main() -> None:
     index = pd.to_datetime(data["opened_at_ns"])
     close, opened = pd.Series(data["close"], index=index), pd.Series(data["open"], index=index)
     fee = float(data["fee_bps"]) / 1e4
-    is_sweep = sys.argv[2] == "sweep"
+    work, _, count = sys.argv[2].partition(":")
+    is_sweep = work != "event"
     windows = data["sweep"] if is_sweep else data["windows"][None, :]
+    if work == "proposal":
+        windows = np.resize(windows, (int(count), 2))
     warm = play(close[:2000], opened[:2000], windows[:COLUMNS], fee)
     _ = warm.trades.closed.count(), warm.total_profit(), warm.value()
     trades, pnl = 0, 0.0

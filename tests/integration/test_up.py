@@ -92,6 +92,11 @@ def running(tmp_path: Path) -> Iterator[Installation]:
 def test_everything_comes_up_obeys_comes_back_after_a_kill_and_ends_together(running: Installation) -> None:
     running.wait_for(running.ready)
 
+    looked = running.call("status", "--json")
+    states = {name: found["state"] for name, found in json.loads(looked.stdout).items()}
+    assert (looked.returncode, states) == (0, {"supervisor": "up", "engine": "active", "worker": "up", "web": "up"})
+    assert {line.split()[0] for line in running.call("logs", "-n", "1").stdout.splitlines()} >= {"engine", "worker"}
+
     second = running.call("worker")
     assert second.returncode == 3 and "a worker runs already" in second.stderr
     taken = running.call("web")

@@ -10,8 +10,11 @@ from core.model.generated.envelope import Envelope
 from core.model.generated.equity_mark import EquityMark
 from core.model.generated.heartbeat import Heartbeat
 from core.model.generated.hello import Hello
+from core.model.generated.mev_opportunity import MevOpportunity
 from core.model.generated.params_ack import ParamsAck
 from core.model.generated.params_update import ParamsUpdate
+from core.model.generated.performance_feedback import PerformanceFeedback
+from core.model.generated.prediction import Prediction
 from core.model.generated.rate_update import RateUpdate
 from core.model.generated.reached import Reached
 from core.model.generated.signal_event import SignalEvent
@@ -19,7 +22,7 @@ from core.model.generated.state_changed import StateChanged
 from core.model.generated.trade_event import TradeEvent
 from core.model.generated.welcome import Welcome
 
-__all__ = ["AdvanceTo", "AdviceAnswer", "AdviceRequest", "Command", "CommandAck", "Envelope", "EquityMark", "Heartbeat", "Hello", "KINDS", "Message", "ParamsAck", "ParamsUpdate", "RateUpdate", "Reached", "SignalEvent", "StateChanged", "TradeEvent", "Welcome"]
+__all__ = ["AdvanceTo", "AdviceAnswer", "AdviceRequest", "Command", "CommandAck", "Envelope", "EquityMark", "Heartbeat", "Hello", "KINDS", "Message", "MevOpportunity", "ParamsAck", "ParamsUpdate", "PerformanceFeedback", "Prediction", "RateUpdate", "Reached", "SignalEvent", "StateChanged", "TradeEvent", "Welcome"]
 
 KINDS: dict[str, type[Message]] = {
     "advance_to": AdvanceTo,
@@ -30,8 +33,11 @@ KINDS: dict[str, type[Message]] = {
     "equity_mark": EquityMark,
     "heartbeat": Heartbeat,
     "hello": Hello,
+    "mev_opportunity": MevOpportunity,
     "params_ack": ParamsAck,
     "params_update": ParamsUpdate,
+    "performance_feedback": PerformanceFeedback,
+    "prediction": Prediction,
     "rate_update": RateUpdate,
     "reached": Reached,
     "signal_event": SignalEvent,

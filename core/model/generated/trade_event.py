@@ -112,6 +112,41 @@ class MarketConditions(Message, frozen=True, kw_only=True):
     """Volume over its mean of the last 48 bars."""
 
 
+class Shortfall(Message, frozen=True, kw_only=True):
+    """
+    Implementation shortfall after Perold (1988): paper return minus real one, split. Above zero is a cost.
+    """
+
+    delay: Annotated[
+        Decimal,
+        Meta(
+            description='From the decision to the arrival at the venue: quantity filled times the move against us.'
+        ),
+    ]
+    """From the decision to the arrival at the venue: quantity filled times the move against us."""
+
+    impact: Annotated[
+        Decimal, Meta(description='The rest of the distance between arrival and fill.')
+    ]
+    """The rest of the distance between arrival and fill."""
+
+    opportunity: Annotated[
+        Decimal,
+        Meta(
+            description='Quantity not filled times the move against us until the order ended.'
+        ),
+    ]
+    """Quantity not filled times the move against us until the order ended."""
+
+    spread: Annotated[
+        Decimal,
+        Meta(
+            description='Half spread paid at arrival, on the quantity filled; zero where no book was known.'
+        ),
+    ]
+    """Half spread paid at arrival, on the quantity filled; zero where no book was known."""
+
+
 class TradeEvent(Message, frozen=True, kw_only=True):
     """
     A closed round trip: one closing fill against the oldest open quantity.
@@ -135,7 +170,7 @@ class TradeEvent(Message, frozen=True, kw_only=True):
     """How it was closed."""
 
     exit_reason: Annotated[
-        Literal['entry', 'quote', 'exit', 'stop_loss', 'take_profit', 'flatten'],
+        Literal['entry', 'quote', 'exit', 'stop_loss', 'take_profit', 'flatten', 'arbitrage', 'unwind', 'liquidation'],
         Meta(description='Why it was closed.'),
     ]
     """Why it was closed."""
@@ -169,6 +204,12 @@ class TradeEvent(Message, frozen=True, kw_only=True):
 
     qty: Annotated[Decimal, Meta(description='Closed quantity.')]
     """Closed quantity."""
+
+    shortfall: Annotated[
+        Shortfall,
+        Meta(description='What getting in and out cost beside the decision prices.'),
+    ]
+    """What getting in and out cost beside the decision prices."""
 
     side: Annotated[Literal['buy', 'sell'], Meta(description='Side of the entry.')]
     """Side of the entry."""

@@ -1,6 +1,6 @@
 """The Rust engine. Requests are JSON text (see `core.native`, the only importer); arrays are passed without copies."""
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,41 @@ class Facts(TypedDict):
     slippage: float
     net_pnl: float
     params_sha256: str
+    path: Literal["event", "batch"]
 
 def backtest(request: str, bars: BarArrays) -> Facts: ...
 def sweep(request: str, candidates: str, bars: BarArrays) -> list[Facts]: ...
 def generate(spec: str) -> BarArrays: ...
 def schemas() -> str: ...
 def validate_params(strategy: str, params: str) -> str: ...
+
+class EventArrays(TypedDict):
+    at_ns: NDArray[np.int64]
+    exch_at_ns: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    side: NDArray[np.int8]
+    price_e8: NDArray[np.int64]
+    qty_e8: NDArray[np.int64]
+
+class BookRun(TypedDict):
+    fills: NDArray[np.uint8]
+    n_events: int
+    n_orders: int
+    n_cancels: int
+    n_ended: int
+    n_refused: int
+    n_refused_levels: int
+    position: str
+    cash: str
+    fees: str
+
+class BookBest(TypedDict):
+    at_ns: NDArray[np.int64]
+    bid_e8: NDArray[np.int64]
+    bid_qty_e8: NDArray[np.int64]
+    ask_e8: NDArray[np.int64]
+    ask_qty_e8: NDArray[np.int64]
+    uncrossed: int
+
+def book_backtest(request: str, events: EventArrays) -> BookRun: ...
+def book_best(tick: str, form: Literal["array", "tree"], events: EventArrays) -> BookBest: ...

@@ -81,6 +81,9 @@ const fn purpose_code(purpose: Purpose) -> u8 {
         Purpose::StopLoss => 3,
         Purpose::TakeProfit => 4,
         Purpose::Flatten => 5,
+        Purpose::Arbitrage => 6,
+        Purpose::Unwind => 7,
+        Purpose::Liquidation => 8,
     }
 }
 
@@ -131,5 +134,6 @@ pub(crate) fn facts_dict<'py>(py: Python<'py>, facts: BacktestFacts) -> PyResult
     dict.set_item("slippage", facts.slippage)?;
     dict.set_item("net_pnl", facts.net_pnl)?;
     dict.set_item("params_sha256", facts.params_sha256)?;
+    dict.set_item("path", facts.path.as_str())?;
     Ok(dict)
 }

@@ -6,15 +6,15 @@
 //! **Invariant:** the only crate that knows Python.
 
 mod arrays;
+mod book;
 mod request;
 
 use arrays::{ReadBars, facts_dict, rows_dict};
-use engine::backtest;
+use engine::{backtest, batch};
 use model::StrategyParams;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use rayon::prelude::*;
 use request::{MarketRequest, Request, parse};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -50,15 +50,8 @@ fn sweep<'py>(
     let candidates: Vec<BTreeMap<String, f64>> = parse(candidates).map_err(refused)?;
     let arrays = ReadBars::extract(bars)?;
     let columns = arrays.columns()?.checked().map_err(refused)?;
-    let facts = py.detach(|| -> Result<Vec<_>, String> {
-        let bars = columns.bars(request.symbols.len()).load().map_err(|e| e.to_string())?;
-        let one = |(n, params): (usize, &BTreeMap<String, f64>)| {
-            let plan = request.plan(params, false);
-            backtest::run(&plan, bars.as_slice()).map_err(|e| format!("candidate {n}: {e}"))
-        };
-        candidates.par_iter().enumerate().map(one).collect()
-    });
-    let rows: Vec<_> = facts.map_err(refused)?.into_iter().map(|f| facts_dict(py, f)).collect::<PyResult<_>>()?;
+    let facts = py.detach(|| batch::sweep(&request.plan(&request.params, false), &candidates, columns)).map_err(refused)?;
+    let rows: Vec<_> = facts.into_iter().map(|f| facts_dict(py, f)).collect::<PyResult<_>>()?;
     PyList::new(py, rows)
 }
 
@@ -95,5 +88,7 @@ fn trading_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(generate, module)?)?;
     module.add_function(wrap_pyfunction!(schemas, module)?)?;
     module.add_function(wrap_pyfunction!(validate_params, module)?)?;
+    module.add_function(wrap_pyfunction!(book::book_backtest, module)?)?;
+    module.add_function(wrap_pyfunction!(book::book_best, module)?)?;
     Ok(())
 }

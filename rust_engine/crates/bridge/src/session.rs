@@ -130,10 +130,7 @@ impl Session {
     pub fn enqueue(&mut self, message: &Message) -> Result<u64, serde_json::Error> {
         let body = message.body()?;
         self.sent_seq += 1;
-        // Recovery makes every message again; what the peer already acknowledged need not be kept.
-        if self.sent_seq > self.acked_seq {
-            self.unacked.push_back(Outbound { seq: self.sent_seq, kind: message.kind(), body });
-        }
+        self.unacked.push_back(Outbound { seq: self.sent_seq, kind: message.kind(), body });
         Ok(self.sent_seq)
     }
 
@@ -161,11 +158,13 @@ impl Session {
         self.next.is_some()
     }
 
-    /// Takes over what a journal knows: messages received, and own messages known to be acknowledged.
+    /// Takes over what a journal knows: messages received, and own messages known to be acknowledged. Those are not made again:
+    /// the next [`Session::enqueue`] has the number after them.
     pub fn restore(&mut self, received_seq: u64, acked_seq: u64) {
         self.delivered_seq = self.delivered_seq.max(received_seq);
         self.durable_seq = self.delivered_seq;
         self.acked_seq = self.acked_seq.max(acked_seq);
+        self.sent_seq = self.sent_seq.max(acked_seq);
         self.forget_acked();
     }
 

@@ -2,7 +2,7 @@
 
 use crate::control::Request;
 use crate::offline;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use engine::RunError;
 use model::Costs;
 use model::message::CommandAction;
@@ -23,7 +23,11 @@ A running engine writes JSON lines to stderr; commands print JSON to stdout.
 Examples:
   xcrack-engine run --config var/engine.json
   xcrack-engine halt --state-dir var/engine --by kim --reason 'odd fills'
-  xcrack-engine replay --config var/engine.json"
+  xcrack-engine run --config var/engine.json --strategies predictive,micro_arbitrage
+  xcrack-engine journal replay --config var/engine.json
+
+A running engine halts on SIGUSR1, reduces on SIGUSR2, and halts when a file named KILL appears in its state directory;
+the words in that file are kept as the reason."
 )]
 pub struct Arguments {
     /// What to do.
@@ -39,6 +43,9 @@ pub enum Verb {
         /// Configuration (see `schema`, config/engine_config.json).
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Run only the configured instances of these strategies, separated by commas.
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        strategies: Vec<String>,
         /// Stop in good order when the process that started this one dies.
         #[arg(long)]
         die_with_parent: bool,
@@ -62,31 +69,70 @@ pub enum Verb {
         /// State directory of the engine.
         #[arg(long, value_name = "DIR")]
         state_dir: PathBuf,
+        /// Print JSON also on a terminal.
+        #[arg(long)]
+        json: bool,
     },
     /// Cancel what rests and open nothing, until `resume`.
     Halt(Order),
-    /// Let trading go on.
+    /// Let trading go on. Needs --by: only a named person releases a stop.
     Resume(Order),
     /// Only let positions shrink, until `resume`.
     Reduce(Order),
     /// Halt and close every position.
     Kill(Order),
-    /// Print the records of a journal, or only verify it.
-    Journal {
-        /// State directory of the run.
-        #[arg(long, value_name = "DIR")]
-        state_dir: PathBuf,
-        /// `verify` checks the hash chain and prints a summary only.
-        #[arg(value_enum)]
-        what: Option<JournalVerb>,
-    },
+    /// Print the records of a journal, verify it, or replay it.
+    Journal(JournalArgs),
+}
+
+/// A journal, and what to do with it.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub struct JournalArgs {
+    /// State directory of the run; with `replay`, its configuration says where.
+    #[arg(long, value_name = "DIR", global = true)]
+    state_dir: Option<PathBuf>,
+    /// Without one, prints the records.
+    #[command(subcommand)]
+    what: Option<JournalVerb>,
 }
 
 /// What to do with a journal.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Subcommand)]
 pub enum JournalVerb {
-    /// Check the chain.
+    /// Check the chain and print a summary only.
     Verify,
+    /// Play it again without touching it and print the hash of the actions.
+    Replay {
+        /// Configuration of the run.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// A journal verb with what it needs.
+pub enum JournalTask {
+    /// Print the records.
+    List(PathBuf),
+    /// Check the chain.
+    Verify(PathBuf),
+    /// Play it again, by the configuration.
+    Replay(PathBuf),
+}
+
+impl JournalArgs {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// The state directory is missing.
+    pub fn task(self) -> Result<JournalTask, Failure> {
+        let missing = || Failure::BadInput(anyhow::anyhow!("journal needs --state-dir DIR, or `replay --config FILE`"));
+        match self.what {
+            Some(JournalVerb::Replay { config }) => Ok(JournalTask::Replay(config)),
+            Some(JournalVerb::Verify) => Ok(JournalTask::Verify(self.state_dir.ok_or_else(missing)?)),
+            None => Ok(JournalTask::List(self.state_dir.ok_or_else(missing)?)),
+        }
+    }
 }
 
 /// An order to a running engine.
@@ -96,8 +142,8 @@ pub struct Order {
     #[arg(long, value_name = "DIR")]
     pub state_dir: PathBuf,
     /// Who gives the order; it is written into the journal.
-    #[arg(long, value_name = "NAME", default_value = "operator")]
-    pub by: String,
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
     /// Why; it is written into the journal.
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
     pub reason: String,
@@ -105,8 +151,20 @@ pub struct Order {
 
 impl Order {
     /// The request to send.
-    pub fn request(self, action: CommandAction) -> Request {
-        Request::Command { action, by: self.by, reason: self.reason }
+    ///
+    /// # Errors
+    /// A resume without a name.
+    pub fn request(self, action: CommandAction) -> Result<Request, Failure> {
+        let by = match self.by {
+            Some(name) if !name.trim().is_empty() => name,
+            _ if action == CommandAction::Resume => {
+                return Err(Failure::BadInput(anyhow::anyhow!(
+                    "resume needs --by NAME: only a named person releases a stop"
+                )));
+            }
+            _ => "operator".to_owned(),
+        };
+        Ok(Request::Command { action, by, reason: self.reason })
     }
 }
 

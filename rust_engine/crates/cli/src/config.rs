@@ -3,6 +3,8 @@
 use anyhow::{Context, Result, bail};
 use bridge::Secret;
 use model::config::EngineConfig;
+use model::params::STRATEGIES;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -14,6 +16,30 @@ pub fn load(path: &Path) -> Result<EngineConfig> {
         .with_context(|| format!("{} is not an engine configuration (see `xcrack-engine schema`)", path.display()))?;
     bridge::check_url(&config.bridge_url)?;
     Ok(config)
+}
+
+/// Keeps only the instances of `strategies`; all of them if none is named.
+///
+/// # Errors
+/// A strategy that does not exist, or that no instance is configured for.
+pub fn choose_strategies(config: &mut EngineConfig, strategies: &[String]) -> Result<()> {
+    if strategies.is_empty() {
+        return Ok(());
+    }
+    for name in strategies {
+        if !STRATEGIES.contains(&name.as_str()) {
+            bail!("--strategies names '{name}', which is no strategy; there are {}", STRATEGIES.join(", "));
+        }
+        if !config.instances.iter().any(|instance| instance.strategy == *name) {
+            let configured: BTreeSet<&str> = config.instances.iter().map(|i| i.strategy.as_str()).collect();
+            let configured = configured.into_iter().collect::<Vec<_>>().join(", ");
+            bail!(
+                "--strategies names '{name}', and no instance of it is configured; there are instances of {configured}"
+            );
+        }
+    }
+    config.instances.retain(|instance| strategies.contains(&instance.strategy));
+    Ok(())
 }
 
 /// The shared secret in `path`, refused when others may read it.

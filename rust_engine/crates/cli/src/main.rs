@@ -4,6 +4,10 @@
 //! - [`serve`]: the loop of a running engine
 //! - [`link`]: keeps dialling the worker
 //! - [`control`]: the Unix socket that works with everything else dead
+//! - [`kill`]: what halts without a line: a file, a signal, silence
+//! - [`metrics`], [`latency`], [`scrape`]: figures for Prometheus
+//! - [`status`]: a status for people
+//! - [`watch`]: who was heard from, what was signalled, how long things took
 //! - [`offline`]: backtest, replay, journal
 //! - [`schema`]: the contracts as JSON Schema
 //! - [`config`], [`log`], [`clock`]: edges
@@ -12,17 +16,24 @@ mod args;
 mod clock;
 mod config;
 mod control;
+mod kill;
+mod latency;
 mod link;
 mod log;
+mod metrics;
 mod offline;
 mod schema;
+mod scrape;
 mod serve;
+mod status;
+mod watch;
 
 use anyhow::{Context, Result};
-use args::{Arguments, Failure, Order, Verb};
+use args::{Arguments, Failure, JournalTask, Order, Verb};
 use clap::Parser;
 use engine::Run;
 use model::message::CommandAction;
+use std::io::IsTerminal;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -39,19 +50,27 @@ fn main() -> ExitCode {
 
 fn execute(verb: Verb) -> Result<(), Failure> {
     match verb {
-        Verb::Run { config, die_with_parent } => run(&config, die_with_parent),
+        Verb::Run { config, strategies, die_with_parent } => run(&config, &strategies, die_with_parent),
         Verb::Backtest(backtest) => print(offline::backtest(&backtest.request()).map_err(Failure::BadInput)?),
-        Verb::Replay { config } => {
-            let config = config::load(&config).map_err(Failure::BadInput)?;
-            print(offline::replay(&config)?)
-        }
+        Verb::Replay { config } => replay(&config),
         Verb::Schema { out } => {
             let written = schema::export(&out)?;
             eprintln!("wrote {written} schemas to {}", out.display());
             Ok(())
         }
-        Verb::Journal { state_dir, what } => print(offline::inspect_journal(&state_dir, what.is_none())?),
-        Verb::Status { state_dir } => print(control::ask(&state_dir, &control::Request::Status {})?),
+        Verb::Journal(journal) => match journal.task()? {
+            JournalTask::List(state_dir) => print(offline::inspect_journal(&state_dir, true)?),
+            JournalTask::Verify(state_dir) => print(offline::inspect_journal(&state_dir, false)?),
+            JournalTask::Replay(config) => replay(&config),
+        },
+        Verb::Status { state_dir, json } => {
+            let status = control::ask(&state_dir, &control::Request::Status {})?;
+            if json || !std::io::stdout().is_terminal() {
+                return print(status);
+            }
+            print!("{}", status::table(&status));
+            Ok(())
+        }
         Verb::Halt(order) => tell(order, CommandAction::Halt),
         Verb::Resume(order) => tell(order, CommandAction::Resume),
         Verb::Reduce(order) => tell(order, CommandAction::Reduce),
@@ -61,7 +80,12 @@ fn execute(verb: Verb) -> Result<(), Failure> {
 
 fn tell(order: Order, action: CommandAction) -> Result<(), Failure> {
     let state_dir = order.state_dir.clone();
-    print(control::ask(&state_dir, &order.request(action))?)
+    print(control::ask(&state_dir, &order.request(action)?)?)
+}
+
+fn replay(config: &Path) -> Result<(), Failure> {
+    let config = config::load(config).map_err(Failure::BadInput)?;
+    print(offline::replay(&config)?)
 }
 
 fn print(value: serde_json::Value) -> Result<(), Failure> {
@@ -70,11 +94,12 @@ fn print(value: serde_json::Value) -> Result<(), Failure> {
     Ok(())
 }
 
-fn run(path: &Path, die_with_parent: bool) -> Result<(), Failure> {
+fn run(path: &Path, strategies: &[String], die_with_parent: bool) -> Result<(), Failure> {
     if die_with_parent {
         bind_to_parent()?;
     }
-    let config = config::load(path).map_err(Failure::BadInput)?;
+    let mut config = config::load(path).map_err(Failure::BadInput)?;
+    config::choose_strategies(&mut config, strategies).map_err(Failure::BadInput)?;
     let secret = config::load_secret(Path::new(&config.secret_file)).map_err(Failure::BadInput)?;
     std::fs::DirBuilder::new()
         .recursive(true)

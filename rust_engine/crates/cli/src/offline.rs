@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use engine::backtest::{self, BacktestRequest};
-use engine::{feed, journal, run};
+use engine::journal::{self, JournalReader};
+use engine::{feed, run};
 use model::config::EngineConfig;
 use model::params::StrategyParams;
 use model::{Costs, Money, SymbolSpec, Ts};
@@ -70,11 +71,7 @@ fn symbol(text: &str) -> Result<SymbolSpec> {
         bail!("--symbol '{text}' must be NAME:TICK:LOT, for example BTCUSDT:0.01:0.00001");
     };
     let number = || format!("--symbol '{text}'");
-    Ok(SymbolSpec {
-        name: name.to_owned(),
-        tick: tick.parse().with_context(number)?,
-        lot: lot.parse().with_context(number)?,
-    })
+    Ok(SymbolSpec::new(name, tick.parse().with_context(number)?, lot.parse().with_context(number)?))
 }
 
 fn params(strategy: &str, changes: &[String]) -> Result<BTreeMap<String, f64>> {
@@ -98,24 +95,30 @@ pub fn replay(config: &EngineConfig) -> Result<Value> {
         "reached_ns": replay.standing.reached.0,
         "feed_ended": replay.standing.feed_ended,
         "actions_sha256": replay.standing.actions_sha256,
+        "state_sha256": replay.state_sha256,
     }))
 }
 
-/// Verifies the journal in `state_dir`; with `list`, also prints its records.
+/// Verifies the journal in `state_dir`, with the market log and the snapshots beside it; with `list`, also prints its records.
 pub fn inspect_journal(state_dir: &Path, list: bool) -> Result<Value> {
     let file = state_dir.join(journal::JOURNAL_FILE);
     if !file.is_file() {
         bail!("{} does not exist: no engine has run with this --state-dir", file.display());
     }
-    let contents = journal::read(state_dir)?;
     if list {
-        for record in &contents.records {
-            println!("{}", serde_json::to_string(record)?);
+        let mut records = JournalReader::open(state_dir)?;
+        while let Some(record) = records.next_record()? {
+            println!("{}", serde_json::to_string(&record)?);
         }
     }
+    let found = run::verify(state_dir)?;
+    let snapshot = |(n, problem): &(u64, Option<String>)| json!({ "record": n, "problem": problem });
     Ok(json!({
-        "records": contents.records.len(),
-        "torn_bytes": contents.torn_bytes,
-        "sha256": contents.records.last().map_or("", |r| r.hash.as_str()),
+        "records": found.records,
+        "torn_bytes": found.torn_bytes,
+        "sha256": found.sha256,
+        "market_rows": found.market_rows,
+        "market_rows_deleted": found.market_rows_deleted,
+        "snapshots": found.snapshots.iter().map(snapshot).collect::<Vec<_>>(),
     }))
 }

@@ -1,13 +1,15 @@
 //! `xcrack-engine schema`: the contracts as JSON Schema, written from the Rust types.
 
 use anyhow::{Context, Result};
+use model::RuleSet;
 use model::config::EngineConfig;
 use model::message::message_schemas;
 use model::params::{STRATEGIES, StrategyParams};
 use schemars::Schema;
 use std::path::Path;
 
-/// Writes `<strategy>.json`, `messages/<kind>.json` and `config/engine_config.json` under `out`.
+/// Writes `<strategy>.json`, `messages/<kind>.json`, `config/engine_config.json` and `config/rules_program.json` under
+/// `out`.
 pub fn export(out: &Path) -> Result<usize> {
     let mut written = 0;
     for strategy in STRATEGIES {
@@ -19,7 +21,8 @@ pub fn export(out: &Path) -> Result<usize> {
         written += 1;
     }
     write(&out.join("config").join("engine_config.json"), &schemars::schema_for!(EngineConfig))?;
-    Ok(written + 1)
+    write(&out.join("config").join("rules_program.json"), &RuleSet::schema())?;
+    Ok(written + 2)
 }
 
 fn write(path: &Path, schema: &Schema) -> Result<()> {

@@ -4,18 +4,26 @@
 //! only then lets messages and acknowledgements leave. The control socket is asked first, so that a halt never queues
 //! behind the market or the worker.
 
+mod feed;
+mod figures;
+
+use self::feed::MarketFeed;
 use crate::clock;
 use crate::config::nonce;
 use crate::control::{self, Ask};
+use crate::kill::Signalled;
+use crate::latency::Stage;
 use crate::link::{LinkEvent, keep_dialling};
 use crate::log;
+use crate::scrape;
+use crate::watch::Watch;
 use anyhow::{Context, Result};
 use bridge::{Received, Secret, Session, handshake};
 use engine::input::{Ignored, Input, Veto};
 use engine::{Recovered, Run};
 use model::config::{EngineConfig, Pace};
 use model::message::{AdvanceTo, Heartbeat, Hello, PROTOCOL};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,12 +62,17 @@ struct Server {
     queue_is_full: bool,
     waiting_since: Option<Instant>,
     last_problem: String,
+    watch: Watch,
+    feed: MarketFeed,
 }
 
 /// Runs until a signal says stop.
 pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret: Secret) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut halts = signal(SignalKind::user_defined1())?;
+    let mut reductions = signal(SignalKind::user_defined2())?;
+    let mut scrapes = scrape::listen_if(config.metrics_listen.as_deref()).await?;
     let mut control = control::listen(Path::new(&config.state_dir))?;
     let mut links = keep_dialling(config.bridge_url.clone());
     let mut server = Server::new(config, run, recovered, secret)?;
@@ -70,7 +83,10 @@ pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret:
             biased;
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            _ = halts.recv() => server.watch.signalled(Signalled::Halt),
+            _ = reductions.recv() => server.watch.signalled(Signalled::Reduce),
             Some(ask) = control.recv() => server.on_control(ask)?,
+            event = server.feed.next() => server.run.accept_market(server.feed.gather(event))?,
             Some(event) = links.recv() => {
                 server.on_link(event)?;
                 for _ in 1..FRAMES_PER_TURN {
@@ -78,6 +94,8 @@ pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret:
                     server.on_link(event)?;
                 }
             }
+            // Whoever scrapes may be gone by now.
+            Some(scrape) = scrapes.recv() => drop(scrape.send(server.figures())),
             () = sleep(idle) => {}
         }
     }
@@ -98,6 +116,8 @@ impl Server {
         }
         let now = Instant::now();
         let server = Self {
+            watch: Watch::new(&config)?,
+            feed: MarketFeed::start(&config)?,
             config,
             run,
             session,
@@ -118,15 +138,31 @@ impl Server {
 
     /// One turn: `true` when the market has more to do right now.
     fn turn(&mut self) -> Result<bool> {
+        self.stop_if_due()?;
         if self.config.pace == Pace::Realtime {
             self.follow_the_clock()?;
         }
+        let (started, steps) = (Instant::now(), self.run.runtime().steps());
         let more = self.run.advance(STEPS_PER_TURN)?;
+        let (decided, n) = (Instant::now(), self.run.runtime().steps() - steps);
+        self.watch.took(Stage::Decide, started, n);
         self.settle()?;
+        self.watch.took(Stage::Send, decided, n.min(1));
         if self.heard_at.elapsed() > SILENCE && !matches!(self.line, Line::Down) {
             self.hang_up("the worker has been silent for too long");
         }
         Ok(more)
+    }
+
+    /// Obeys a kill file, a signal or silence.
+    fn stop_if_due(&mut self) -> Result<()> {
+        let Some(command) = self.watch.due(self.run.runtime().state(), self.run.next_record()) else { return Ok(()) };
+        log::warning(
+            "stop without a request",
+            json!({ "action": command.action, "by": command.by, "reason": command.reason }),
+        );
+        self.run.accept(None, Input::Command(command), clock::now())?;
+        Ok(())
     }
 
     /// Grants what the wall clock has passed, and says no for an advisor that is absent or late.
@@ -212,34 +248,13 @@ impl Server {
                 "control command",
                 json!({ "action": command.action, "by": command.by, "reason": command.reason }),
             );
+            self.watch.heard();
             self.run.accept(None, Input::Command(command), clock::now())?;
             self.settle()?;
         }
         // Whoever asked may be gone by now; the effect stays.
         drop(reply.send(self.status()));
         Ok(())
-    }
-
-    fn status(&self) -> Value {
-        let runtime = self.run.runtime();
-        let standing = runtime.standing();
-        json!({
-            "ok": true,
-            "engine_id": self.config.engine_id,
-            "pid": std::process::id(),
-            "state": runtime.state(),
-            "reached_ns": standing.reached.0,
-            "reached_at": clock::iso(standing.reached),
-            "bars": standing.bars,
-            "feed_ended": standing.feed_ended,
-            "actions_sha256": standing.actions_sha256,
-            "waits_for_advice": runtime.waits_for_advice(),
-            "connected": self.session.is_up(),
-            "sent_seq": self.session.sent_seq(),
-            "acked_seq": self.session.acked_seq(),
-            "received_seq": self.session.durable_seq(),
-            "instances": runtime.instance_states(),
-        })
     }
 
     fn on_link(&mut self, event: LinkEvent) -> Result<()> {
@@ -249,7 +264,10 @@ impl Server {
             LinkEvent::Frame(text) => match &self.line {
                 Line::Down => {} // left over from a connection that this side hung up
                 Line::Greeting { .. } => self.on_welcome(&text),
-                Line::Up { .. } => self.on_frame(&text)?,
+                Line::Up { .. } => {
+                    self.watch.heard();
+                    self.on_frame(&text)?;
+                }
             },
             LinkEvent::Closed(reason) => self.hang_up(&reason),
         }
@@ -284,6 +302,7 @@ impl Server {
                 self.last_problem.clear();
                 log::info("worker connected", json!({ "acked_seq": self.session.acked_seq() }));
                 self.line = Line::Up { outgoing };
+                self.watch.connected();
             }
             Err(error) => self.hang_up(&error.to_string()),
         }

@@ -1,18 +1,18 @@
 //! Exposure as the risk gate sees it.
 
+use crate::exchange::Exchange;
 use crate::instance::Instance;
 use model::{InstanceId, Mode, Money, Price, Qty, SymbolId};
 use risk::{Exposure, worst_position};
-use sim::Venue;
 
 /// What the gate sees: one account of live and canary instances, and one of its own for each shadow and twin.
 pub(crate) struct Account<'a, T> {
     pub(crate) instances: &'a [Instance<T>],
-    pub(crate) venue: &'a Venue<T>,
+    pub(crate) exchange: &'a Exchange<T>,
     pub(crate) last: &'a [Price],
 }
 
-impl<T> Exposure for Account<'_, T> {
+impl<T: Clone> Exposure for Account<'_, T> {
     fn last_price(&self, symbol: SymbolId) -> Price {
         self.last[symbol.index()]
     }
@@ -22,7 +22,7 @@ impl<T> Exposure for Account<'_, T> {
     }
 
     fn resting(&self, instance: InstanceId, symbol: SymbolId) -> (Qty, Qty) {
-        self.venue.resting(instance, symbol)
+        self.exchange.resting(instance, symbol)
     }
 
     fn gross_elsewhere(&self, instance: InstanceId, symbol: SymbolId) -> Money {
@@ -35,7 +35,7 @@ impl<T> Exposure for Account<'_, T> {
                 continue;
             }
             for elsewhere in other.symbols.iter().filter(|s| id != instance || **s != symbol) {
-                let (buys, sells) = self.venue.resting(id, *elsewhere);
+                let (buys, sells) = self.exchange.resting(id, *elsewhere);
                 let worst = worst_position(other.ledger.position(elsewhere.index()), buys, sells);
                 total += self.last[elsewhere.index()] * worst;
             }

@@ -2,10 +2,11 @@
 
 use model::config::AdvicePolicy;
 use model::message::AdviceAnswer;
-use model::{Mode, OrderRequest, Ts};
+use model::{Mode, OrderRequest, ParentOrder, Ts};
+use serde::{Deserialize, Serialize};
 
 /// An order that waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingAdvice {
     /// Which request.
     pub advice_id: String,
@@ -13,12 +14,16 @@ pub struct PendingAdvice {
     pub deadline: Ts,
 }
 
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Held<T> {
     pub(crate) pending: PendingAdvice,
     pub(crate) order: OrderRequest,
+    /// The parent, where the order is worked in children.
+    pub(crate) work: Option<ParentOrder>,
     pub(crate) tag: T,
 }
 
+#[derive(Serialize, Deserialize)]
 pub(crate) struct AdviceDesk<T> {
     policy: Option<AdvicePolicy>,
     rate: Option<f64>,

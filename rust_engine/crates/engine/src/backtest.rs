@@ -3,10 +3,13 @@
 use crate::core::{Core, Setup};
 use crate::error::CoreError;
 use crate::feed::{BarSource, FeedError};
-use crate::ledger::Closed;
+use crate::ledger::{Closed, Holding};
 use crate::recorder::{Ask, Identity, Recorder, Wish};
 use model::message::Message;
-use model::{Bar, Costs, Fill, InstanceConfig, Mode, Money, OrderRequest, Purpose, RiskLimits, Side, SymbolSpec, Ts};
+use model::{
+    Bar, BookTop, Costs, Fill, InstanceConfig, Mode, Money, OrderRequest, Purpose, Qty, RiskLimits, Side,
+    StrategyParams, SymbolSpec, Ts,
+};
 use std::collections::BTreeMap;
 
 /// Why a backtest was refused.
@@ -64,9 +67,32 @@ pub struct TradeRow {
     pub net_pnl: f64,
 }
 
+/// How a result was found. Both ways give the same facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Path {
+    /// Every bar was played through the loop that also runs live.
+    #[default]
+    Event,
+    /// Only the bars at which something happens were looked for, in a sweep.
+    Batch,
+}
+
+impl Path {
+    /// Its name in facts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Batch => "batch",
+        }
+    }
+}
+
 /// What happened. Amounts are in quote currency; judgements are made elsewhere.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BacktestFacts {
+    /// How it was found.
+    pub path: Path,
     /// Every fill, oldest first, if rows are kept.
     pub fills: Vec<Fill>,
     /// Every closed round trip, oldest exit first, if rows are kept.
@@ -111,7 +137,7 @@ impl Recorder for Counter {
     type Tag = ();
 
     fn observed(&mut self, _: &Bar) {}
-    fn tag(&mut self, _: &Identity, _: &OrderRequest) {}
+    fn tag(&mut self, _: &Identity, _: &OrderRequest, _: Option<BookTop>) {}
     fn advised(&mut self, (): &mut (), _: &str) {}
     fn sent(&mut self, _: &OrderRequest) {}
     fn wished(&mut self, _: &Identity, _: &Wish, _: &str) {}
@@ -152,29 +178,77 @@ impl Recorder for Counter {
     }
 }
 
-/// The equity curve and its change per day. A close at midnight belongs to the day that ends then.
-struct Curve {
+/// The number of the day that holds a close, in the zone `offset_ns` east of UTC. A close at midnight belongs to the day that
+/// ends then.
+pub(crate) fn day_of(at: Ts, offset_ns: i64) -> i64 {
+    (at.0 - 1 + offset_ns).div_euclid(Ts::DAY)
+}
+
+/// The last nanosecond of a day.
+pub(crate) fn day_ends(day: i64, offset_ns: i64) -> i64 {
+    (day + 1) * Ts::DAY - offset_ns
+}
+
+/// The equity curve and its change per day.
+pub(crate) struct Curve {
     capital: f64,
     offset_ns: i64,
     keep_rows: bool,
     day: i64,
     day_ends: i64,
     before: f64,
+    /// Profit at the last close, exact and as a float.
+    profit: Money,
     latest: f64,
 }
 
 impl Curve {
-    fn mark(&mut self, at: Ts, profit: Money, facts: &mut BacktestFacts) {
-        let profit = profit.to_f64();
+    pub(crate) fn new(request: &BacktestRequest<'_>) -> Self {
+        Self {
+            capital: request.capital.to_f64(),
+            offset_ns: request.day_offset_ns,
+            keep_rows: request.keep_rows,
+            day: 0,
+            day_ends: i64::MIN,
+            before: 0.0,
+            profit: Money::ZERO,
+            latest: 0.0,
+        }
+    }
+
+    /// Adds the profit at a close.
+    #[inline]
+    pub(crate) fn mark(&mut self, at: Ts, profit: Money, facts: &mut BacktestFacts) {
         if at.0 > self.day_ends {
             self.end_day(facts);
-            self.day = (at.0 - 1 + self.offset_ns).div_euclid(Ts::DAY);
-            self.day_ends = (self.day + 1) * Ts::DAY - self.offset_ns;
+            self.day = day_of(at, self.offset_ns);
+            self.day_ends = day_ends(self.day, self.offset_ns);
         }
-        self.latest = profit;
+        // While nothing is held, nothing changes.
+        if profit != self.profit {
+            (self.profit, self.latest) = (profit, profit.to_f64());
+        }
         if self.keep_rows {
             facts.equity_at.push(at.0);
-            facts.equity.push(self.capital + profit);
+            facts.equity.push(self.capital + self.latest);
+        }
+    }
+
+    /// Adds the profit at the close of each of `bars`, between which `holding` does not change.
+    fn mark_all(&mut self, bars: &[Bar], holding: Holding, facts: &mut BacktestFacts) {
+        // Only the last mark of a day tells on the day, so a stretch within one day needs no other.
+        let is_one_day = bars.last().is_some_and(|last| last.closed_at.0 <= self.day_ends);
+        let (head, tail) = if is_one_day { bars.split_at(bars.len() - 1) } else { (&bars[..0], bars) };
+        if self.keep_rows {
+            facts.equity_at.extend(head.iter().map(|bar| bar.closed_at.0));
+            if holding.position == Qty::ZERO {
+                facts.equity.resize(facts.equity.len() + head.len(), self.capital + holding.cash.to_f64());
+            } else {
+                facts.equity.extend(head.iter().map(|bar| self.capital + holding.profit(bar.close).to_f64()));
+            }
+        }
+        for bar in tail {
+            self.mark(bar.closed_at, holding.profit(bar.close), facts);
         }
     }
 
@@ -185,6 +259,25 @@ impl Curve {
             self.before = self.latest;
         }
     }
+
+    /// Ends the last day; the profit of the last close is the result.
+    pub(crate) fn end(mut self, facts: &mut BacktestFacts) {
+        self.end_day(facts);
+        facts.net_pnl = self.latest;
+    }
+}
+
+/// Checks what a backtest is asked for without playing it: the parameters, and with `whole` the configuration around them.
+///
+/// # Errors
+/// As [`run`], bars apart.
+pub(crate) fn check(request: &BacktestRequest<'_>, whole: bool) -> Result<StrategyParams, BacktestError> {
+    let instances = [setup_instance(request)];
+    if whole {
+        Core::new(&setup(request, &instances), Counter::default())?;
+    }
+    let refused = |source| CoreError::Params { instance: instances[0].instance_id.clone(), source };
+    Ok(StrategyParams::validate(request.strategy, request.params).map_err(refused)?)
 }
 
 /// Plays bars, which are sorted by close and symbol, and tells what happened.
@@ -194,27 +287,31 @@ impl Curve {
 pub fn run(request: &BacktestRequest<'_>, mut bars: impl BarSource) -> Result<BacktestFacts, BacktestError> {
     let keep_rows = request.keep_rows;
     let instances = [setup_instance(request)];
-    let setup = Setup {
-        symbols: request.symbols,
-        instances: &instances,
-        costs: request.costs,
-        limits: request.limits.clone(),
-        advice: None,
-    };
-    let mut core = Core::new(&setup, Counter { keep_rows, ..Counter::default() })?;
+    let mut core = Core::new(&setup(request, &instances), Counter { keep_rows, ..Counter::default() })?;
     let mut facts = BacktestFacts { params_sha256: core.params_sha256(0), ..BacktestFacts::default() };
     if keep_rows {
         facts.equity.reserve_exact(bars.expected());
         facts.equity_at.reserve_exact(bars.expected());
     }
-    let (capital, offset_ns) = (request.capital.to_f64(), request.day_offset_ns);
-    let mut curve = Curve { capital, offset_ns, keep_rows, day: 0, day_ends: i64::MIN, before: 0.0, latest: 0.0 };
+    let mut curve = Curve::new(request);
     play(&mut core, request.trade_from, &mut bars, &mut curve, &mut facts)?;
+    curve.end(&mut facts);
     let (fees, slippage) = core.costs_paid(0);
     (facts.fees, facts.slippage) = (fees.to_f64(), slippage.to_f64());
-    (facts.n_bars, facts.net_pnl) = (core.bars(), curve.latest);
+    facts.n_bars = core.bars();
     let Counter { fills, trades, n_fills, n_trades, n_wins, .. } = core.into_recorder();
     Ok(BacktestFacts { fills, trades, n_fills, n_trades, n_wins, ..facts })
+}
+
+fn setup<'a>(request: &BacktestRequest<'a>, instances: &'a [InstanceConfig]) -> Setup<'a> {
+    Setup {
+        symbols: request.symbols,
+        instances,
+        costs: request.costs,
+        venue: model::VenueConfig::default(),
+        limits: request.limits.clone(),
+        advice: None,
+    }
 }
 
 fn play(
@@ -224,17 +321,22 @@ fn play(
     curve: &mut Curve,
     facts: &mut BacktestFacts,
 ) -> Result<(), BacktestError> {
+    let has_one_symbol = core.n_symbols() == 1;
     let mut marked = None;
     loop {
-        let chunk = bars.next_chunk()?;
+        let mut chunk = bars.next_chunk()?;
         if chunk.is_empty() {
             break;
         }
+        while let Some(bar) = chunk.first().filter(|bar| bar.closed_at <= trade_from) {
+            core.warm_up(bar)?;
+            chunk = &chunk[1..];
+        }
+        if has_one_symbol {
+            play_one_symbol(core, chunk, curve, facts)?;
+            continue;
+        }
         for bar in chunk {
-            if bar.closed_at <= trade_from {
-                core.warm_up(bar)?;
-                continue;
-            }
             if let Some(at) = marked.filter(|at| *at != bar.closed_at) {
                 curve.mark(at, core.profit(0), facts);
             }
@@ -244,7 +346,25 @@ fn play(
     }
     if let Some(at) = marked {
         curve.mark(at, core.profit(0), facts);
-        curve.end_day(facts);
+    }
+    Ok(())
+}
+
+/// Every bar of one symbol has a close of its own, so that equity can be marked at once.
+fn play_one_symbol(
+    core: &mut Core<Counter>,
+    mut bars: &[Bar],
+    curve: &mut Curve,
+    facts: &mut BacktestFacts,
+) -> Result<(), BacktestError> {
+    while !bars.is_empty() {
+        let before = core.holding(0);
+        let (played, rest) = bars.split_at(core.on_bars(bars)?);
+        if let Some((last, earlier)) = played.split_last() {
+            curve.mark_all(earlier, before, facts);
+            curve.mark(last.closed_at, core.holding(0).profit(last.close), facts);
+        }
+        bars = rest;
     }
     Ok(())
 }
@@ -258,5 +378,7 @@ fn setup_instance(request: &BacktestRequest<'_>) -> InstanceConfig {
         mode: Mode::Shadow,
         version: 1,
         params: request.params.clone(),
+        driver: model::Driver::Bars,
+        rules: None,
     }
 }

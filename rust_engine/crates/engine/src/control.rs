@@ -9,9 +9,10 @@ use model::message::{
     RateUpdate, StateChanged,
 };
 use model::{
-    CancelReason, InstanceId, Money, OrderId, OrderKind, OrderRequest, OrderUpdate, Price, Purpose, Qty, Side,
-    StrategyParams, SymbolId, TradingState, Ts,
+    CancelReason, InstanceId, Money, OrderRequest, OrderUpdate, ParentOrder, Price, Purpose, Qty, Side, StrategyParams,
+    SymbolId, TradingState, Ts,
 };
+use risk::Halt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl<R: Recorder> Core<R> {
         for held in found {
             self.settle(held, &Word::from(answer));
         }
-        self.deliver_notices(self.market.now)?;
+        self.settle_all(self.market.now)?;
         Ok(known)
     }
 
@@ -46,12 +47,12 @@ impl<R: Recorder> Core<R> {
         for held in stopped {
             self.settle(held, &Word::Veto(outcome));
         }
-        self.deliver_notices(self.market.now)?;
+        self.settle_all(self.market.now)?;
         Ok(n)
     }
 
     fn settle(&mut self, held: Held<R::Tag>, word: &Word) {
-        let Held { pending, mut order, mut tag } = held;
+        let Held { pending, mut order, work, mut tag } = held;
         let factor = match word {
             Word::Veto(outcome) => return self.end_unsent(&order, CancelReason::Vetoed, outcome),
             Word::Keep(factor) => *factor,
@@ -62,6 +63,10 @@ impl<R: Recorder> Core<R> {
         }
         if order.qty <= Qty::ZERO {
             return self.end_unsent(&order, CancelReason::Vetoed, "advisor_veto");
+        }
+        if let Some(parent) = work {
+            self.recorder.advised(&mut tag, &pending.advice_id);
+            return self.start_working(ParentOrder { order, ..parent }, tag, self.market.now);
         }
         // The account may have changed while the order waited.
         if let Some(approved) = self.approve(order) {
@@ -106,7 +111,7 @@ impl<R: Recorder> Core<R> {
         instance.identity.params_sha256 = Arc::from(update.params_sha256.as_str());
         instance.params = params;
         self.cancel_resting(i, |_| true, CancelReason::Requested, "params_changed");
-        self.deliver_notices(self.market.now)?;
+        self.settle_all(self.market.now)?;
         let ack = ParamsAck { applied: true, ..self.ack(update, Some(i), String::new()) };
         self.instances[i].applied.insert(update.deployment_id.clone(), ack.clone());
         Ok(ack)
@@ -147,7 +152,7 @@ impl<R: Recorder> Core<R> {
     }
 
     /// Ends what instance `i` has at rest or waiting for advice.
-    fn cancel_resting(
+    pub(crate) fn cancel_resting(
         &mut self,
         i: usize,
         wanted: impl Fn(&OrderRequest) -> bool,
@@ -158,14 +163,17 @@ impl<R: Recorder> Core<R> {
         for symbol in 0..self.symbols.len() {
             let notices = &mut self.notices;
             let ended = |order| notices.push_back(OrderUpdate { order, reason });
-            self.venue.cancel_where(id, SymbolId(symbol as u16), &wanted, ended);
+            let n = self.exchange.cancel_where(id, SymbolId(symbol as u16), &wanted, self.market.now, ended);
+            self.gate.cancels_sent(id, n, self.market.now);
         }
+        self.stop_working(i, &wanted, self.market.now);
         for held in self.desk.take(|held| held.order.instance == id) {
             self.end_unsent(&held.order, reason, outcome);
         }
     }
 
-    /// Obeys an operator. The state is latched until `resume`; a repeated `command_id` is answered again without effect.
+    /// Obeys an operator. The state is latched until a named operator resumes; a repeated `command_id` is answered again without
+    /// effect.
     ///
     /// # Errors
     /// [`CoreError::Runaway`].
@@ -173,33 +181,28 @@ impl<R: Recorder> Core<R> {
         if let Some(before) = self.commands.get(&command.command_id) {
             return Ok(before.clone());
         }
-        let before = self.gate.state();
-        let state = match (command.action, before) {
-            (CommandAction::Resume, _) => TradingState::Active,
-            (CommandAction::Reduce, TradingState::Active | TradingState::Reducing) => TradingState::Reducing,
-            // Reducing is weaker than halted, and only `resume` weakens.
-            (CommandAction::Reduce, TradingState::Halted) => TradingState::Halted,
-            (CommandAction::Halt | CommandAction::Flatten, _) => TradingState::Halted,
+        let (by, mut reason) = (command.by.clone(), command.reason.clone());
+        let stop = |state| Halt::until_resume(state, &command.reason, &command.by, at);
+        let changed = match command.action {
+            CommandAction::Reduce => self.gate.tighten(stop(TradingState::Reducing)),
+            CommandAction::Halt | CommandAction::Flatten => self.gate.tighten(stop(TradingState::Halted)),
+            CommandAction::Resume => self.gate.resume(&by).unwrap_or_else(|unnamed| {
+                reason = unnamed.to_string();
+                false
+            }),
         };
-        self.gate.set_state(state);
-        for i in 0..self.instances.len() {
-            match command.action {
-                CommandAction::Resume => {}
-                CommandAction::Reduce => {
-                    self.cancel_resting(i, |order| !order.reduce_only, CancelReason::Halted, "reducing");
-                }
-                CommandAction::Halt | CommandAction::Flatten => {
-                    self.cancel_resting(i, |_| true, CancelReason::Halted, "halted");
-                }
-            }
+        let state = self.gate.state();
+        match command.action {
+            CommandAction::Resume => {}
+            CommandAction::Reduce => self.cancel_for(TradingState::Reducing),
+            CommandAction::Halt | CommandAction::Flatten => self.cancel_for(TradingState::Halted),
         }
-        self.deliver_notices(at)?;
+        self.settle_all(at)?;
         if command.action == CommandAction::Flatten {
             self.flatten(at);
         }
-        let (by, reason) = (command.by.clone(), command.reason.clone());
-        if state != before {
-            let told = StateChanged { state, at_ns: at.0, by: by.clone(), reason: released_by(state, &reason) };
+        if changed {
+            let told = StateChanged { state, at_ns: at.0, by: by.clone(), reason: self.with_release(&reason) };
             self.recorder.said(Message::StateChanged(told));
         }
         let ack = CommandAck { command_id: command.command_id.clone(), state, at_ns: at.0, by, reason };
@@ -207,7 +210,15 @@ impl<R: Recorder> Core<R> {
         Ok(ack)
     }
 
-    fn flatten(&mut self, at: Ts) {
+    /// The reason, and what releases the stop in force if there is one.
+    pub(crate) fn with_release(&self, reason: &str) -> String {
+        match self.gate.stop() {
+            None => reason.to_owned(),
+            Some(stop) => format!("{reason}; released by: {}", stop.release),
+        }
+    }
+
+    pub(crate) fn flatten(&mut self, at: Ts) {
         for i in 0..self.instances.len() {
             for symbol in self.instances[i].symbols.clone() {
                 let position = self.instances[i].ledger.position(symbol.index());
@@ -294,25 +305,11 @@ impl<R: Recorder> Core<R> {
 }
 
 fn closing_order(symbol: SymbolId, position: Qty, price: Price) -> OrderRequest {
+    let side = if position > Qty::ZERO { Side::Sell } else { Side::Buy };
     OrderRequest {
-        id: OrderId(0),
-        instance: InstanceId(0),
-        symbol,
-        side: if position > Qty::ZERO { Side::Sell } else { Side::Buy },
-        kind: OrderKind::Market,
-        qty: position.abs(),
         reduce_only: true,
         purpose: Purpose::Flatten,
-        strength: 0.0,
-        decision_price: price,
-        decided_at: Ts(0),
-    }
-}
-
-fn released_by(state: TradingState, reason: &str) -> String {
-    match state {
-        TradingState::Active => reason.to_owned(),
-        TradingState::Reducing | TradingState::Halted => format!("{reason}; released by `resume`"),
+        ..OrderRequest::market(symbol, side, position.abs(), price)
     }
 }
 

@@ -118,9 +118,9 @@ fn an_update_that_breaks_a_rule_is_refused_and_changes_nothing() {
 fn a_position_keeps_its_stop_through_an_update() {
     let mut core = after_burst(Mode::Live, None);
     core.on_bar(&bar(21, 110.0, 110.0)).unwrap();
-    assert_eq!(core.venue.len(), 2);
+    assert_eq!(core.n_resting(), 2);
     core.apply_params(&update(&core, 1.8), Ts(5)).unwrap();
-    assert_eq!(core.venue.len(), 2);
+    assert_eq!(core.n_resting(), 2);
     core.on_bar(&bar(22, 110.0, 80.0)).unwrap();
     assert_eq!(core.marks(core.now())[0].positions["AAA"], Qty::ZERO);
     let trade =
@@ -139,7 +139,7 @@ fn a_halt_stops_openings_keeps_stops_and_is_latched_until_resume() {
     core.on_bar(&bar(21, 110.0, 110.0)).unwrap();
     core.drain_outbox();
     assert_eq!(command(&mut core, "h", CommandAction::Halt).state, TradingState::Halted);
-    assert_eq!(core.venue.len(), 2, "the position keeps its stop and target");
+    assert_eq!(core.n_resting(), 2, "the position keeps its stop and target");
     assert_eq!(command(&mut core, "r", CommandAction::Reduce).state, TradingState::Halted);
     assert_eq!(command(&mut core, "ok", CommandAction::Resume).state, TradingState::Active);
     assert_eq!(command(&mut core, "h", CommandAction::Halt).state, TradingState::Halted, "the old answer again");
@@ -170,9 +170,9 @@ fn a_halt_withdraws_what_waits_for_advice_and_what_rests() {
     assert_eq!(outcomes(&mut waiting), ["halted"]);
     let mut quoting = core(&[instance("mm", "market_making", Mode::Live)], None);
     quoting.on_bar(&bar(0, 100.0, 100.0)).unwrap();
-    assert_eq!(quoting.venue.len(), 4);
+    assert_eq!(quoting.n_resting(), 4);
     command(&mut quoting, "r", CommandAction::Reduce);
-    assert!(quoting.venue.is_empty());
+    assert!(quoting.n_resting() == 0);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn flatten_closes_everything_at_the_next_open() {
     core.on_bar(&bar(22, 111.0, 111.0)).unwrap();
     assert_eq!(core.marks(core.now())[0].positions["AAA"], Qty::ZERO);
     assert_eq!(core.gate.state(), TradingState::Halted);
-    assert!(core.venue.is_empty());
+    assert!(core.n_resting() == 0);
 }
 
 #[test]

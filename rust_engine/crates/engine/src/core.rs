@@ -1,24 +1,22 @@
-//! The loop. One bar in, everything it causes out, in one fixed order and on one thread.
-//!
-//! Inside one bar: what rests is matched and fills reach their strategies; the bar marks prices; each strategy sees the closed
-//! bar; its orders pass the risk gate, large openings wait for advice, the rest goes to the venue for the **next** bar.
+//! The engine's state, and how it is made. What happens to it is in [`crate::flow`] (the market in), [`crate::orders`]
+//! (requests out) and [`crate::control`] (people and models in between).
 
-use crate::account::Account;
-use crate::advice::{AdviceDesk, Held};
+use crate::advice::AdviceDesk;
 use crate::error::CoreError;
+use crate::exchange::Exchange;
 use crate::instance::Instance;
-use crate::recorder::{Ask, Recorder, Wish};
+use crate::ledger::Holding;
+use crate::models::PredictionBook;
+use crate::recorder::Recorder;
 use model::config::{AdvicePolicy, EngineConfig};
 use model::{
-    Action, Actions, Bar, CancelReason, Costs, Event, InstanceConfig, InstanceId, Money, OrderRequest, OrderUpdate,
-    Price, Purpose, Qty, RiskLimits, SymbolSpec, Ts,
+    Actions, Costs, InstanceConfig, Mode, Money, OrderUpdate, Price, Qty, RiskLimits, SymbolSpec, Ts, VenueConfig,
+    VenueModel,
 };
-use risk::{RiskApproved, RiskGate};
-use sim::{CostRates, Matched, Venue};
+use risk::RiskGate;
+use serde::{Deserialize, Serialize};
+use sim::{CostRates, FeeSchedule, Matched, VenueOutcome};
 use std::collections::{BTreeMap, VecDeque};
-
-/// Actions that may follow from one event before its strategy counts as looping.
-const MAX_REACTIONS: usize = 4096;
 
 /// What a core is made from.
 #[derive(Clone, Debug)]
@@ -29,6 +27,8 @@ pub struct Setup<'a> {
     pub instances: &'a [InstanceConfig],
     /// What trading costs.
     pub costs: Costs,
+    /// How the simulated venue fills.
+    pub venue: VenueConfig,
     /// Hard limits; `None` in backtests, where only the grid is checked.
     pub limits: Option<RiskLimits>,
     /// The advisor; `None` in backtests.
@@ -41,6 +41,7 @@ impl<'a> From<&'a EngineConfig> for Setup<'a> {
             symbols: &config.symbols,
             instances: &config.instances,
             costs: config.costs,
+            venue: config.venue.clone(),
             limits: Some(config.limits.clone()),
             advice: Some(config.advice.clone()),
         }
@@ -48,27 +49,43 @@ impl<'a> From<&'a EngineConfig> for Setup<'a> {
 }
 
 /// Prices and time as the events told them.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Clockwork {
     pub(crate) last: Vec<Price>,
     pub(crate) last_closed: Vec<Ts>,
+    /// Quotes outrank prints and closes as the last price.
+    pub(crate) quoted: Vec<bool>,
+    pub(crate) stale: Vec<bool>,
     pub(crate) now: Ts,
     pub(crate) bars: u64,
+    /// When the account's equity was last looked at.
+    pub(crate) looked_at: Ts,
 }
 
 /// The engine: instances, the risk gate and one simulated venue. No clock, no I/O, no randomness.
 pub struct Core<R: Recorder> {
     pub(crate) symbols: Vec<SymbolSpec>,
     pub(crate) instances: Vec<Instance<R::Tag>>,
-    watchers: Vec<Vec<usize>>,
+    pub(crate) watchers: Vec<Vec<usize>>,
     pub(crate) gate: RiskGate,
-    pub(crate) venue: Venue<R::Tag>,
-    rates: CostRates,
+    pub(crate) exchange: Exchange<R::Tag>,
+    pub(crate) rates: CostRates,
+    pub(crate) fees: FeeSchedule,
     pub(crate) market: Clockwork,
     pub(crate) desk: AdviceDesk<R::Tag>,
+    pub(crate) parents: execution::Desk<R::Tag>,
+    /// Whether a strategy may ask for orders to be worked, so that the desk must see the market at all.
+    pub(crate) works_orders: bool,
+    /// Whether the account has a limit on its losses, and whether a halt by one closes positions.
+    pub(crate) limits_losses: bool,
+    pub(crate) flattens: bool,
+    pub(crate) predictions: PredictionBook,
     pub(crate) commands: BTreeMap<String, model::message::CommandAck>,
     pub(crate) recorder: R,
-    matched: Vec<Matched<R::Tag>>,
-    actions: Actions,
+    pub(crate) matched: Vec<Matched<R::Tag>>,
+    pub(crate) outcomes: Vec<VenueOutcome<R::Tag>>,
+    pub(crate) actions: Actions,
+    pub(crate) instructions: Vec<execution::Instruction<R::Tag>>,
     pub(crate) notices: VecDeque<OrderUpdate>,
 }
 
@@ -103,237 +120,61 @@ impl<R: Recorder> Core<R> {
                 let what = format!("instance '{}'", config.instance_id);
                 return Err(CoreError::Setup { what, problem: "is configured twice; rename one".to_owned() });
             }
-            let instance = Instance::new(i, config, setup.symbols)?;
+            let instance = Instance::new(i, config, setup.symbols, setup.costs)?;
             instance.symbols.iter().for_each(|symbol| watchers[symbol.index()].push(i));
             instances.push(instance);
         }
+        let modes: Vec<Mode> = setup.instances.iter().map(|config| config.mode).collect();
+        let works_orders = instances.iter().any(|instance| instance.strategy.works_orders());
         Ok(Self {
             symbols: setup.symbols.to_vec(),
             instances,
             watchers,
-            gate: RiskGate::new(setup.limits.clone(), setup.symbols)?,
-            venue: Venue::new(n),
+            gate: RiskGate::new(setup.limits.clone(), setup.symbols)?.with_modes(&modes),
+            exchange: Exchange::new(&setup.venue, setup.symbols)?,
             rates: CostRates::try_from(&setup.costs)?,
+            fees: FeeSchedule::new(&setup.costs, &setup.venue.fee_tiers)?,
             market: Clockwork {
                 last: vec![Price::ZERO; n],
                 last_closed: vec![Ts(i64::MIN); n],
+                quoted: vec![false; n],
+                stale: vec![false; n],
                 now: Ts(i64::MIN),
                 bars: 0,
+                looked_at: Ts(i64::MIN),
             },
             desk: AdviceDesk::new(setup.advice.clone()),
+            parents: execution::Desk::new(setup.venue.model == VenueModel::External),
+            works_orders,
+            limits_losses: setup.limits.as_ref().is_some_and(RiskLimits::limits_losses),
+            flattens: setup.limits.as_ref().is_some_and(|limits| limits.flatten_on_halt),
+            predictions: PredictionBook::default(),
             commands: BTreeMap::new(),
             recorder,
             matched: Vec::new(),
+            outcomes: Vec::new(),
             actions: Actions::default(),
+            instructions: Vec::new(),
             notices: VecDeque::new(),
         })
-    }
-
-    /// Shows a closed bar to indicators and strategies; no order comes of it.
-    ///
-    /// # Errors
-    /// As [`Core::on_bar`].
-    pub fn warm_up(&mut self, bar: &Bar) -> Result<(), CoreError> {
-        self.check_bar(bar)?;
-        self.accept(bar);
-        for &i in &self.watchers[bar.symbol.index()] {
-            self.instances[i].strategy.observe(bar);
-        }
-        Ok(())
-    }
-
-    /// Plays one closed bar.
-    ///
-    /// # Errors
-    /// A bar that is not sound, goes back in time or is of an unknown symbol is refused and changes nothing; so is any bar
-    /// while an order waits for advice.
-    pub fn on_bar(&mut self, bar: &Bar) -> Result<(), CoreError> {
-        self.check_bar(bar)?;
-        if !self.desk.held.is_empty() {
-            return Err(CoreError::AdvicePending { n: self.desk.held.len() });
-        }
-        self.fill_from(bar)?;
-        self.accept(bar);
-        self.desk.started_at(bar.closed_at);
-        self.market.bars += 1;
-        let symbol = bar.symbol.index();
-        for k in 0..self.watchers[symbol].len() {
-            let i = self.watchers[symbol][k];
-            self.deliver(i, Event::Bar(bar), bar.closed_at)?;
-        }
-        Ok(())
-    }
-
-    fn check_bar(&self, bar: &Bar) -> Result<(), CoreError> {
-        let (at, i) = (bar.closed_at, bar.symbol.index());
-        if i >= self.symbols.len() {
-            return Err(CoreError::UnknownSymbol { symbol: bar.symbol.0, at, known: self.symbols.len() });
-        }
-        let symbol = || self.symbols[i].name.clone();
-        if !bar.is_sound() {
-            return Err(CoreError::Unsound { symbol: symbol(), at });
-        }
-        let known = self.market.last_closed[i];
-        if bar.opened_at < known || at < self.market.now {
-            let known = known.max(self.market.now);
-            return Err(CoreError::BackInTime { symbol: symbol(), opened_at: bar.opened_at, closed_at: at, known });
-        }
-        Ok(())
-    }
-
-    fn accept(&mut self, bar: &Bar) {
-        let i = bar.symbol.index();
-        self.market.last[i] = bar.close;
-        self.market.last_closed[i] = bar.closed_at;
-        self.market.now = bar.closed_at;
-        self.recorder.observed(bar);
-    }
-
-    fn fill_from(&mut self, bar: &Bar) -> Result<(), CoreError> {
-        if self.venue.is_quiet(bar.symbol) {
-            return Ok(());
-        }
-        let mut matched = std::mem::take(&mut self.matched);
-        self.venue.match_bar(bar, &mut matched);
-        for order in matched.drain(..) {
-            let i = order.instance().index();
-            let position = self.instances[i].ledger.position(bar.symbol.index());
-            match order.into_fill(bar, position, &self.rates) {
-                Ok((fill, tag)) => {
-                    self.recorder.filled(&fill);
-                    let Instance { ledger, identity, .. } = &mut self.instances[i];
-                    let recorder = &mut self.recorder;
-                    ledger.apply(&fill, tag, |trade| recorder.closed(identity, &trade));
-                    self.deliver(i, Event::Fill(&fill), fill.at)?;
-                }
-                Err(update) => {
-                    self.notices.push_back(update);
-                    self.deliver_notices(bar.closed_at)?;
-                }
-            }
-        }
-        self.matched = matched;
-        Ok(())
-    }
-
-    /// Tells instance `i` of one event and does what it asks, until nobody asks for more.
-    pub(crate) fn deliver(&mut self, i: usize, event: Event<'_>, at: Ts) -> Result<(), CoreError> {
-        let mut actions = std::mem::take(&mut self.actions);
-        self.instances[i].strategy.on_event(event, &mut actions);
-        if !actions.is_empty() {
-            for action in actions.as_slice() {
-                self.act(i, action, at);
-            }
-            actions.clear();
-        }
-        self.actions = actions;
-        if self.notices.is_empty() { Ok(()) } else { self.deliver_notices(at) }
-    }
-
-    /// Tells strategies of orders that ended, and of what follows from that.
-    pub(crate) fn deliver_notices(&mut self, at: Ts) -> Result<(), CoreError> {
-        let mut actions = std::mem::take(&mut self.actions);
-        let mut reactions = 0;
-        while let Some(update) = self.notices.pop_front() {
-            let i = update.order.instance.index();
-            self.instances[i].strategy.on_event(Event::OrderUpdate(&update), &mut actions);
-            reactions += actions.as_slice().len();
-            for action in actions.as_slice() {
-                self.act(i, action, at);
-            }
-            actions.clear();
-            if reactions > MAX_REACTIONS {
-                let instance = self.instances[i].identity.instance_id.clone();
-                return Err(CoreError::Runaway { instance, limit: MAX_REACTIONS });
-            }
-        }
-        self.actions = actions;
-        Ok(())
-    }
-
-    fn act(&mut self, i: usize, action: &Action, at: Ts) {
-        let id = InstanceId(i as u16);
-        let notices = &mut self.notices;
-        let mut ended = |order| notices.push_back(OrderUpdate { order, reason: CancelReason::Requested });
-        match action {
-            Action::Submit(order) => self.submit(i, *order, at),
-            Action::Cancel(order) => self.venue.cancel(id, *order, ended),
-            Action::CancelAll(symbol) => self.venue.cancel_where(id, *symbol, |_| true, &mut ended),
-            Action::Skip(view) => {
-                let wish = Wish {
-                    symbol: view.symbol,
-                    side: view.side,
-                    strength: view.strength,
-                    price: view.price,
-                    qty: Qty::ZERO,
-                    at,
-                };
-                self.recorder.wished(&self.instances[i].identity, &wish, view.skipped);
-            }
-        }
-    }
-
-    pub(crate) fn submit(&mut self, i: usize, mut order: OrderRequest, at: Ts) {
-        let instance = &mut self.instances[i];
-        (order.id, order.instance, order.decided_at) = (instance.next_order_id(), InstanceId(i as u16), at);
-        let Some(approved) = self.approve(order) else { return };
-        let instance = &self.instances[i];
-        let tag = self.recorder.tag(&instance.identity, &order);
-        if !self.desk.wants(instance.identity.mode, &order) {
-            self.place(approved, tag);
-            return;
-        }
-        let pending = self.desk.next_request(&instance.identity.instance_id, at);
-        let ask = Ask {
-            advice_id: pending.advice_id.clone(),
-            order,
-            deadline: pending.deadline,
-            krw_per_quote: self.desk.rate_at(at),
-            equity: instance.capital + instance.ledger.profit(&self.market.last),
-            position: instance.ledger.position(order.symbol.index()),
-        };
-        self.recorder.asked(&instance.identity, &ask);
-        self.desk.held.push(Held { pending, order, tag });
-    }
-
-    /// Passes an order through the gate; a refusal is recorded and its strategy is told.
-    pub(crate) fn approve(&mut self, order: OrderRequest) -> Option<RiskApproved<OrderRequest>> {
-        let account = Account { instances: &self.instances, venue: &self.venue, last: &self.market.last };
-        match self.gate.approve(order, &account) {
-            Ok(approved) => Some(approved),
-            Err(refused) => {
-                self.end_unsent(&refused.order, CancelReason::Refused, refused.rule.as_str());
-                None
-            }
-        }
-    }
-
-    /// Sends an approved order to the venue.
-    pub(crate) fn place(&mut self, approved: RiskApproved<OrderRequest>, tag: R::Tag) {
-        let order = *approved.get();
-        self.record_wish(&order, "taken");
-        self.recorder.sent(&order);
-        self.venue.send(approved, tag);
-    }
-
-    /// Ends an order that never reached the venue.
-    pub(crate) fn end_unsent(&mut self, order: &OrderRequest, reason: CancelReason, outcome: &str) {
-        self.record_wish(order, outcome);
-        self.notices.push_back(OrderUpdate { order: *order, reason });
-    }
-
-    // Quotes are renewed at every bar and say nothing about a market view: only entries are signals.
-    fn record_wish(&mut self, order: &OrderRequest, outcome: &str) {
-        if order.purpose == Purpose::Entry && !order.reduce_only {
-            let identity = &self.instances[order.instance.index()].identity;
-            self.recorder.wished(identity, &Wish::from(order), outcome);
-        }
     }
 
     /// Close of the last bar; the smallest time before the first one.
     #[must_use]
     pub fn now(&self) -> Ts {
         self.market.now
+    }
+
+    /// How many orders rest at the venue or are on their way.
+    #[must_use]
+    pub fn n_resting(&self) -> usize {
+        self.exchange.len()
+    }
+
+    /// When time must pass at the latest for schedules to go on; `None` while only events can move them.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Ts> {
+        self.parents.next_due().into_iter().chain(self.exchange.next_due()).min()
     }
 
     /// Bars traded so far, without the warm-up.
@@ -346,6 +187,18 @@ impl<R: Recorder> Core<R> {
     #[must_use]
     pub fn profit(&self, instance: usize) -> Money {
         self.instances[instance].ledger.profit(&self.market.last)
+    }
+
+    /// How many symbols are configured.
+    #[must_use]
+    pub fn n_symbols(&self) -> usize {
+        self.symbols.len()
+    }
+
+    /// What one instance holds of the only symbol of a run with one symbol.
+    #[must_use]
+    pub fn holding(&self, instance: usize) -> Holding {
+        self.instances[instance].ledger.holding()
     }
 
     /// The recorder, when the run is over.

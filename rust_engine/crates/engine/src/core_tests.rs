@@ -1,7 +1,7 @@
 use super::*;
 use crate::test_world::{after_burst, bar, core, instance, symbols};
 use model::message::Message;
-use model::{Mode, Side, SymbolId};
+use model::{Bar, Mode, Purpose, Side, SymbolId};
 use sim::market::{MarketSpec, MarketSymbol, generate};
 
 fn trades(messages: &[Message]) -> Vec<&model::message::TradeEvent> {
@@ -24,6 +24,14 @@ fn an_order_decided_at_a_close_fills_at_the_next_open_and_its_trade_tells_both_e
     assert!(trade.indicators.atr.is_some() && trade.conditions.trend_bps.is_none());
     let costs = trade.entry.fee + trade.entry.slippage + trade.exit.fee + trade.exit.slippage;
     assert_eq!(trade.net_pnl, trade.gross_pnl - costs);
+    let lost = trade.shortfall;
+    let slipped = trade.entry.slippage + trade.exit.slippage;
+    assert_eq!(
+        lost.delay,
+        Price(20_000_000) * trade.qty + (trade.exit.decision_price - trade.exit.arrival_price) * trade.qty
+    );
+    let paper = (trade.exit.decision_price - trade.entry.decision_price) * trade.qty;
+    assert_eq!(lost.delay + lost.spread + lost.impact + lost.opportunity, paper - trade.gross_pnl + slipped);
     assert_eq!(core.marks(core.now())[0].equity, core.instances[0].capital + trade.net_pnl);
 }
 
@@ -50,7 +58,7 @@ fn the_warm_up_teaches_indicators_and_sends_nothing() {
         core.warm_up(&bar(n, 100.0, 100.0)).unwrap();
     }
     core.warm_up(&bar(20, 100.0, 130.0)).unwrap();
-    assert!(core.drain_outbox().is_empty() && core.venue.is_empty());
+    assert!(core.drain_outbox().is_empty() && core.n_resting() == 0);
     core.on_bar(&bar(21, 130.0, 130.0)).unwrap();
     assert!(
         matches!(&core.drain_outbox()[0], Message::SignalEvent(s) if s.outcome == "taken" && s.indicators.atr.is_some())
@@ -61,7 +69,14 @@ fn the_warm_up_teaches_indicators_and_sends_nothing() {
 fn a_configuration_that_cannot_be_is_refused_by_name() {
     let symbols = symbols();
     let check = |instances: &[InstanceConfig], expected: &str| {
-        let setup = Setup { symbols: &symbols, instances, costs: Costs::default(), limits: None, advice: None };
+        let setup = Setup {
+            symbols: &symbols,
+            instances,
+            costs: Costs::default(),
+            venue: Default::default(),
+            limits: None,
+            advice: None,
+        };
         let error = Core::new(&setup, crate::LiveRecorder::new(&symbols)).err().map(|e| e.to_string()).unwrap();
         assert!(error.contains(expected), "{error}");
     };
@@ -83,7 +98,7 @@ fn a_limit_stops_an_entry_and_the_signal_says_which() {
     }
     core.on_bar(&bar(20, 100.0, 110.0)).unwrap();
     assert!(matches!(&core.drain_outbox()[0], Message::SignalEvent(s) if s.outcome == "max_order_notional"));
-    assert!(core.venue.is_empty());
+    assert!(core.n_resting() == 0);
 }
 
 #[test]
@@ -94,7 +109,7 @@ fn shadows_do_not_use_up_the_limits_of_the_account() {
     let mut core = core(&[shadows, vec![live]].concat(), None);
     core.on_bar(&bar(0, 100.0, 100.0)).unwrap();
     // Seven times 2 x 2 quotes of 500: more than the gross limit in all, but each account for itself is inside.
-    assert_eq!(core.venue.len(), 28);
+    assert_eq!(core.n_resting(), 28);
 }
 
 fn market(n_bars: usize) -> Vec<Bar> {

@@ -2,7 +2,7 @@
 
 use model::{ParamError, Ts};
 use risk::LimitError;
-use sim::CostError;
+use sim::{BookVenueError, CostError, FeeError};
 
 /// Why a configuration, a bar or a rate was refused. Nothing has changed when one of these comes back, except after
 /// [`CoreError::Runaway`], which means a defect in a strategy.
@@ -30,6 +30,12 @@ pub enum CoreError {
     /// Costs.
     #[error(transparent)]
     Costs(#[from] CostError),
+    /// The simulated venue.
+    #[error(transparent)]
+    Venue(#[from] BookVenueError),
+    /// Fees.
+    #[error(transparent)]
+    Fees(#[from] FeeError),
     /// A bar of a symbol that is not configured.
     #[error("bar closed at {} ns: symbol index {symbol} is not one of the {known} configured symbols", at.0)]
     UnknownSymbol {
@@ -40,11 +46,13 @@ pub enum CoreError {
         /// How many symbols there are.
         known: usize,
     },
-    /// A bar that no market can have printed.
-    #[error("{symbol}: the bar closed at {} ns is not sound: needs 0 < low <= open, close <= high, volume >= 0, opened before closed", at.0)]
+    /// A bar, print or quote that no market can have made.
+    #[error("{symbol}: the {what} of {} ns is not sound: a bar needs 0 < low <= open, close <= high, volume >= 0, opened before closed; a quote 0 < bid < ask; a print a price and a quantity above zero", at.0)]
     Unsound {
         /// Symbol.
         symbol: String,
+        /// `bar`, `print` or `quote`.
+        what: &'static str,
         /// When it closed.
         at: Ts,
     },
@@ -57,6 +65,16 @@ pub enum CoreError {
         opened_at: Ts,
         /// When it closed.
         closed_at: Ts,
+        /// What is already known.
+        known: Ts,
+    },
+    /// An event that was received before one that is already known.
+    #[error("a {what} of {} ns came after {} ns was reached; events must come in the order of their receipt", at.0, known.0)]
+    OutOfOrder {
+        /// What.
+        what: &'static str,
+        /// Its time.
+        at: Ts,
         /// What is already known.
         known: Ts,
     },
@@ -77,4 +95,15 @@ pub enum CoreError {
         /// How many are allowed.
         limit: usize,
     },
+}
+
+impl CoreError {
+    /// Whether what was refused is one event of the market, so that a live run can go on with the next.
+    #[must_use]
+    pub const fn is_of_the_event(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownSymbol { .. } | Self::Unsound { .. } | Self::BackInTime { .. } | Self::OutOfOrder { .. }
+        )
+    }
 }

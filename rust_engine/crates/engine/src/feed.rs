@@ -214,26 +214,57 @@ impl BarSource for ColumnBars<'_> {
             units_of(&column[rows.clone()], units);
         }
         let [open, high, low, close, volume] = &*self.units;
+        let times = c.opened_at_ns[rows.clone()].iter().zip(&c.closed_at_ns[rows.clone()]);
+        let prices = open.iter().zip(high).zip(low.iter().zip(close)).zip(volume);
+        let candles = c.symbol[rows.clone()].iter().zip(times).zip(prices);
         self.chunk.clear();
-        for n in 0..rows.len() {
-            let row = first + n;
-            let bar = Bar {
-                // A negative index becomes a large one, which no configuration holds.
-                symbol: SymbolId(c.symbol[row] as u16),
-                opened_at: Ts(c.opened_at_ns[row]),
-                closed_at: Ts(c.closed_at_ns[row]),
-                open: Price(open[n]),
-                high: Price(high[n]),
-                low: Price(low[n]),
-                close: Price(close[n]),
-                volume: Qty(volume[n]),
-            };
-            self.order.check(row, &bar, || c.row(row))?;
-            self.chunk.push(bar);
+        self.chunk.extend(candles.map(|((symbol, (opened, closed)), (((open, high), (low, close)), volume))| Bar {
+            // A negative index becomes a large one, which no configuration holds.
+            symbol: SymbolId(*symbol as u16),
+            opened_at: Ts(*opened),
+            closed_at: Ts(*closed),
+            open: Price(*open),
+            high: Price(*high),
+            low: Price(*low),
+            close: Price(*close),
+            volume: Qty(*volume),
+        }));
+        let times = (&c.opened_at_ns[rows.clone()], &c.closed_at_ns[rows.clone()]);
+        if !(are_candles(&self.units, rows.len()) && self.order.takes(&c.symbol[rows], times)) {
+            for (n, bar) in self.chunk.iter().enumerate() {
+                self.order.check(first + n, bar, || c.row(first + n))?;
+            }
         }
         self.row = end;
         Ok(&self.chunk)
     }
+}
+
+/// Whether the first `n` candles have sound prices and volumes, in a form that compiles to vector instructions: a difference
+/// of two units cannot overflow, and the signs of all that must not be negative are collected in one word.
+fn are_candles(units: &[[i64; CHUNK]; 5], n: usize) -> bool {
+    let [open, high, low, close, volume] = units.each_ref().map(|column| &column[..n]);
+    let mut signs = 0_i64;
+    for k in 0..n {
+        let inside = open[k].wrapping_sub(low[k]) | close[k].wrapping_sub(low[k]);
+        let below = high[k].wrapping_sub(open[k]) | high[k].wrapping_sub(close[k]);
+        signs |= inside | below | low[k].wrapping_sub(1) | volume[k];
+    }
+    signs >= 0
+}
+
+/// Whether times open before they close and close after one another, and all symbols are the first: one symbol's bars in order.
+/// In a form that compiles to vector instructions, like [`are_candles`]; no time may be beyond 2^62, so that differences fit.
+fn is_one_symbol(symbol: &[i16], (opened, closed): (&[i64], &[i64])) -> bool {
+    let beyond = |time: i64| time ^ (time << 1);
+    let others = symbol.iter().fold(0, |others, symbol| others | symbol);
+    let open_times = opened.iter().zip(closed);
+    let signs = open_times.fold(0, |signs, (opened, closed)| {
+        signs | beyond(*opened) | beyond(*closed) | closed.wrapping_sub(*opened).wrapping_sub(1)
+    });
+    let steps = closed.iter().zip(closed.get(1..).unwrap_or_default());
+    let signs = steps.fold(signs, |signs, (before, after)| signs | after.wrapping_sub(*before).wrapping_sub(1));
+    others == 0 && signs >= 0
 }
 
 struct Order {
@@ -257,15 +288,18 @@ fn to_units(value: f64) -> i64 {
 fn units_of(column: &[f64], units: &mut [i64; CHUNK]) {
     const MAGIC: f64 = 4_503_599_627_370_496.0;
     const LIMIT: f64 = MAGIC / 2.0;
-    let mut is_plain = true;
+    let (mut negative, mut below_limit) = (0_i64, -1_i64);
     for (value, unit) in column.iter().zip(units.iter_mut()) {
         let scaled = value * model::fixed::SCALE as f64;
         let sum = scaled + MAGIC;
-        let below = scaled - (sum - MAGIC) == 0.5;
-        *unit = sum.to_bits() as i64 - MAGIC.to_bits() as i64 + i64::from(below);
-        is_plain &= (0.0..LIMIT).contains(&scaled);
+        let below = i64::from(scaled - (sum - MAGIC) == 0.5);
+        *unit = (sum.to_bits() as i64).wrapping_sub(MAGIC.to_bits() as i64).wrapping_add(below);
+        // The bits of floats that are not negative are ordered like the floats.
+        let bits = scaled.to_bits() as i64;
+        negative |= bits;
+        below_limit &= bits.wrapping_sub(LIMIT.to_bits() as i64);
     }
-    if !is_plain {
+    if negative < 0 || below_limit >= 0 {
         column.iter().zip(units).for_each(|(value, unit)| *unit = to_units(*value));
     }
 }
@@ -287,6 +321,26 @@ fn bar_of(values: &Row) -> Bar {
 impl Order {
     fn new(n_symbols: usize) -> Self {
         Self { n_symbols, last: (i64::MIN, 0) }
+    }
+
+    /// Takes a whole chunk of sound candles if all are of known symbols, open before they close and come after one another;
+    /// otherwise remembers nothing.
+    fn takes(&mut self, symbol: &[i16], (opened, closed): (&[i64], &[i64])) -> bool {
+        let (Some(first), Some(newest)) = (closed.first(), closed.last()) else { return true };
+        if self.n_symbols > 0 && *first > self.last.0 && is_one_symbol(symbol, (opened, closed)) {
+            self.last = (*newest, 0);
+            return true;
+        }
+        let (mut last, mut fits) = (self.last, true);
+        for ((symbol, opened), closed) in symbol.iter().zip(opened).zip(closed) {
+            let place = (*closed, *symbol as u16);
+            fits &= place > last && opened < closed && usize::from(place.1) < self.n_symbols;
+            last = place;
+        }
+        if fits {
+            self.last = last;
+        }
+        fits
     }
 
     /// Refuses a row that is no bar, or not after the one before it.

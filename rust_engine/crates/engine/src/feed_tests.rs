@@ -16,7 +16,7 @@ fn load_rows(rows: &[Row]) -> Result<Vec<Bar>, FeedError> {
         .unwrap();
     writer.extend(rows.iter().copied()).unwrap();
     writer.finish().unwrap();
-    let symbols = [SymbolSpec { name: "A".into(), tick: Price(1), lot: Qty(1) }];
+    let symbols = [SymbolSpec::new("A", Price(1), Qty(1))];
     load(&path, &symbols)
 }
 

@@ -1,7 +1,9 @@
-//! Everything that can change what the engine does, apart from the market itself.
+//! Everything that can change what the engine does, apart from recorded bars.
 
+use crate::external::VenueReport;
+use crate::market_log::Position;
 use model::config::EngineConfig;
-use model::message::{AdvanceTo, AdviceAnswer, Command, Message, ParamsUpdate, RateUpdate};
+use model::message::{AdvanceTo, AdviceAnswer, Command, Message, MevOpportunity, ParamsUpdate, Prediction, RateUpdate};
 use serde::{Deserialize, Serialize};
 
 /// What a run was started with. A later start must agree, or its replay would be another history.
@@ -35,6 +37,14 @@ impl Veto {
     }
 }
 
+/// What came of comparing the engine's orders and positions with the venue's; see [`risk::reconcile`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reconciliation {
+    /// Why they do not agree, or were not yet compared; absent when they do.
+    pub mismatch: Option<String>,
+}
+
 /// A message of the worker that is not obeyed, and why; recorded so that its number counts as received.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +61,32 @@ pub struct Ignored {
 pub struct Acked {
     /// Last of them.
     pub seq: u64,
+}
+
+/// Live events that went into the market log: the seal behind the last of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarketBatch {
+    /// Event rows up to there.
+    pub rows: u64,
+    /// Hash of the segment up to there, as hex.
+    pub sha256: String,
+}
+
+impl From<Position> for MarketBatch {
+    fn from(seal: Position) -> Self {
+        Self { rows: seal.rows, sha256: hex::encode(seal.sha256) }
+    }
+}
+
+impl MarketBatch {
+    /// The seal; `None` if the text is no hash.
+    #[must_use]
+    pub fn seal(&self) -> Option<Position> {
+        let mut sha256 = [0; 32];
+        hex::decode_to_slice(&self.sha256, &mut sha256).ok()?;
+        Some(Position { rows: self.rows, sha256 })
+    }
 }
 
 macro_rules! inputs {
@@ -108,6 +144,16 @@ inputs! {
     Rate(RateUpdate) = "rate_update",
     /// Nobody answered.
     Veto(Veto) = "veto",
+    /// A model's view.
+    Prediction(Prediction) = "prediction",
+    /// A chance on a chain.
+    Opportunity(MevOpportunity) = "mev_opportunity",
+    /// What an exchange said about one of our orders.
+    Report(VenueReport) = "venue_report",
+    /// Live events of the market.
+    Market(MarketBatch) = "market",
+    /// The venue agrees with the engine, or does not.
+    Reconciliation(Reconciliation) = "reconciliation",
     /// Not obeyed.
     Ignored(Ignored) = "ignored",
     /// Messages that recovery need not keep.
@@ -123,6 +169,8 @@ impl From<Message> for Input {
             Message::Command(m) => Self::Command(m),
             Message::AdviceAnswer(m) => Self::Advice(m),
             Message::RateUpdate(m) => Self::Rate(m),
+            Message::Prediction(m) => Self::Prediction(m),
+            Message::MevOpportunity(m) => Self::Opportunity(m),
             other => {
                 Self::Ignored(Ignored { kind: other.kind().to_owned(), reason: "only an engine says this".to_owned() })
             }

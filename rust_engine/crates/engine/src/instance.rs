@@ -4,9 +4,13 @@ use crate::error::CoreError;
 use crate::ledger::Ledger;
 use crate::recorder::Identity;
 use model::message::ParamsAck;
-use model::{InstanceConfig, Money, OrderId, StrategyParams, SymbolId, SymbolSpec};
+use model::{Costs, InstanceConfig, Money, OrderId, StrategyParams, SymbolId, SymbolSpec};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use strategies::state::{StateError, from_bytes, to_bytes};
 use strategies::{Market, Strategy};
 
 pub(crate) struct Instance<T> {
@@ -23,13 +27,24 @@ pub(crate) struct Instance<T> {
 }
 
 impl<T> Instance<T> {
-    pub(crate) fn new(index: usize, config: &InstanceConfig, specs: &[SymbolSpec]) -> Result<Self, CoreError> {
+    pub(crate) fn new(
+        index: usize,
+        config: &InstanceConfig,
+        specs: &[SymbolSpec],
+        costs: Costs,
+    ) -> Result<Self, CoreError> {
         let name = &config.instance_id;
         let setup = |problem: String| CoreError::Setup { what: format!("instance '{name}'"), problem };
         let params = StrategyParams::validate(&config.strategy, &config.params)
             .map_err(|source| CoreError::Params { instance: name.clone(), source })?;
         if config.capital <= Money::ZERO {
             return Err(setup(format!("capital {} must be above zero", config.capital)));
+        }
+        match &config.rules {
+            Some(rules) if config.strategy == "rules" => rules.validate().map_err(|e| setup(e.to_string()))?,
+            Some(_) => return Err(setup(format!("'{}' takes no rules; remove them", config.strategy))),
+            None if config.strategy == "rules" => return Err(setup("has no rules to follow; add `rules`".to_owned())),
+            None => {}
         }
         let mut symbols = BTreeSet::new();
         for symbol in &config.symbols {
@@ -44,6 +59,9 @@ impl<T> Instance<T> {
         let market = Market {
             symbols: symbols.iter().map(|id| (*id, specs[id.index()].clone())).collect(),
             capital: config.capital,
+            driver: config.driver,
+            costs,
+            rules: config.rules.clone(),
         };
         let identity = Identity {
             instance_id: name.clone(),
@@ -63,6 +81,31 @@ impl<T> Instance<T> {
             index: index as u64,
             orders: 0,
         })
+    }
+
+    /// What it knows beside its configuration.
+    pub(crate) fn save(&self) -> Result<Vec<u8>, StateError>
+    where
+        T: Serialize,
+    {
+        let Self { identity, params, symbols: _, capital: _, strategy, ledger, applied, index: _, orders } = self;
+        let strategy = ByteBuf::from(strategy.save()?);
+        to_bytes(&(identity.version, params.values(), strategy, ledger, applied, orders))
+    }
+
+    /// Goes on from what [`Instance::save`] wrote.
+    pub(crate) fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError>
+    where
+        T: DeserializeOwned,
+    {
+        let (version, values, strategy, ledger, applied, orders): (_, _, ByteBuf, _, _, _) = from_bytes(bytes)?;
+        let name = self.identity.strategy;
+        let params = StrategyParams::validate(name, &values).map_err(|e| StateError::new(name, &e))?;
+        self.strategy.restore(&strategy)?;
+        self.identity.version = version;
+        self.identity.params_sha256 = Arc::from(params.sha256());
+        (self.params, self.ledger, self.applied, self.orders) = (params, ledger, applied, orders);
+        Ok(())
     }
 
     /// The next order id: unique in a run, and the same on every replay.

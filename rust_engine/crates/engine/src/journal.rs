@@ -8,7 +8,7 @@ use model::Ts;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Name of the journal in its directory.
@@ -41,6 +41,17 @@ pub enum JournalError {
         n: u64,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The journal is not the one that a snapshot or the market log beside it belongs to.
+    #[error(
+        "{path} does not hold record {n}, on which a snapshot or the market log beside it rests: the journal was cut or \
+         exchanged. Restore it from a copy, or start with a new state_dir and a new engine_id"
+    )]
+    Lacks {
+        /// The file.
+        path: PathBuf,
+        /// The record.
+        n: u64,
     },
     /// An input that cannot be written.
     #[error("cannot write an input as JSON: {0}")]
@@ -83,13 +94,24 @@ impl Record {
     }
 }
 
+/// A record's place: what follows it can be read without reading what comes before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The record; zero before the first.
+    pub n: u64,
+    /// Its hash; empty before the first.
+    pub hash: String,
+    /// Where it begins in the file.
+    pub begins_at: u64,
+    /// Where it ends.
+    pub ends_at: u64,
+}
+
 /// What reading a journal found.
 #[derive(Debug)]
 pub struct Contents {
     /// Whole records, in order, the chain intact.
     pub records: Vec<Record>,
-    /// Bytes of the file that hold them.
-    pub sound_bytes: u64,
     /// Bytes of a last line that a dying engine did not finish.
     pub torn_bytes: u64,
 }
@@ -103,31 +125,157 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> JournalError + '_ {
 /// # Errors
 /// [`JournalError::Broken`] names the first bad record.
 pub fn read(state_dir: &Path) -> Result<Contents, JournalError> {
-    let path = state_dir.join(JOURNAL_FILE);
-    let mut bytes = Vec::new();
-    match File::open(&path) {
-        Ok(mut file) => file.read_to_end(&mut bytes).map_err(io(&path))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-        Err(source) => return Err(JournalError::Io { path, source }),
-    };
-    // Only a line that ends is a record: a kill in the middle of a write leaves a last line without its end.
-    let sound_bytes = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-    let (mut records, mut previous) = (Vec::new(), String::new());
-    for line in bytes[..sound_bytes].split_inclusive(|b| *b == b'\n') {
-        let n = records.len() as u64 + 1;
-        let broken = |problem: String| JournalError::Broken { path: path.clone(), n, problem };
-        let record: Record = serde_json::from_slice(line).map_err(|e| broken(format!("not a record: {e}")))?;
+    let mut reader = JournalReader::open(state_dir)?;
+    let mut records = Vec::new();
+    while let Some(record) = reader.next_record()? {
+        records.push(record);
+    }
+    Ok(Contents { records, torn_bytes: reader.torn_bytes()? })
+}
+
+/// Reads a journal record by record, each checked against the one before.
+#[derive(Debug)]
+pub struct JournalReader {
+    path: PathBuf,
+    /// `None` where there is no journal yet.
+    file: Option<BufReader<File>>,
+    position: Position,
+    line: Vec<u8>,
+}
+
+impl JournalReader {
+    /// Reads from the first record on. No journal reads as an empty one.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(state_dir: &Path) -> Result<Self, JournalError> {
+        let path = state_dir.join(JOURNAL_FILE);
+        let file = match File::open(&path) {
+            Ok(file) => Some(BufReader::new(file)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(JournalError::Io { path, source }),
+        };
+        Ok(Self { path, file, position: Position::default(), line: Vec::new() })
+    }
+
+    /// Reads what follows the record at `position`.
+    ///
+    /// # Errors
+    /// The journal does not hold that record there.
+    pub fn open_after(state_dir: &Path, position: &Position) -> Result<Self, JournalError> {
+        let mut reader = Self::open(state_dir)?;
+        if position.n == 0 {
+            return Ok(reader);
+        }
+        let n = position.n;
+        let lacks = JournalError::Lacks { path: reader.path.clone(), n };
+        let Some(file) = &mut reader.file else { return Err(lacks) };
+        file.seek(SeekFrom::Start(position.begins_at)).map_err(io(&reader.path))?;
+        file.read_until(b'\n', &mut reader.line).map_err(io(&reader.path))?;
+        let length = position.ends_at.checked_sub(position.begins_at);
+        let found = serde_json::from_slice(&reader.line).is_ok_and(|r: Record| r.n == n && r.hash == position.hash);
+        if !found || length != Some(reader.line.len() as u64) || !reader.line.ends_with(b"\n") {
+            return Err(lacks);
+        }
+        reader.position = position.clone();
+        Ok(reader)
+    }
+
+    /// The last record that was read.
+    #[must_use]
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// The next record, or `None` at the end, where a dying engine may have left a beginning of one.
+    ///
+    /// # Errors
+    /// [`JournalError::Broken`].
+    pub fn next_record(&mut self) -> Result<Option<Record>, JournalError> {
+        let Some(file) = &mut self.file else { return Ok(None) };
+        self.line.clear();
+        file.read_until(b'\n', &mut self.line).map_err(io(&self.path))?;
+        let n = self.position.n + 1;
+        let broken = |problem: String| JournalError::Broken { path: self.path.clone(), n, problem };
+        // Only a line that ends is a record.
+        if !self.line.ends_with(b"\n") {
+            return if is_torn(&self.line) {
+                Ok(None)
+            } else {
+                Err(broken("it has no end and is no beginning of a record either".to_owned()))
+            };
+        }
+        let record: Record = serde_json::from_slice(&self.line).map_err(|e| broken(format!("not a record: {e}")))?;
         if record.n != n {
             return Err(broken(format!("it says it is record {}", record.n)));
         }
-        if record.hash != record.expected_hash(&previous) {
+        if record.hash != record.expected_hash(&self.position.hash) {
             return Err(broken("its hash does not follow from the record before".to_owned()));
         }
-        previous.clone_from(&record.hash);
-        records.push(record);
+        let begins_at = self.position.ends_at;
+        let ends_at = begins_at + self.line.len() as u64;
+        self.position = Position { n, hash: record.hash.clone(), begins_at, ends_at };
+        Ok(Some(record))
     }
-    let (sound_bytes, all) = (sound_bytes as u64, bytes.len() as u64);
-    Ok(Contents { records, sound_bytes, torn_bytes: all - sound_bytes })
+
+    /// Bytes after the last record that was read, which at the end are those of an unfinished one.
+    ///
+    /// # Errors
+    /// The file cannot be asked.
+    pub fn torn_bytes(&self) -> Result<u64, JournalError> {
+        let Some(file) = &self.file else { return Ok(0) };
+        let length = file.get_ref().metadata().map_err(io(&self.path))?.len();
+        Ok(length.saturating_sub(self.position.ends_at))
+    }
+
+    /// Cuts off what follows the last record that was read, and goes on writing there. Also says how many bytes went.
+    ///
+    /// # Errors
+    /// The file or its directory failed.
+    pub fn into_writer(self, lock: StateLock) -> Result<(Journal, u64), JournalError> {
+        let (torn_bytes, Self { path, position, .. }) = (self.torn_bytes()?, self);
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io(&path))?;
+        file.set_len(position.ends_at).map_err(io(&path))?;
+        file.seek(SeekFrom::End(0)).map_err(io(&path))?;
+        // The name of a new file is durable only once its directory is.
+        File::open(&lock.state_dir).and_then(|dir| dir.sync_all()).map_err(io(&lock.state_dir))?;
+        Ok((Journal { path, file, _lock: lock, position, unwritten: String::new() }, torn_bytes))
+    }
+}
+
+/// Whether a line without an end is what a kill in the middle of a write leaves: the beginning of a record, or its whole text,
+/// or zeros where the file had grown before its bytes were written.
+fn is_torn(line: &[u8]) -> bool {
+    let written = line.iter().rposition(|b| *b != 0).map_or(&[][..], |last| &line[..=last]);
+    match serde_json::from_slice::<Record>(written) {
+        Ok(_) => true,
+        Err(error) => error.is_eof(),
+    }
+}
+
+/// The right to write in a state directory, held by one engine for as long as this value lives.
+#[derive(Debug)]
+pub struct StateLock {
+    state_dir: PathBuf,
+    // Held, never read: the lock goes when the process does, however it dies.
+    _file: File,
+}
+
+impl StateLock {
+    /// Makes `state_dir` if needed, and locks it.
+    ///
+    /// # Errors
+    /// The directory is in use, or cannot be made.
+    pub fn take(state_dir: &Path) -> Result<Self, JournalError> {
+        fs::create_dir_all(state_dir).map_err(io(state_dir))?;
+        let path = state_dir.join(LOCK_FILE);
+        let file = File::create(&path).map_err(io(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { state_dir: state_dir.to_owned(), _file: file }),
+            Err(fs::TryLockError::WouldBlock) => Err(JournalError::Locked(state_dir.to_owned())),
+            Err(fs::TryLockError::Error(source)) => Err(JournalError::Io { path, source }),
+        }
+    }
 }
 
 /// The open journal of a running engine. Its directory is locked for as long as it lives.
@@ -135,42 +283,23 @@ pub fn read(state_dir: &Path) -> Result<Contents, JournalError> {
 pub struct Journal {
     path: PathBuf,
     file: File,
-    // Held, never read: the lock goes when the process does, however it dies.
-    _lock: File,
-    n: u64,
-    hash: String,
+    // Held, never read, as the lock inside it.
+    _lock: StateLock,
+    position: Position,
     unwritten: String,
 }
 
 impl Journal {
-    /// Locks `state_dir`, verifies the journal, cuts off a torn last line and returns what it holds.
-    ///
-    /// # Errors
-    /// The directory is in use, or a record is damaged.
-    pub fn open(state_dir: &Path) -> Result<(Self, Contents), JournalError> {
-        fs::create_dir_all(state_dir).map_err(io(state_dir))?;
-        let lock_path = state_dir.join(LOCK_FILE);
-        let lock = File::create(&lock_path).map_err(io(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(JournalError::Locked(state_dir.to_owned())),
-            Err(fs::TryLockError::Error(source)) => return Err(JournalError::Io { path: lock_path, source }),
-        }
-        let contents = read(state_dir)?;
-        let path = state_dir.join(JOURNAL_FILE);
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io(&path))?;
-        file.set_len(contents.sound_bytes).map_err(io(&path))?;
-        file.seek(SeekFrom::End(0)).map_err(io(&path))?;
-        // The name of a new file is durable only once its directory is.
-        File::open(state_dir).and_then(|dir| dir.sync_all()).map_err(io(state_dir))?;
-        let (n, hash) = contents.records.last().map_or((0, String::new()), |r| (r.n, r.hash.clone()));
-        Ok((Self { path, file, _lock: lock, n, hash, unwritten: String::new() }, contents))
-    }
-
     /// Number the next record will get.
     #[must_use]
     pub fn next_n(&self) -> u64 {
-        self.n + 1
+        self.position.n + 1
+    }
+
+    /// The last record, durable or not.
+    #[must_use]
+    pub fn position(&self) -> &Position {
+        &self.position
     }
 
     /// Adds a record. It is durable after [`Journal::sync`] and not before.
@@ -179,12 +308,14 @@ impl Journal {
     /// The input cannot be JSON.
     pub fn append(&mut self, seq: Option<u64>, step: u64, at: Ts, input: &Input) -> Result<(), JournalError> {
         let (kind, body) = (input.kind().to_owned(), input.body()?);
-        let mut record = Record { n: self.n + 1, seq, step, at_ns: at, kind, body, hash: String::new() };
-        record.hash = record.expected_hash(&self.hash);
+        let mut record = Record { n: self.next_n(), seq, step, at_ns: at, kind, body, hash: String::new() };
+        record.hash = record.expected_hash(&self.position.hash);
+        let before = self.unwritten.len();
         self.unwritten.push_str(&serde_json::to_string(&record)?);
         self.unwritten.push('\n');
-        self.n = record.n;
-        self.hash = record.hash;
+        let begins_at = self.position.ends_at;
+        let ends_at = begins_at + (self.unwritten.len() - before) as u64;
+        self.position = Position { n: record.n, hash: record.hash, begins_at, ends_at };
         Ok(())
     }
 
@@ -204,77 +335,5 @@ impl Journal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use model::message::AdvanceTo;
-
-    fn advance(n: i64) -> Input {
-        Input::Advance(AdvanceTo { to_ns: n })
-    }
-
-    fn written(dir: &Path, n: i64) {
-        let (mut journal, _) = Journal::open(dir).unwrap();
-        for i in 1..=n {
-            journal.append(Some(i as u64), i as u64 * 10, Ts(i), &advance(i)).unwrap();
-        }
-        journal.sync().unwrap();
-    }
-
-    #[test]
-    fn what_was_synced_is_read_back_in_order() {
-        let dir = tempfile::tempdir().unwrap();
-        written(dir.path(), 3);
-        let (mut journal, contents) = Journal::open(dir.path()).unwrap();
-        let steps: Vec<u64> = contents.records.iter().map(|r| r.step).collect();
-        assert_eq!((steps, contents.torn_bytes, journal.next_n()), (vec![10, 20, 30], 0, 4));
-        assert_eq!(contents.records[2].input().unwrap(), advance(3));
-        journal.append(None, 40, Ts(4), &Input::Progress).unwrap();
-        journal.sync().unwrap();
-        drop(journal);
-        assert_eq!(read(dir.path()).unwrap().records.len(), 4);
-    }
-
-    #[test]
-    fn a_torn_last_line_is_cut_off_at_every_length_and_the_rest_is_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        written(dir.path(), 3);
-        let path = dir.path().join(JOURNAL_FILE);
-        let whole = fs::read(&path).unwrap();
-        let second_end = whole.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(1).unwrap().0 + 1;
-        for cut in second_end..whole.len() {
-            fs::write(&path, &whole[..cut]).unwrap();
-            let (_, contents) = Journal::open(dir.path()).unwrap();
-            assert_eq!((contents.records.len(), contents.torn_bytes), (2, (cut - second_end) as u64));
-            assert_eq!(fs::read(&path).unwrap(), &whole[..second_end]);
-        }
-    }
-
-    #[test]
-    fn a_changed_removed_or_reordered_record_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        written(dir.path(), 4);
-        let path = dir.path().join(JOURNAL_FILE);
-        let text = fs::read_to_string(&path).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        let damaged = [
-            text.replacen("\"step\":20", "\"step\":21", 1),
-            [lines[0], lines[2], lines[3], ""].join("\n"),
-            [lines[0], lines[2], lines[1], lines[3], ""].join("\n"),
-            [lines[0], "garbage", lines[2], lines[3], ""].join("\n"),
-        ];
-        for content in damaged {
-            fs::write(&path, content).unwrap();
-            let error = Journal::open(dir.path()).unwrap_err().to_string();
-            assert!(error.contains("record 2 is damaged"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_second_engine_on_the_same_directory_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let (journal, _) = Journal::open(dir.path()).unwrap();
-        assert!(matches!(Journal::open(dir.path()), Err(JournalError::Locked(_))));
-        drop(journal);
-        Journal::open(dir.path()).unwrap();
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

@@ -3,10 +3,11 @@
 //! **Invariant:** position = sum of signed fills, and cash = -(sum of signed notionals) - fees - slippage, to the last unit.
 
 use model::{Fill, Money, Price, Qty};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// An open quantity and what is left of its entry costs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Lot<T> {
     entry: Fill,
     open: Qty,
@@ -53,20 +54,39 @@ impl<T> Closed<'_, T> {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Book<T> {
     position: Qty,
     lots: VecDeque<Lot<T>>,
 }
 
+/// What is held of one symbol, and the cash of all that went before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Cash, after costs.
+    pub cash: Money,
+    /// Signed position.
+    pub position: Qty,
+}
+
+impl Holding {
+    /// Realised and unrealised profit at this price, after costs.
+    #[must_use]
+    #[inline]
+    pub fn profit(&self, price: Price) -> Money {
+        if self.position == Qty::ZERO { self.cash } else { self.cash + price * self.position }
+    }
+}
+
 /// The books of one instance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ledger<T> {
     books: Vec<Book<T>>,
     cash: Money,
     fees: Money,
     slippage: Money,
     n_closed: u64,
+    n_fills: u64,
 }
 
 /// The part of `total` that belongs to `part` of `whole`.
@@ -79,7 +99,7 @@ impl<T> Ledger<T> {
     #[must_use]
     pub fn new(n_symbols: usize) -> Self {
         let books = (0..n_symbols).map(|_| Book { position: Qty::ZERO, lots: VecDeque::new() }).collect();
-        Self { books, cash: Money::ZERO, fees: Money::ZERO, slippage: Money::ZERO, n_closed: 0 }
+        Self { books, cash: Money::ZERO, fees: Money::ZERO, slippage: Money::ZERO, n_closed: 0, n_fills: 0 }
     }
 
     /// Signed position by symbol index.
@@ -88,10 +108,22 @@ impl<T> Ledger<T> {
         self.books[symbol].position
     }
 
+    /// Fills booked so far.
+    #[must_use]
+    pub fn n_fills(&self) -> u64 {
+        self.n_fills
+    }
+
     /// Fees and slippage so far.
     #[must_use]
     pub fn costs(&self) -> (Money, Money) {
         (self.fees, self.slippage)
+    }
+
+    /// Cash after costs, and the position in the only symbol there is.
+    #[must_use]
+    pub fn holding(&self) -> Holding {
+        Holding { cash: self.cash, position: self.books.first().map_or(Qty::ZERO, |book| book.position) }
     }
 
     /// Realised and unrealised profit at these prices, after costs.
@@ -116,8 +148,15 @@ impl<T> Ledger<T> {
         total
     }
 
+    /// Pays or, below zero, receives an amount that belongs to no fill: funding.
+    pub fn pay(&mut self, amount: Money) {
+        self.cash += -amount;
+        self.fees += amount;
+    }
+
     /// Books a fill: closes the oldest lots of the other side first, then opens with the rest. `closed` gets each round trip.
     pub fn apply(&mut self, fill: &Fill, tag: T, mut closed: impl FnMut(Closed<'_, T>)) {
+        self.n_fills += 1;
         let sign = fill.order.side.sign();
         let book = &mut self.books[fill.order.symbol.index()];
         let mut left = fill.qty;

@@ -15,6 +15,8 @@ fn fill(side: Side, qty: i64, price: i64, fee: i128) -> Fill {
         strength: 0.0,
         decision_price: Price(price),
         decided_at: Ts(0),
+        tif: model::TimeInForce::Gtc,
+        parent: OrderId(0),
     };
     Fill {
         order,
@@ -24,6 +26,7 @@ fn fill(side: Side, qty: i64, price: i64, fee: i128) -> Fill {
         fee: Money(fee),
         slippage: Money(fee / 2),
         arrival_price: Price(price),
+        half_spread: Price::ZERO,
         liquidity: Liquidity::Taker,
     }
 }

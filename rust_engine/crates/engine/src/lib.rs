@@ -1,14 +1,19 @@
 //! The engine: one synchronous, deterministic loop for live runs, replays and backtests.
 //!
-//! - [`core`]: bars in, orders and fills inside, facts out
+//! - [`core`]: the state of the engine
+//! - [`flow`], [`orders`], `working`: the market in, requests out, orders worked in children
+//! - [`models`]: predictions and chances in, feedback out
+//! - [`external`]: orders at an exchange, and its reports
+//! - `stretch`: the bars between two orders of a backtest, in one call
 //! - [`control`]: advice, rates, parameters and commands between two bars
 //! - [`advice`]: which orders wait for the advisor
 //! - [`ledger`]: positions, lots and cash, exact
 //! - [`recorder`], [`live`]: who listens: messages for live runs, next to nothing for backtests
-//! - [`backtest`]: one instance over an array of bars
+//! - [`backtest`], [`batch`]: one instance over an array of bars, and many parameter sets over the same bars
+//! - [`book_backtest`]: one decider over recorded prints and books
 //! - [`feed`]: bars from a NumPy file
 //! - [`input`], [`runtime`]: everything that can change a run, and the run as a function of it, step by step
-//! - [`journal`], [`run`]: the inputs on disk; opening a run replays them
+//! - [`journal`], [`market_log`], [`snapshot`], [`run`]: the inputs and the state on disk; opening a run recovers it
 //!
 //! **Invariant:** the same inputs in the same order give the same actions, fills and messages.
 
@@ -18,18 +23,31 @@ mod test_world;
 mod account;
 pub mod advice;
 pub mod backtest;
+pub mod batch;
+pub mod book_backtest;
 pub mod control;
 pub mod core;
+mod core_state;
 pub mod error;
+mod exchange;
+pub mod external;
 pub mod feed;
+pub mod flow;
 pub mod input;
 mod instance;
 pub mod journal;
 pub mod ledger;
 pub mod live;
+pub mod market_log;
+pub mod models;
+pub mod orders;
 pub mod recorder;
 pub mod run;
 pub mod runtime;
+mod safety;
+pub mod snapshot;
+mod stretch;
+mod working;
 
 pub use advice::PendingAdvice;
 pub use core::{Core, Setup};

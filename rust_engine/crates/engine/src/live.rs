@@ -2,20 +2,26 @@
 
 use crate::ledger::Closed;
 use crate::recorder::{Ask, Identity, Recorder, Wish};
+use execution::ShortfallMeter;
 use indicators::SymbolIndicators;
-use model::message::{AdviceRequest, Execution, IndicatorSnapshot, MarketConditions, Message, SignalEvent, TradeEvent};
-use model::{Bar, Fill, Money, OrderRequest, Qty, SymbolId, SymbolSpec};
-use serde::Serialize;
+use model::message::{
+    AdviceRequest, BookSnapshot, Execution, IndicatorSnapshot, MarketConditions, Message, Shortfall, SignalEvent,
+    TradeEvent,
+};
+use model::{Bar, BookTop, Fill, Money, OrderRequest, Price, Qty, SymbolId, SymbolSpec};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use strategies::state::{StateError, from_bytes, to_bytes};
 
 /// What was known when an order was decided.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Decision {
     version: u64,
     params_sha256: Arc<str>,
     indicators: Arc<(IndicatorSnapshot, MarketConditions)>,
+    book: Option<BookTop>,
     advice_id: Option<Arc<str>>,
 }
 
@@ -43,6 +49,20 @@ impl LiveRecorder {
             messages: Vec::new(),
             chain: [0; 32],
         }
+    }
+
+    /// What it knows beside messages that were not drained.
+    pub(crate) fn save(&self) -> Result<Vec<u8>, StateError> {
+        let Self { names: _, indicators, snapshots: _, n_signals, messages: _, chain } = self;
+        to_bytes(&(indicators, n_signals, chain))
+    }
+
+    /// Goes on from what [`LiveRecorder::save`] wrote.
+    pub(crate) fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        (self.indicators, self.n_signals, self.chain) = from_bytes(bytes)?;
+        self.snapshots.fill(None);
+        self.messages.clear();
+        Ok(())
     }
 
     fn snapshot(&mut self, symbol: SymbolId) -> Arc<(IndicatorSnapshot, MarketConditions)> {
@@ -79,6 +99,27 @@ fn execution(fill: &Fill, fee: Money, slippage: Money) -> Execution {
     }
 }
 
+fn book_snapshot(top: &BookTop) -> BookSnapshot {
+    let standing = |levels: &[(Price, Qty)]| levels.iter().copied().filter(|(_, qty)| *qty > Qty::ZERO).collect();
+    BookSnapshot { bids: standing(&top.bids), asks: standing(&top.asks) }
+}
+
+/// Both ends together. The venue's modelled slippage is impact by another name.
+fn shortfall_of<T>(trade: &Closed<'_, T>) -> Shortfall {
+    let split = |fill: &Fill| {
+        let mut meter = ShortfallMeter::new(fill.order.side, fill.order.decision_price);
+        meter.add(fill, trade.qty);
+        meter.split(trade.qty, fill.price)
+    };
+    let (entry, exit) = (split(trade.entry), split(trade.exit));
+    Shortfall {
+        delay: entry.delay + exit.delay,
+        spread: entry.spread + exit.spread,
+        impact: entry.impact + exit.impact + trade.entry_slippage + trade.exit_slippage,
+        opportunity: entry.opportunity + exit.opportunity,
+    }
+}
+
 impl Recorder for LiveRecorder {
     type Tag = Decision;
 
@@ -87,11 +128,12 @@ impl Recorder for LiveRecorder {
         self.snapshots[bar.symbol.index()] = None;
     }
 
-    fn tag(&mut self, who: &Identity, order: &OrderRequest) -> Decision {
+    fn tag(&mut self, who: &Identity, order: &OrderRequest, top: Option<BookTop>) -> Decision {
         Decision {
             version: who.version,
             params_sha256: Arc::clone(&who.params_sha256),
             indicators: self.snapshot(order.symbol),
+            book: top,
             advice_id: None,
         }
     }
@@ -128,8 +170,9 @@ impl Recorder for LiveRecorder {
             net_pnl: trade.net_pnl(),
             indicators: tag.indicators.0.clone(),
             conditions: tag.indicators.1.clone(),
-            book: None,
+            book: tag.book.as_ref().map(book_snapshot),
             advice_id: tag.advice_id.as_deref().map(str::to_owned),
+            shortfall: shortfall_of(trade),
         };
         self.messages.push(Message::TradeEvent(event));
     }

@@ -2,7 +2,7 @@
 
 use crate::ledger::Closed;
 use model::message::Message;
-use model::{Bar, Fill, Mode, Money, OrderRequest, Price, Qty, Side, SymbolId, Ts};
+use model::{Bar, BookTop, Fill, Mode, Money, OrderRequest, Price, Qty, Side, SymbolId, Ts};
 use std::sync::Arc;
 
 /// Who an instance is at this moment.
@@ -68,8 +68,8 @@ pub trait Recorder {
 
     /// A bar closed, before anything is decided on it.
     fn observed(&mut self, bar: &Bar);
-    /// An order is about to be sent, or held for advice: what to remember of this moment.
-    fn tag(&mut self, who: &Identity, order: &OrderRequest) -> Self::Tag;
+    /// An order is about to be sent, or held for advice: what to remember of this moment. `top` is the book, where one is known.
+    fn tag(&mut self, who: &Identity, order: &OrderRequest, top: Option<BookTop>) -> Self::Tag;
     /// The advisor let this order pass.
     fn advised(&mut self, tag: &mut Self::Tag, advice_id: &str);
     /// An approved order went to the venue.

@@ -1,124 +1,87 @@
-//! A run on disk. Opening one is recovery: the journal is replayed, and what the engine said before it died is said again
-//! under the same numbers.
+//! A run on disk. Opening one is recovery: what the engine said before it died is said again under the same numbers.
+//!
+//! A turn writes down what came in, live market events first and the journal after them, and only then lets messages leave.
 
-use crate::error::CoreError;
-use crate::feed::{self, FeedError};
-use crate::input::{Acked, Ignored, Input, Start};
-use crate::journal::{self, Journal, JournalError, Record};
-use crate::runtime::{Runtime, Standing};
-use model::config::{EngineConfig, Pace};
+mod check;
+mod error;
+mod origin;
+mod recovery;
+
+use crate::input::{Acked, Ignored, Input, MarketBatch};
+use crate::journal::Journal;
+use crate::market_log::MarketLog;
+use crate::runtime::Runtime;
+use crate::snapshot::{self, Header, Snapshot};
+use model::config::{EngineConfig, Pace, Retain};
 use model::message::Message;
-use model::{Bar, Ts};
-use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use model::{MarketEvent, Ts};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+pub use check::{Verified, verify};
+pub use error::RunError;
+pub use recovery::{Recovered, Replay, replay};
 
 /// The journal notes an acknowledgement whenever this many messages were acknowledged since the last note.
 const ACKED_NOTE_EVERY: u64 = 256;
+/// Distance of snapshots in real time where the configuration says nothing.
+const SNAPSHOT_EVERY_S: u64 = 300;
+const NS_PER_S: i64 = 1_000_000_000;
 
-/// Why a run cannot start or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The feed's file.
-    #[error("feed {path}: {source}")]
-    FeedFile {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The feed's content.
-    #[error(transparent)]
-    Feed(#[from] FeedError),
-    /// The journal.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The core.
-    #[error(transparent)]
-    Core(#[from] CoreError),
-    /// The run on disk is another one.
-    #[error(
-        "{state_dir} holds a run that was started with another '{field}'. Its history would not repeat: put the old value \
-         back, or start a new run with its own state_dir and engine_id"
-    )]
-    Changed {
-        /// Directory of the run.
-        state_dir: PathBuf,
-        /// What differs.
-        field: String,
-    },
-    /// The journal does not describe a run of this build.
-    #[error("journal record {n} cannot be replayed: {problem}. The journal was written by another build of the engine")]
-    Diverged {
-        /// The record.
-        n: u64,
-        /// What is wrong.
-        problem: String,
-    },
+/// When the next snapshot is due, and what the last one was of.
+struct Snapshots {
+    /// Distance on the run's own clock; `None` for no snapshots.
+    every_ns: Option<i64>,
+    retain: Retain,
+    last_at: Ts,
+    /// Record and market row of the newest snapshot that can be used.
+    last: Option<(u64, u64)>,
+    problem: Option<String>,
 }
 
-/// What recovery found.
-#[derive(Debug)]
-pub struct Recovered {
-    /// Every message of the run so far, in order; the first has number 1.
-    pub messages: Vec<Message>,
-    /// Last message of the worker that is in the journal.
-    pub received_seq: u64,
-    /// Own messages known to be acknowledged.
-    pub acked_seq: u64,
-    /// Records replayed.
-    pub records: u64,
-    /// Bytes of an unfinished last record that were cut off.
-    pub torn_bytes: u64,
+impl Snapshots {
+    fn new(config: &EngineConfig, last_at: Ts, last: Option<(u64, u64)>) -> Self {
+        let by_pace = if config.pace == Pace::Realtime { SNAPSHOT_EVERY_S } else { 0 };
+        let every_s = config.state.snapshot_every_s.unwrap_or(by_pace);
+        let every_ns = i64::try_from(every_s).unwrap_or(i64::MAX).saturating_mul(NS_PER_S);
+        Self {
+            every_ns: Some(every_ns).filter(|ns| *ns > 0),
+            retain: config.state.retain,
+            last_at,
+            last,
+            problem: None,
+        }
+    }
+
+    fn is_due(&self, now: Ts) -> bool {
+        self.every_ns.is_some_and(|every_ns| now.0.saturating_sub(self.last_at.0) >= every_ns)
+    }
 }
 
 /// A run: the engine's state, and the journal that can make it again.
 pub struct Run {
     runtime: Runtime,
     journal: Journal,
+    market: MarketLog,
+    snapshots: Snapshots,
+    state_dir: PathBuf,
     pace: Pace,
     noted_step: u64,
     noted_acked: u64,
     received_seq: u64,
+    acked_seq: u64,
+    /// Messages after `acked_seq`, kept for the next snapshot where there are snapshots.
+    unacked: VecDeque<Message>,
+    restamped: u64,
 }
 
 impl Run {
     /// Opens the run in `config.state_dir`, or starts it.
     ///
     /// # Errors
-    /// See [`RunError`]. Nothing of the run has changed then, except that a torn last record was cut off.
+    /// See [`RunError`]. Nothing of the run has changed then, except that an unfinished end was cut off.
     pub fn open(config: &EngineConfig) -> Result<(Self, Recovered), RunError> {
-        let state_dir = Path::new(&config.state_dir);
-        let (feed, feed_sha256) = load_feed(config)?;
-        let (mut journal, contents) = Journal::open(state_dir)?;
-        if contents.records.is_empty() {
-            // The run is built first: a configuration that cannot run leaves no journal behind.
-            let runtime = Runtime::new(config, feed)?;
-            let start = Start { feed_sha256, config: config.clone() };
-            journal.append(None, 0, runtime.reached(), &Input::Start(Box::new(start)))?;
-            journal.sync()?;
-            let recovered = Recovered {
-                messages: Vec::new(),
-                received_seq: 0,
-                acked_seq: 0,
-                records: 0,
-                torn_bytes: contents.torn_bytes,
-            };
-            return Ok((Self::with(runtime, journal, config.pace, &recovered), recovered));
-        }
-        let (runtime, mut recovered) = replay_records(config, feed, &feed_sha256, &contents.records)?;
-        recovered.torn_bytes = contents.torn_bytes;
-        Ok((Self::with(runtime, journal, config.pace, &recovered), recovered))
-    }
-
-    fn with(runtime: Runtime, journal: Journal, pace: Pace, recovered: &Recovered) -> Self {
-        Self {
-            noted_step: runtime.steps(),
-            noted_acked: recovered.acked_seq,
-            received_seq: recovered.received_seq,
-            runtime,
-            journal,
-            pace,
-        }
+        recovery::open(config)
     }
 
     /// Writes an input down and applies it. `seq` is the worker's number where it came over the bridge, `wall` the time of day,
@@ -144,6 +107,28 @@ impl Run {
         Ok(self.runtime.apply(&input, at)?)
     }
 
+    /// Writes live market events down, in the order in which they were received, and queues them: each is one step. An event
+    /// stamped before the one that was received before it takes that one's stamp, because time does not go back in a run.
+    ///
+    /// # Errors
+    /// The run must stop; also [`crate::CoreError::Setup`] where it has no live markets.
+    pub fn accept_market(&mut self, events: &[MarketEvent]) -> Result<(), RunError> {
+        let mut queued = Vec::with_capacity(events.len());
+        for event in events {
+            let queued_event = self.runtime.enqueue(event.clone())?;
+            self.restamped += u64::from(queued_event.at() != event.at());
+            queued.push(queued_event);
+        }
+        if queued.is_empty() {
+            return Ok(());
+        }
+        let batch = MarketBatch::from(self.market.append(&queued)?);
+        let (step, at) = (self.runtime.steps(), self.runtime.reached());
+        self.journal.append(None, step, at, &Input::Market(batch))?;
+        self.noted_step = step;
+        Ok(())
+    }
+
     /// Does at most `max_steps` steps of the market; `true` when more are due.
     ///
     /// # Errors
@@ -152,7 +137,8 @@ impl Run {
         Ok(self.runtime.advance(max_steps)?)
     }
 
-    /// Makes everything so far durable and returns the messages that may leave now.
+    /// Makes everything so far durable and returns the messages that may leave now. `acked_seq` is the last of them that the
+    /// worker is known to have.
     ///
     /// # Errors
     /// The disk refused; nothing may leave and the run must stop.
@@ -165,8 +151,61 @@ impl Run {
             self.journal.append(None, step, at, &Input::Progress)?;
             self.noted_step = step;
         }
+        // The journal names the log's seals, so the log comes first.
+        self.market.sync()?;
         self.journal.sync()?;
-        Ok(self.runtime.drain())
+        let messages = self.runtime.drain();
+        if self.snapshots.every_ns.is_some() {
+            self.unacked.extend(messages.iter().cloned());
+            let acked = acked_seq.saturating_sub(self.acked_seq).min(self.unacked.len() as u64);
+            self.unacked.drain(..usize::try_from(acked).unwrap_or(0));
+            self.acked_seq += acked;
+            if self.snapshots.is_due(at) {
+                self.snapshots.problem = self.take_snapshot(at).err();
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Writes a snapshot of the state behind the last durable record. The error says in words why there is none.
+    fn take_snapshot(&mut self, at: Ts) -> Result<(), String> {
+        let words = |e: &dyn std::error::Error| e.to_string();
+        self.snapshots.last_at = at;
+        let journal = self.journal.position().clone();
+        if self.snapshots.last.is_some_and(|(n, _)| n >= journal.n) {
+            return Ok(());
+        }
+        let body = |m: &Message| m.body().map(|body| (m.kind().to_owned(), body));
+        let header = Header {
+            build: snapshot::BUILD.to_owned(),
+            journal,
+            market: self.market.position(),
+            received_seq: self.received_seq,
+            acked_seq: self.acked_seq,
+            outbox: self.unacked.iter().map(body).collect::<Result<_, _>>().map_err(|e| words(&e))?,
+        };
+        let newest = (header.journal.n, header.market.rows);
+        let snapshot = Snapshot { header, state: self.runtime.save().map_err(|e| words(&e))? };
+        let older = self.snapshots.last.replace(newest);
+        snapshot::save(&self.state_dir, &snapshot, older.map(|(n, _)| n)).map_err(|e| words(&e))?;
+        match (self.snapshots.retain, older) {
+            (Retain::UntilArchived, Some((_, rows))) => {
+                self.market.delete_archived(rows).map(|_| ()).map_err(|e| words(&e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Live events since this start whose stamp was moved up.
+    #[must_use]
+    pub fn restamped(&self) -> u64 {
+        self.restamped
+    }
+
+    /// Why the last snapshot could not be written, in words. The run goes on: its journal holds everything.
+    #[must_use]
+    pub fn snapshot_problem(&self) -> Option<&str> {
+        self.snapshots.problem.as_deref()
     }
 
     /// Last message of the worker that was accepted; durable after [`Run::commit`].
@@ -185,96 +224,6 @@ impl Run {
     #[must_use]
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
-    }
-}
-
-/// What an offline replay found.
-#[derive(Debug)]
-pub struct Replay {
-    /// Records replayed.
-    pub records: u64,
-    /// Messages made.
-    pub messages: u64,
-    /// Where the run stands.
-    pub standing: Standing,
-}
-
-/// Replays the journal in `config.state_dir` without touching it: the same journal gives the same actions on every machine.
-///
-/// # Errors
-/// As [`Run::open`]; an empty journal replays to the start.
-pub fn replay(config: &EngineConfig) -> Result<Replay, RunError> {
-    let (feed, feed_sha256) = load_feed(config)?;
-    let contents = journal::read(Path::new(&config.state_dir))?;
-    if contents.records.is_empty() {
-        let standing = Runtime::new(config, feed)?.standing();
-        return Ok(Replay { records: 0, messages: 0, standing });
-    }
-    let (runtime, recovered) = replay_records(config, feed, &feed_sha256, &contents.records)?;
-    Ok(Replay { records: recovered.records, messages: recovered.messages.len() as u64, standing: runtime.standing() })
-}
-
-fn load_feed(config: &EngineConfig) -> Result<(Vec<Bar>, String), RunError> {
-    let path = PathBuf::from(&config.feed);
-    let bytes = std::fs::read(&path).map_err(|source| RunError::FeedFile { path: path.clone(), source })?;
-    Ok((feed::load(&path, &config.symbols)?, hex::encode(Sha256::digest(&bytes))))
-}
-
-fn replay_records(
-    config: &EngineConfig,
-    feed: Vec<Bar>,
-    feed_sha256: &str,
-    records: &[Record],
-) -> Result<(Runtime, Recovered), RunError> {
-    let diverged = |n: u64, problem: String| RunError::Diverged { n, problem };
-    let input = |record: &Record| record.input().map_err(|e| diverged(record.n, e.to_string()));
-    let Some((Input::Start(start), first)) = records.first().map(|r| input(r).map(|i| (i, r))).transpose()? else {
-        return Err(diverged(1, "it is not the start of a run".to_owned()));
-    };
-    check_same_run(config, &start, feed_sha256)?;
-    // The rate of the first start was an input too, so the journal's configuration counts, not today's.
-    let mut runtime = Runtime::new(&start.config, feed)?;
-    let (mut messages, mut received_seq, mut acked_seq) = (Vec::new(), 0, 0);
-    for record in records {
-        let missing = record.step.checked_sub(runtime.steps()).unwrap_or(u64::MAX);
-        let reachable = missing != u64::MAX && (runtime.advance(missing)? || runtime.steps() == record.step);
-        if !reachable {
-            let problem = format!("it belongs to step {}, the market stands at {}", record.step, runtime.steps());
-            return Err(diverged(record.n, problem));
-        }
-        let input = input(record)?;
-        if let Input::Acked(acked) = input {
-            acked_seq = acked.seq;
-        }
-        runtime.apply(&input, record.at_ns)?;
-        received_seq = received_seq.max(record.seq.unwrap_or(0));
-        messages.append(&mut runtime.drain());
-    }
-    let records = records.len() as u64;
-    debug_assert_eq!(first.n, 1);
-    Ok((runtime, Recovered { messages, received_seq, acked_seq, records, torn_bytes: 0 }))
-}
-
-/// What may differ between two starts of one run: addresses, and the rate, which has its own message.
-fn comparable(config: &EngineConfig) -> serde_json::Value {
-    let mut config = config.clone();
-    config.state_dir.clear();
-    config.feed.clear();
-    config.bridge_url.clear();
-    config.secret_file.clear();
-    config.advice.krw_per_quote = 0.0;
-    serde_json::json!(config)
-}
-
-fn check_same_run(config: &EngineConfig, start: &Start, feed_sha256: &str) -> Result<(), RunError> {
-    let changed = |field: &str| RunError::Changed { state_dir: (&config.state_dir).into(), field: field.to_owned() };
-    if start.feed_sha256 != feed_sha256 {
-        return Err(changed("feed"));
-    }
-    let (now, then) = (comparable(config), comparable(&start.config));
-    match now.as_object().and_then(|fields| fields.iter().find(|(name, value)| then.get(*name) != Some(*value))) {
-        Some((field, _)) => Err(changed(field)),
-        None => Ok(()),
     }
 }
 

@@ -1,9 +1,13 @@
 use super::*;
+use crate::feed;
 use crate::input::Veto;
+use crate::journal;
+use crate::runtime::Standing;
 use model::config::{AdvicePolicy, TradingState};
 use model::message::{AdvanceTo, AdviceAnswer, Command, CommandAction, ParamsUpdate, RateUpdate};
 use model::{Costs, InstanceConfig, Mode, Money, RiskLimits, StrategyParams, SymbolSpec};
 use npyz::WriterBuilder;
+use std::path::Path;
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -44,12 +48,10 @@ fn config(dir: &Path, pace: Pace) -> EngineConfig {
         engine_id: "test-1".into(),
         state_dir: dir.join("state").display().to_string(),
         feed: feed.display().to_string(),
-        symbols: vec![SymbolSpec {
-            name: "BTCUSDT".into(),
-            tick: "0.01".parse().unwrap(),
-            lot: "0.001".parse().unwrap(),
-        }],
+        symbols: vec![SymbolSpec::new("BTCUSDT", "0.01".parse().unwrap(), "0.001".parse().unwrap())],
+        markets: Vec::new(),
         pace,
+        state: model::config::StateConfig::default(),
         trade_from_ns: 20 * HOUR,
         instances: vec![InstanceConfig {
             instance_id: "sma-1".into(),
@@ -59,13 +61,14 @@ fn config(dir: &Path, pace: Pace) -> EngineConfig {
             mode: Mode::Live,
             version: 1,
             params,
+            driver: model::Driver::Bars,
+            rules: None,
         }],
         costs: Costs::default(),
-        limits: RiskLimits {
-            max_order_notional: "100000".parse().unwrap(),
-            max_position_notional: "100000".parse().unwrap(),
-            max_gross_notional: "100000".parse().unwrap(),
-            price_collar_bps: 500.0,
+        venue: model::VenueConfig::default(),
+        limits: {
+            let money: model::Money = "100000".parse().unwrap();
+            RiskLimits::basic(money, money, money, 500.0)
         },
         advice: AdvicePolicy {
             enabled: true,
@@ -78,6 +81,8 @@ fn config(dir: &Path, pace: Pace) -> EngineConfig {
         mark_interval_ms: 6 * 3_600_000,
         bridge_url: "ws://127.0.0.1:1/ai_bridge".into(),
         secret_file: "unused".into(),
+        dead_man_ms: None,
+        metrics_listen: None,
     }
 }
 

@@ -1,7 +1,10 @@
 //! A running engine without I/O: the market as far as it was granted, and the inputs of the journal in between.
 //!
-//! The market moves in steps: one bar, one round of equity marks, or one `reached`. Inputs are applied between two steps, so
-//! the pair (inputs, step at which each was applied) determines everything, messages and their order included.
+//! The market moves in steps: one bar of the feed or one event of a live market, one round of equity marks, one move of the
+//! clock, or one `reached`. Inputs are applied between two steps, so the pair (inputs, step at which each was applied)
+//! determines everything, messages and their order included. A live event is an input as well: it is queued at a step.
+
+mod queue;
 
 use crate::core::{Core, Setup};
 use crate::error::CoreError;
@@ -9,7 +12,14 @@ use crate::input::Input;
 use crate::live::LiveRecorder;
 use model::config::{EngineConfig, Pace};
 use model::message::{InstanceState, Message, Reached};
-use model::{Bar, TradingState, Ts};
+use model::{Bar, MarketEvent, TradingState, Ts};
+use queue::MarketQueue;
+use risk::{Counts, Halt};
+use serde_bytes::ByteBuf;
+use sha2::{Digest, Sha256};
+use strategies::state::{StateError, from_bytes, to_bytes};
+
+pub use queue::MarketCounts;
 
 /// The state of one run.
 pub struct Runtime {
@@ -25,6 +35,8 @@ pub struct Runtime {
     owes_reached: bool,
     steps: u64,
     outbox: Vec<Message>,
+    /// Live markets, where they and not the feed are what is traded.
+    live: Option<MarketQueue>,
 }
 
 /// Where a run stands.
@@ -59,6 +71,7 @@ impl Runtime {
         for bar in &feed[..next_bar] {
             core.warm_up(bar)?;
         }
+        let live = live_queue(config, &feed, start)?;
         let behind = start.0.rem_euclid(mark_interval_ns);
         let next_mark = if behind == 0 { start } else { start.plus_ns(mark_interval_ns - behind) };
         Ok(Self {
@@ -74,6 +87,7 @@ impl Runtime {
             owes_reached: false,
             steps: 0,
             outbox: Vec::new(),
+            live,
         })
     }
 
@@ -83,7 +97,7 @@ impl Runtime {
     /// A defect in a strategy; the run must stop.
     pub fn apply(&mut self, input: &Input, at: Ts) -> Result<Option<String>, CoreError> {
         let answer = match input {
-            Input::Start(_) | Input::Progress | Input::Acked(_) => None,
+            Input::Start(_) | Input::Progress | Input::Acked(_) | Input::Market(_) => None,
             Input::Ignored(ignored) => return Ok(Some(format!("{}: {}", ignored.kind, ignored.reason))),
             Input::Advance(to) => {
                 self.granted = self.granted.max(Ts(to.to_ns));
@@ -102,6 +116,25 @@ impl Runtime {
                 Err(refused @ CoreError::Rate(_)) => return Ok(Some(refused.to_string())),
                 other => other.map(|()| None)?,
             },
+            Input::Prediction(prediction) => {
+                let refused = self.core.on_prediction(prediction, at)?;
+                self.outbox.append(&mut self.core.drain_outbox());
+                return Ok(refused);
+            }
+            Input::Opportunity(opportunity) => {
+                let refused = self.core.on_opportunity(opportunity, at)?;
+                self.outbox.append(&mut self.core.drain_outbox());
+                return Ok(refused);
+            }
+            Input::Report(report) => {
+                let refused = self.core.on_report(report)?;
+                self.outbox.append(&mut self.core.drain_outbox());
+                return Ok(refused);
+            }
+            Input::Reconciliation(found) => {
+                self.core.reconciled(found.mismatch.as_deref(), at);
+                None
+            }
             Input::Veto(veto) => {
                 self.core.veto_advice(veto.as_str())?;
                 None
@@ -110,6 +143,19 @@ impl Runtime {
         self.outbox.append(&mut self.core.drain_outbox());
         self.outbox.extend(answer);
         Ok(None)
+    }
+
+    /// Queues a live event and gives it with the stamp under which it is played: never before what was received earlier.
+    ///
+    /// # Errors
+    /// [`CoreError::Setup`] where no live markets are configured.
+    pub fn enqueue(&mut self, event: MarketEvent) -> Result<MarketEvent, CoreError> {
+        let now = self.granted.max(self.reached).max(self.core.now());
+        let Some(queue) = &mut self.live else {
+            let problem = "this run plays a feed; configure `markets` to listen to live ones".to_owned();
+            return Err(CoreError::Setup { what: "market event".to_owned(), problem });
+        };
+        Ok(queue.push(event, now))
     }
 
     /// Does at most `max_steps` steps. `true` when more are due right now.
@@ -129,14 +175,17 @@ impl Runtime {
         if self.waits_for_advice() {
             return Ok(false);
         }
+        let moved = if self.live.is_some() { self.step_live()? } else { self.step_feed()? };
+        self.steps += u64::from(moved);
+        Ok(moved)
+    }
+
+    fn step_feed(&mut self) -> Result<bool, CoreError> {
         let bar = self.feed.get(self.next_bar).copied();
         let bar_at = bar.map_or(Ts(i64::MAX), |bar| bar.closed_at);
         // A mark shows every bar closed at or before it, so it waits until the next bar is a later one.
         if self.next_mark < bar_at && self.next_mark <= self.granted.min(self.feed_end()) {
-            let at = self.next_mark;
-            self.outbox.extend(self.core.marks(at).into_iter().map(Message::EquityMark));
-            self.next_mark = at.plus_ns(self.mark_interval_ns);
-            self.reached = self.reached.max(at);
+            self.mark();
         } else if let Some(bar) = bar.filter(|_| bar_at <= self.granted) {
             self.core.on_bar(&bar)?;
             self.outbox.append(&mut self.core.drain_outbox());
@@ -151,8 +200,39 @@ impl Runtime {
         } else {
             return Ok(false);
         }
-        self.steps += 1;
         Ok(true)
+    }
+
+    fn step_live(&mut self) -> Result<bool, CoreError> {
+        let Some(queue) = &mut self.live else { return Ok(false) };
+        let next_at = queue.next_at();
+        // What was received has happened, granted or not; the clock alone moves time only while nothing waits.
+        let mark_is_due = next_at.map_or(self.next_mark <= self.granted, |at| self.next_mark < at);
+        if mark_is_due {
+            self.mark();
+        } else if let Some((at, event)) = queue.pop() {
+            match self.core.on_market(&event) {
+                Ok(()) => self.traded_bars += u64::from(matches!(event, MarketEvent::Bar(_))),
+                Err(error) if error.is_of_the_event() => queue.counts.refused += 1,
+                Err(error) => return Err(error),
+            }
+            self.reached = self.reached.max(at);
+        } else if self.granted > self.reached {
+            self.core.on_time(self.granted)?;
+            self.reached = self.granted;
+        } else {
+            return Ok(false);
+        }
+        self.outbox.append(&mut self.core.drain_outbox());
+        Ok(true)
+    }
+
+    /// Says what every instance is worth at the time of the mark that is due.
+    fn mark(&mut self) {
+        let at = self.next_mark;
+        self.outbox.extend(self.core.marks(at).into_iter().map(Message::EquityMark));
+        self.next_mark = at.plus_ns(self.mark_interval_ns);
+        self.reached = self.reached.max(at);
     }
 
     fn feed_end(&self) -> Ts {
@@ -165,9 +245,12 @@ impl Runtime {
         !self.core.desk.held.is_empty()
     }
 
-    /// When the next bar or mark falls due on a wall clock; `None` after the feed's end.
+    /// When the next bar, mark or part of a worked order falls due on a wall clock; `None` after the feed's end.
     #[must_use]
     pub fn next_due(&self) -> Option<Ts> {
+        if self.live.is_some() {
+            return [Some(self.next_mark), self.core.next_due()].into_iter().flatten().min();
+        }
         let bar_at = self.feed.get(self.next_bar).map(|bar| bar.closed_at);
         let mark_at = Some(self.next_mark).filter(|mark| *mark <= self.feed_end());
         [bar_at, mark_at].into_iter().flatten().min()
@@ -192,7 +275,7 @@ impl Runtime {
             steps: self.steps,
             bars: self.traded_bars,
             reached: self.reached,
-            feed_ended: self.next_bar == self.feed.len(),
+            feed_ended: self.live.is_none() && self.next_bar == self.feed.len(),
             actions_sha256: self.core.actions_sha256(),
         }
     }
@@ -203,10 +286,72 @@ impl Runtime {
         self.core.gate.state()
     }
 
+    /// Why trading is reduced or halted, and what releases it; `None` when active.
+    #[must_use]
+    pub fn stop(&self) -> Option<&Halt> {
+        self.core.gate.stop()
+    }
+
+    /// Orders that the risk gate passed and refused.
+    #[must_use]
+    pub fn risk_counts(&self) -> &Counts {
+        self.core.gate.counts()
+    }
+
+    /// Fills of every instance so far.
+    #[must_use]
+    pub fn n_fills(&self) -> u64 {
+        self.core.instances.iter().map(|instance| instance.ledger.n_fills()).sum()
+    }
+
+    /// Each symbol with the close of its last candle, the smallest time before the first, and whether its data are stale.
+    pub fn feeds(&self) -> impl Iterator<Item = (&str, Ts, bool)> {
+        let market = &self.core.market;
+        let names = self.core.symbols.iter().map(|spec| spec.name.as_str());
+        names.zip(&market.last_closed).zip(&market.stale).map(|((name, closed_at), stale)| (name, *closed_at, *stale))
+    }
+
     /// What runs.
     #[must_use]
     pub fn instance_states(&self) -> Vec<InstanceState> {
         self.core.instance_states()
+    }
+
+    /// What became of the events of live markets; zeros where there are none.
+    #[must_use]
+    pub fn market_counts(&self) -> MarketCounts {
+        self.live.as_ref().map_or_else(MarketCounts::default, |queue| queue.counts)
+    }
+
+    /// The whole state but messages that were not drained, as bytes: equal states give equal bytes.
+    ///
+    /// # Errors
+    /// A strategy's state has no form as bytes.
+    pub fn save(&self) -> Result<Vec<u8>, StateError> {
+        let core = ByteBuf::from(self.core.save()?);
+        let clock = (self.granted, self.reached, self.next_mark, self.owes_reached);
+        to_bytes(&(self.next_bar, self.traded_bars, self.steps, clock, &self.live, core))
+    }
+
+    /// SHA-256 of [`Runtime::save`], as hex.
+    ///
+    /// # Errors
+    /// As [`Runtime::save`].
+    pub fn state_sha256(&self) -> Result<String, StateError> {
+        Ok(hex::encode(Sha256::digest(self.save()?)))
+    }
+
+    /// Goes on from what [`Runtime::save`] wrote in a run of the same configuration and feed.
+    ///
+    /// # Errors
+    /// The bytes are of another configuration or build. The state is undefined then: build a new one.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let (next_bar, traded_bars, steps, clock, live, core): (_, _, _, _, _, ByteBuf) = from_bytes(bytes)?;
+        self.core.restore(&core)?;
+        (self.granted, self.reached, self.next_mark, self.owes_reached) = clock;
+        (self.next_bar, self.traded_bars, self.steps, self.live) = (next_bar, traded_bars, steps, live);
+        self.outbox.clear();
+        Ok(())
     }
 
     /// Takes the messages made so far, in order.
@@ -214,3 +359,23 @@ impl Runtime {
         std::mem::take(&mut self.outbox)
     }
 }
+
+/// The queue of a run on live markets, whose feed only warms up; `None` for a run that plays its feed.
+fn live_queue(config: &EngineConfig, feed: &[Bar], start: Ts) -> Result<Option<MarketQueue>, CoreError> {
+    let refuse =
+        |what: &str, problem: &str| Err(CoreError::Setup { what: what.to_owned(), problem: problem.to_owned() });
+    if config.markets.is_empty() {
+        return Ok(None);
+    }
+    if config.pace != Pace::Realtime {
+        return refuse("markets", "live markets follow the wall clock; set pace to realtime, or remove them");
+    }
+    if feed.last().is_some_and(|bar| bar.closed_at > start) {
+        return refuse("feed", "holds bars after trade_from_ns, and with live markets it only warms up; cut it there");
+    }
+    Ok(Some(MarketQueue::new(start)))
+}
+
+#[cfg(test)]
+#[path = "runtime_tests.rs"]
+mod tests;

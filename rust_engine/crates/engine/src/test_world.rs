@@ -4,6 +4,7 @@ use crate::{Core, LiveRecorder, Setup};
 use model::config::AdvicePolicy;
 use model::{
     Bar, Costs, InstanceConfig, Mode, Money, Price, Qty, RiskLimits, StrategyParams, SymbolId, SymbolSpec, Ts,
+    VenueConfig, VenueModel,
 };
 
 pub(crate) fn usd(value: f64) -> Money {
@@ -11,11 +12,7 @@ pub(crate) fn usd(value: f64) -> Money {
 }
 
 pub(crate) fn symbols() -> Vec<SymbolSpec> {
-    let spec = |name: &str| SymbolSpec {
-        name: name.into(),
-        tick: Price::from_f64(0.01).unwrap(),
-        lot: Qty::from_f64(0.001).unwrap(),
-    };
+    let spec = |name: &str| SymbolSpec::new(name, Price::from_f64(0.01).unwrap(), Qty::from_f64(0.001).unwrap());
     vec![spec("AAA"), spec("BBB")]
 }
 
@@ -28,16 +25,13 @@ pub(crate) fn instance(name: &str, strategy: &str, mode: Mode) -> InstanceConfig
         mode,
         version: 1,
         params: StrategyParams::defaults(strategy).unwrap().values(),
+        driver: model::Driver::Bars,
+        rules: None,
     }
 }
 
 pub(crate) fn limits() -> RiskLimits {
-    RiskLimits {
-        max_order_notional: usd(5_000.0),
-        max_position_notional: usd(5_000.0),
-        max_gross_notional: usd(20_000.0),
-        price_collar_bps: 1_000.0,
-    }
+    RiskLimits::basic(usd(5_000.0), usd(5_000.0), usd(20_000.0), 1_000.0)
 }
 
 pub(crate) fn advice() -> AdvicePolicy {
@@ -52,8 +46,26 @@ pub(crate) fn advice() -> AdvicePolicy {
 }
 
 pub(crate) fn core(instances: &[InstanceConfig], advice: Option<AdvicePolicy>) -> Core<LiveRecorder> {
+    core_with(instances, advice, VenueModel::Bars)
+}
+
+pub(crate) fn core_with(
+    instances: &[InstanceConfig],
+    advice: Option<AdvicePolicy>,
+    model: VenueModel,
+) -> Core<LiveRecorder> {
+    core_limited(instances, advice, model, limits())
+}
+
+pub(crate) fn core_limited(
+    instances: &[InstanceConfig],
+    advice: Option<AdvicePolicy>,
+    model: VenueModel,
+    limits: RiskLimits,
+) -> Core<LiveRecorder> {
     let symbols = symbols();
-    let setup = Setup { symbols: &symbols, instances, costs: Costs::default(), limits: Some(limits()), advice };
+    let venue = VenueConfig { model, ..VenueConfig::default() };
+    let setup = Setup { symbols: &symbols, instances, costs: Costs::default(), venue, limits: Some(limits), advice };
     Core::new(&setup, LiveRecorder::new(&symbols)).unwrap()
 }
 
@@ -76,7 +88,15 @@ pub(crate) fn bar(n: i64, open: f64, close: f64) -> Bar {
 
 /// A momentum core after twenty quiet bars and a burst in bar 20 that asks for an entry.
 pub(crate) fn after_burst(mode: Mode, advice: Option<AdvicePolicy>) -> Core<LiveRecorder> {
-    let mut core = core(&[instance("m-1", "momentum_scalping", mode)], advice);
+    burst(core(&[instance("m-1", "momentum_scalping", mode)], advice))
+}
+
+/// The same without an advisor, under other limits.
+pub(crate) fn after_burst_limited(limits: RiskLimits) -> Core<LiveRecorder> {
+    burst(core_limited(&[instance("m-1", "momentum_scalping", Mode::Live)], None, VenueModel::Bars, limits))
+}
+
+fn burst(mut core: Core<LiveRecorder>) -> Core<LiveRecorder> {
     for n in 0..20 {
         core.on_bar(&bar(n, 100.0, 100.0)).unwrap();
     }

@@ -1,9 +1,10 @@
 //! Moving averages.
 
 use crate::window::Window;
+use serde::{Deserialize, Serialize};
 
 /// Simple moving average of the last `n` values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sma(Window);
 
 impl Sma {
@@ -21,7 +22,7 @@ impl Sma {
 }
 
 /// Exponential moving average with weight `2 / (n + 1)`, started at the mean of the first `n` values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ema {
     length: usize,
     weight: f64,

@@ -1,9 +1,10 @@
 //! Oscillators of the close.
 
 use crate::average::Ema;
+use serde::{Deserialize, Serialize};
 
 /// Wilder's relative strength index, 0 to 100: `100 - 100 / (1 + mean gain / mean loss)`, 50 when nothing moved.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rsi {
     length: usize,
     seen: usize,
@@ -45,7 +46,7 @@ impl Rsi {
 }
 
 /// Line and signal of a [`Macd`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MacdValue {
     /// Fast average minus slow average.
     pub line: Option<f64>,
@@ -54,7 +55,7 @@ pub struct MacdValue {
 }
 
 /// Moving average convergence divergence: EMA(fast) - EMA(slow), and the EMA of that line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Macd {
     fast: Ema,
     slow: Ema,

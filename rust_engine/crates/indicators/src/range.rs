@@ -1,9 +1,10 @@
 //! Range and volume.
 
 use crate::average::Sma;
+use serde::{Deserialize, Serialize};
 
 /// Wilder's average true range in price units, started at the mean of the first `n` true ranges.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Atr {
     length: usize,
     seen: usize,
@@ -19,6 +20,7 @@ impl Atr {
     }
 
     /// Adds a candle and gives the average; the first candle only supplies a close, so `None` before `length + 1` candles.
+    #[inline]
     pub fn update(&mut self, high: f64, low: f64, close: f64) -> Option<f64> {
         let previous = self.previous_close.replace(close)?;
         let true_range = (high - low).max((high - previous).abs()).max((low - previous).abs());
@@ -40,7 +42,7 @@ impl Atr {
 }
 
 /// Volume of the newest bar over the mean volume of the last `n` bars, the newest included; `None` while that mean is zero.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VolumeRatio {
     mean: Sma,
     value: Option<f64>,

@@ -3,9 +3,10 @@
 use crate::{Atr, Bollinger, LogReturnStd, Macd, Rsi, VolumeRatio};
 use model::Bar;
 use model::message::{IndicatorSnapshot, MarketConditions};
+use serde::{Deserialize, Serialize};
 
 /// The indicators of one symbol, fed with closed bars only.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SymbolIndicators {
     rsi: Rsi,
     macd: Macd,

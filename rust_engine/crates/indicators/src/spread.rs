@@ -1,9 +1,10 @@
 //! How far values scatter.
 
 use crate::window::Window;
+use serde::{Deserialize, Serialize};
 
 /// Standard deviation of the last `n` values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RollingStd {
     window: Window,
     degrees_lost: usize,
@@ -36,7 +37,7 @@ impl RollingStd {
 }
 
 /// Bollinger bands: mean plus and minus `width` population standard deviations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bollinger {
     std: RollingStd,
     width: f64,
@@ -64,7 +65,7 @@ impl Bollinger {
 }
 
 /// Sample standard deviation of the last `n` log returns, per bar.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogReturnStd {
     std: RollingStd,
     previous: Option<f64>,

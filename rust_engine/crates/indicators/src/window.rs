@@ -1,6 +1,8 @@
 //! A ring of the last `n` values with their running mean and squared deviations.
 
-#[derive(Clone, Debug)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Window {
     values: Vec<f64>,
     length: usize,

@@ -1,9 +1,15 @@
 //! The engine's own configuration: what trades, at which cost, inside which limits. Limits are out of the proposers' reach.
 
-use crate::{Money, SymbolSpec};
+use crate::{Money, Qty, RuleSet, SymbolSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod markets;
+mod state;
+
+pub use markets::{CandleInterval, MarketFeedConfig, MarketStreams, MarketVenue};
+pub use state::{Retain, StateConfig};
 
 /// What an instance's orders are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +57,28 @@ pub struct InstanceConfig {
     pub version: u64,
     /// Parameters by name.
     pub params: BTreeMap<String, f64>,
+    /// Which events it decides on; candles feed its indicators in any case.
+    #[serde(default)]
+    pub driver: Driver,
+    /// The program of strategy `rules`; no other strategy has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RuleSet>,
+}
+
+/// Which events of the market a strategy decides on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Driver {
+    /// Closed candles.
+    #[default]
+    Bars,
+    /// Public prints.
+    Trades,
+    /// Changes of the best prices.
+    Quotes,
+    /// Changes of the book.
+    Book,
 }
 
 /// What trading costs. Rates are in basis points of notional.
@@ -74,6 +102,81 @@ impl Default for Costs {
     }
 }
 
+/// How the simulated venue fills orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum VenueModel {
+    /// On the prices that the next candle proves.
+    #[default]
+    Bars,
+    /// On prints, quotes and books, with latency and a place in the queue.
+    Book,
+    /// Not simulated: orders go to an exchange and its reports come back.
+    External,
+}
+
+/// How a resting order moves up when others leave the queue before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "type")]
+#[schemars(inline)]
+pub enum QueueModel {
+    /// Only prints move it: every cancellation is behind it.
+    #[default]
+    RiskAverse,
+    /// A cancellation is before it with a probability of `f(back) / (f(back) + f(front))`, `f(x) = x^power`.
+    ProbPower {
+        /// The exponent.
+        power: f64,
+    },
+}
+
+/// What a price beyond ours proves about our resting order: somebody traded or stood where ours came first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum SweptFill {
+    /// It filled as far as was printed or shown there, so that our fills never exceed what the market offered.
+    #[default]
+    Offered,
+    /// It filled whole: ours is taken as small beside the market.
+    Whole,
+}
+
+/// Fees of one tier; the tier holds from this traded volume on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeeTier {
+    /// Traded notional of the last 30 days from which it holds.
+    pub from_notional: Money,
+    /// Fee of a fill that rested, in bps.
+    #[schemars(range(min = -10.0, max = 1000.0))]
+    pub maker_fee_bps: f64,
+    /// Fee of a fill that crossed, in bps.
+    #[schemars(range(min = 0.0, max = 1000.0))]
+    pub taker_fee_bps: f64,
+}
+
+/// The simulated venue beyond its base costs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VenueConfig {
+    /// How orders fill.
+    pub model: VenueModel,
+    /// From a decision to the exchange.
+    pub order_latency_us: u64,
+    /// From the exchange back to the engine: answers and, where the data hold no stamp of their own, the market.
+    pub feed_latency_us: u64,
+    /// The queue.
+    pub queue: QueueModel,
+    /// What a price beyond ours fills.
+    pub swept: SweptFill,
+    /// Fee tiers, ascending; empty leaves the base costs.
+    pub fee_tiers: Vec<FeeTier>,
+    /// Messages a second that the venue takes; zero is no bound.
+    pub max_messages_per_s: u32,
+}
+
 /// Hard limits, checked when an order is sent. Amounts are in quote currency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +190,69 @@ pub struct RiskLimits {
     /// Largest distance of a limit price from the last price.
     #[schemars(range(min = 1.0, max = 10000.0))]
     pub price_collar_bps: f64,
+    /// Largest quantity of one order by symbol, in base units.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub max_order_qty: BTreeMap<String, Qty>,
+    /// Orders and cancels of the account within one second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_messages_per_s: Option<u32>,
+    /// Openings by one instance on one side of one symbol within `repeat_window_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_repeats: Option<u32>,
+    /// Window of `max_repeats`.
+    #[serde(default = "default_repeat_window_ms")]
+    pub repeat_window_ms: u64,
+    /// An opening that equals one of the same instance this short ago is a duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_window_ms: Option<u64>,
+    /// Loss of the account since 00:00 UTC at which it halts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_daily_loss: Option<Money>,
+    /// Fall of the account's equity from its peak at which it halts, in per cent of the peak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_drawdown_pct: Option<f64>,
+    /// The share of the two limits above at which only reductions are allowed, in per cent.
+    #[serde(default = "default_reduce_at_pct")]
+    pub reduce_at_pct: f64,
+    /// Whether a halt by a limit, the dead-man or a kill file also closes every position.
+    #[serde(default)]
+    pub flatten_on_halt: bool,
+}
+
+const fn default_repeat_window_ms() -> u64 {
+    10_000
+}
+
+const fn default_reduce_at_pct() -> f64 {
+    80.0
+}
+
+impl RiskLimits {
+    /// Whether losses of the account can stop it.
+    #[must_use]
+    pub fn limits_losses(&self) -> bool {
+        self.max_daily_loss.is_some() || self.max_drawdown_pct.is_some()
+    }
+
+    /// The four limits that every account has; everything else off.
+    #[must_use]
+    pub fn basic(order: Money, position: Money, gross: Money, price_collar_bps: f64) -> Self {
+        Self {
+            max_order_notional: order,
+            max_position_notional: position,
+            max_gross_notional: gross,
+            price_collar_bps,
+            max_order_qty: BTreeMap::new(),
+            max_messages_per_s: None,
+            max_repeats: None,
+            repeat_window_ms: default_repeat_window_ms(),
+            duplicate_window_ms: None,
+            max_daily_loss: None,
+            max_drawdown_pct: None,
+            reduce_at_pct: default_reduce_at_pct(),
+            flatten_on_halt: false,
+        }
+    }
 }
 
 /// When the advisor is asked, and how long the engine waits.
@@ -127,10 +293,18 @@ pub struct EngineConfig {
     pub engine_id: String,
     /// Directory of journal, lock and control socket.
     pub state_dir: String,
-    /// Bars to play: a NumPy `.npy` of records `symbol, opened_at_ns, closed_at_ns, open, high, low, close, volume`.
+    /// Bars to play: a NumPy `.npy` of records `symbol, opened_at_ns, closed_at_ns, open, high, low, close, volume`. With
+    /// `markets` they only warm up, and none may close after `trade_from_ns`; empty where there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub feed: String,
     /// Symbols of the feed; a record's `symbol` is an index into this list.
     pub symbols: Vec<SymbolSpec>,
+    /// Public market data to listen to; empty where all data come from `feed` or over the bridge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub markets: Vec<MarketFeedConfig>,
+    /// Snapshots and the log of live market events.
+    #[serde(default)]
+    pub state: StateConfig,
     /// Granted or real time.
     pub pace: Pace,
     /// Bars closed at or before this warm up indicators and are not traded.
@@ -139,6 +313,9 @@ pub struct EngineConfig {
     pub instances: Vec<InstanceConfig>,
     /// Costs of the simulated venue.
     pub costs: Costs,
+    /// How the simulated venue fills, beyond its costs.
+    #[serde(default)]
+    pub venue: VenueConfig,
     /// Hard limits.
     pub limits: RiskLimits,
     /// The advisor.
@@ -149,4 +326,10 @@ pub struct EngineConfig {
     pub bridge_url: String,
     /// File with the shared secret, mode 0600.
     pub secret_file: String,
+    /// Trading halts when neither the worker nor an operator was heard from for this long; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_man_ms: Option<u64>,
+    /// Where `GET /metrics` and `GET /health` answer: `PORT` on this machine alone, or `ADDRESS:PORT`; absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<String>,
 }

@@ -104,6 +104,7 @@ macro_rules! fixed_i64 {
             ///
             /// # Errors
             /// [`FixedError::NotFinite`] or [`FixedError::OutOfRange`].
+            #[inline]
             pub fn from_f64(value: f64) -> Result<Self, FixedError> {
                 if !value.is_finite() {
                     return Err(FixedError::NotFinite(value.to_string()));
@@ -123,12 +124,14 @@ macro_rules! fixed_i64 {
 
             /// The largest multiple of `step` that is not above this value.
             #[must_use]
+            #[inline]
             pub fn round_down(self, step: Self) -> Self {
                 Self(self.0 - self.0.rem_euclid(step.0))
             }
 
             /// The smallest multiple of `step` that is not below this value.
             #[must_use]
+            #[inline]
             pub fn round_up(self, step: Self) -> Self {
                 Self(-Self(-self.0).round_down(step).0)
             }
@@ -214,6 +217,7 @@ impl Money {
 
     /// The amount as a float, for statistics only.
     #[must_use]
+    #[inline]
     pub fn to_f64(self) -> f64 {
         const LOW_BITS: u32 = 40;
         const PLAIN: u128 = 1 << (LOW_BITS + 52);
@@ -235,6 +239,7 @@ impl Money {
 
     /// This amount times `rate_e8 / 1e8`, rounded half away from zero: fees and slippage.
     #[must_use]
+    #[inline]
     pub fn times_rate(self, rate_e8: i64) -> Self {
         let product = self.0 * i128::from(rate_e8);
         let half = i128::from(SCALE) / 2;

@@ -25,9 +25,14 @@ macro_rules! messages {
 }
 
 mod facts;
+mod signals;
 mod steering;
 
 pub use facts::{BookSnapshot, EquityMark, Execution, IndicatorSnapshot, MarketConditions, SignalEvent, TradeEvent};
+pub use signals::{
+    LendingProtocol, LoanPosition, LoanReserve, MevOpportunity, OpportunityKind, PerformanceFeedback, Prediction,
+    Recommendation, Shortfall,
+};
 pub use steering::{
     AdvanceTo, AdviceAnswer, AdviceRequest, Command, CommandAck, CommandAction, ParamsAck, ParamsUpdate, RateUpdate,
     Reached, StateChanged,
@@ -174,4 +179,5 @@ kinds! {
     ParamsUpdate = "params_update", ParamsAck = "params_ack", Command = "command", CommandAck = "command_ack",
     AdviceRequest = "advice_request", AdviceAnswer = "advice_answer", AdvanceTo = "advance_to", Reached = "reached",
     RateUpdate = "rate_update", StateChanged = "state_changed",
+    Prediction = "prediction", PerformanceFeedback = "performance_feedback", MevOpportunity = "mev_opportunity",
 }

@@ -71,6 +71,19 @@ pub enum OrderKind {
     },
 }
 
+/// How long an order may rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeInForce {
+    /// Until it is filled or cancelled.
+    #[default]
+    Gtc,
+    /// Fills at once as far as it can; the rest ends.
+    Ioc,
+    /// Ends unfilled if it would cross the spread.
+    PostOnly,
+}
+
 /// Why an order exists; becomes the exit reason of the trade it closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -88,6 +101,12 @@ pub enum Purpose {
     TakeProfit,
     /// Leaves because an operator asked for it.
     Flatten,
+    /// One leg of a trade on two or three prices at once.
+    Arbitrage,
+    /// Takes back the leg whose other leg did not fill.
+    Unwind,
+    /// Repays a loan that anybody may liquidate, and sells what it frees.
+    Liquidation,
 }
 
 /// An order as a strategy wants it. It reaches a venue only inside `RiskApproved`.
@@ -115,6 +134,100 @@ pub struct OrderRequest {
     pub decision_price: Price,
     /// When it decided; set by the engine.
     pub decided_at: Ts,
+    /// How long it may rest.
+    pub tif: TimeInForce,
+    /// The [`ParentOrder`] it is a child of; set by the engine, zero without one.
+    pub parent: OrderId,
+}
+
+impl OrderRequest {
+    /// A market order that opens: the base that callers override field by field.
+    #[must_use]
+    pub fn market(symbol: SymbolId, side: Side, qty: Qty, decision_price: Price) -> Self {
+        Self {
+            id: OrderId(0),
+            instance: InstanceId(0),
+            symbol,
+            side,
+            kind: OrderKind::Market,
+            qty,
+            reduce_only: false,
+            purpose: Purpose::Entry,
+            strength: 0.0,
+            decision_price,
+            decided_at: Ts(0),
+            tif: TimeInForce::Gtc,
+            parent: OrderId(0),
+        }
+    }
+
+    /// The price the order names, if it names one.
+    #[must_use]
+    pub const fn named_price(&self) -> Option<Price> {
+        match self.kind {
+            OrderKind::Market => None,
+            OrderKind::Limit { price } => Some(price),
+            OrderKind::Stop { trigger } => Some(trigger),
+        }
+    }
+}
+
+/// How a parent order is worked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "type")]
+#[schemars(inline)]
+pub enum Algorithm {
+    /// One market order now.
+    #[default]
+    Immediate,
+    /// Equal parts over the horizon.
+    Twap {
+        /// How many children.
+        slices: u16,
+    },
+    /// Parts in proportion to the usual volume curve.
+    Vwap {
+        /// How many children.
+        slices: u16,
+    },
+    /// A share of what the market trades.
+    Pov {
+        /// Share of the market's volume, ours included, in 1e-4: 1000 is a tenth.
+        rate_e4: u16,
+    },
+    /// A limit order that shows only a part of itself.
+    Iceberg {
+        /// Largest quantity shown.
+        display: Qty,
+        /// Where it rests.
+        price: Price,
+    },
+    /// The schedule of Almgren and Chriss (2000).
+    AlmgrenChriss {
+        /// How many children.
+        slices: u16,
+        /// Risk aversion lambda, per unit of quote currency.
+        risk_aversion: f64,
+        /// Temporary impact eta, in price per (quantity per second).
+        temporary_impact: f64,
+        /// Permanent impact gamma, in price per quantity.
+        permanent_impact: f64,
+        /// Standard deviation of the price over one second, in price.
+        volatility: f64,
+    },
+}
+
+/// An order that is worked in children. The engine holds it; each child passes the risk gate by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParentOrder {
+    /// What is wanted in all; its `kind` and `tif` are ignored.
+    pub order: OrderRequest,
+    /// How.
+    pub algorithm: Algorithm,
+    /// Until when, counted from the decision.
+    pub horizon_ns: i64,
+    /// No child trades beyond this price.
+    pub limit: Option<Price>,
 }
 
 /// Whether a fill gave or took liquidity.
@@ -143,8 +256,11 @@ pub struct Fill {
     pub fee: Money,
     /// Modelled cost of moving from the proven price to the one a taker would have got.
     pub slippage: Money,
-    /// Price at the moment the order reached the venue.
+    /// Price at the moment the order reached the venue: the middle of the book, or what stood for it.
     pub arrival_price: Price,
+    /// Half the spread at that moment; zero where no book is known.
+    #[serde(default)]
+    pub half_spread: Price,
     /// Maker or taker.
     pub liquidity: Liquidity,
 }
@@ -163,6 +279,18 @@ pub enum CancelReason {
     Vetoed,
     /// Trading is halted or reducing.
     Halted,
+    /// What an immediate order could not fill at once.
+    Unfilled,
+    /// A post-only order would have crossed.
+    WouldCross,
+    /// The venue refused it.
+    Rejected,
+    /// Too many messages in too short a time, at the venue.
+    RateLimited,
+    /// Another leg of the same group was refused.
+    Ungrouped,
+    /// The market data it was decided on went stale.
+    Stale,
 }
 
 /// The end of an order that is not a fill.

@@ -4,10 +4,25 @@
 //! `strategies/schemas/<strategy>.json`; [`StrategyParams::validate`] reads that same schema, so a bound is written once.
 //! `x-risk` says what may be narrowed without evidence: `cap` (lower is never more exposed) or `none`.
 
-use schemars::{JsonSchema, Schema, schema_for};
-use serde::{Deserialize, Serialize};
+use schemars::{Schema, schema_for};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+
+mod liquidation;
+mod market_making;
+mod micro_arbitrage;
+mod momentum_scalping;
+mod predictive;
+mod rules;
+mod sma_cross;
+
+pub use liquidation::LiquidationParams;
+pub use market_making::MarketMakingParams;
+pub use micro_arbitrage::MicroArbitrageParams;
+pub use momentum_scalping::MomentumScalpingParams;
+pub use predictive::PredictiveParams;
+pub use rules::RulesParams;
+pub use sma_cross::SmaCrossParams;
 
 /// Why parameters were refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -154,10 +169,18 @@ macro_rules! strategy_params {
 }
 
 strategy_params! {
+    /// Liquidates loans below water, on paper.
+    Liquidation(LiquidationParams) = "liquidation",
     /// Quotes on both sides of the last price.
     MarketMaking(MarketMakingParams) = "market_making",
+    /// Buys and sells the same thing at once, on two venues or round a triangle.
+    MicroArbitrage(MicroArbitrageParams) = "micro_arbitrage",
     /// Follows short bursts with ATR stops.
     MomentumScalping(MomentumScalpingParams) = "momentum_scalping",
+    /// Trades a model's predictions.
+    Predictive(PredictiveParams) = "predictive",
+    /// Follows a rule set given as data.
+    Rules(RulesParams) = "rules",
     /// Two moving averages; the yardstick.
     SmaCross(SmaCrossParams) = "sma_cross",
 }
@@ -233,6 +256,10 @@ impl StrategyParams {
                 strategy: self.strategy().to_owned(),
                 rule: format!("fast = {} must be below slow = {}", p.fast, p.slow),
             }),
+            Self::Predictive(p) if p.min_horizon > p.max_horizon => Err(ParamError::Contradiction {
+                strategy: self.strategy().to_owned(),
+                rule: format!("min_horizon = {} s must not be above max_horizon = {} s", p.min_horizon, p.max_horizon),
+            }),
             _ => Ok(()),
         }
     }
@@ -261,126 +288,6 @@ impl ParamSpec {
     }
 }
 
-/// Quotes symmetric layers around the last close, leans against its inventory and never holds more than its cap.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct MarketMakingParams {
-    /// Distance between the innermost bid and ask.
-    #[schemars(range(min = 2.0, max = 400.0), extend("x-step" = 1.0, "x-unit" = "bps", "x-risk" = "none"))]
-    pub spread_threshold: f64,
-    /// Quotes on each side; each further layer stands one spread further out.
-    #[schemars(range(min = 1.0, max = 5.0), extend("x-step" = 1.0, "x-unit" = "layers", "x-risk" = "cap"))]
-    pub order_layers: f64,
-    /// Shift of the quote centre at full inventory, in half spreads, against the inventory.
-    #[schemars(range(min = 0.0, max = 2.0), extend("x-step" = 0.1, "x-unit" = "half-spreads", "x-risk" = "none"))]
-    pub inventory_skew: f64,
-    /// Largest absolute inventory in one symbol, as a share of the instance's capital.
-    #[schemars(range(min = 1.0, max = 50.0), extend("x-step" = 1.0, "x-unit" = "% of capital", "x-risk" = "cap"))]
-    pub inventory_cap: f64,
-    /// Size of one quote, as a share of the instance's capital.
-    #[schemars(range(min = 0.5, max = 10.0), extend("x-step" = 0.5, "x-unit" = "% of capital", "x-risk" = "cap"))]
-    pub order_size: f64,
-}
-
-impl Default for MarketMakingParams {
-    fn default() -> Self {
-        Self { spread_threshold: 60.0, order_layers: 2.0, inventory_skew: 0.5, inventory_cap: 20.0, order_size: 5.0 }
-    }
-}
-
-/// Enters when the price has moved by several ATRs, leaves at an ATR stop, an ATR target or an opposite burst.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct MomentumScalpingParams {
-    /// Move over the last `lookback` bars that counts as a burst.
-    #[schemars(range(min = 0.2, max = 6.0), extend("x-step" = 0.1, "x-unit" = "ATR", "x-risk" = "none"))]
-    pub entry_threshold: f64,
-    /// Distance of the stop from the entry price.
-    #[schemars(range(min = 0.5, max = 8.0), extend("x-step" = 0.1, "x-unit" = "ATR", "x-risk" = "none"))]
-    pub stop_loss: f64,
-    /// Distance of the target from the entry price.
-    #[schemars(range(min = 0.5, max = 12.0), extend("x-step" = 0.1, "x-unit" = "ATR", "x-risk" = "none"))]
-    pub take_profit: f64,
-    /// Window of the average true range.
-    #[schemars(range(min = 5.0, max = 100.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
-    pub atr_window: f64,
-    /// Bars over which the move is measured.
-    #[schemars(range(min = 1.0, max = 48.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
-    pub lookback: f64,
-    /// Notional of one entry, as a share of the instance's capital.
-    #[schemars(range(min = 1.0, max = 50.0), extend("x-step" = 1.0, "x-unit" = "% of capital", "x-risk" = "cap"))]
-    pub size: f64,
-}
-
-impl Default for MomentumScalpingParams {
-    fn default() -> Self {
-        Self { entry_threshold: 1.5, stop_loss: 2.0, take_profit: 3.0, atr_window: 14.0, lookback: 3.0, size: 10.0 }
-    }
-}
-
-/// Long while the fast average of closes is above the slow one, flat otherwise.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SmaCrossParams {
-    /// Window of the fast average.
-    #[schemars(range(min = 2.0, max = 200.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
-    pub fast: f64,
-    /// Window of the slow average.
-    #[schemars(range(min = 3.0, max = 1000.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
-    pub slow: f64,
-    /// Fixed quantity of one entry.
-    #[schemars(range(min = 0.001, max = 100_000.0), extend("x-step" = 0.001, "x-unit" = "base units", "x-risk" = "cap"))]
-    pub size: f64,
-}
-
-impl Default for SmaCrossParams {
-    fn default() -> Self {
-        Self { fast: 20.0, slow: 50.0, size: 1.0 }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_default_is_valid_and_every_parameter_is_described() {
-        for strategy in STRATEGIES {
-            let defaults = StrategyParams::defaults(strategy).unwrap();
-            assert_eq!(StrategyParams::validate(strategy, &defaults.values()).unwrap(), defaults);
-            for spec in StrategyParams::specs(strategy).unwrap() {
-                assert!(spec.minimum < spec.maximum && spec.step > 0.0, "{strategy}.{}", spec.name);
-                assert!(
-                    !spec.unit.is_empty() && ["cap", "none"].contains(&spec.risk.as_str()),
-                    "{strategy}.{}",
-                    spec.name
-                );
-            }
-        }
-    }
-
-    fn check(strategy: &str, name: &str, value: f64, expected: &str) {
-        let mut values = StrategyParams::defaults(strategy).unwrap().values();
-        values.insert(name.to_owned(), value);
-        let error = StrategyParams::validate(strategy, &values).unwrap_err().to_string();
-        assert!(error.contains(expected), "{error}");
-    }
-
-    #[test]
-    fn what_breaks_the_schema_is_refused_by_name() {
-        check("market_making", "spread_threshold", 1.0, "outside 2 to 400 bps");
-        check("market_making", "spread_threshold", f64::NAN, "outside");
-        check("momentum_scalping", "entry_threshold", 1.55, "not on its grid");
-        check("momentum_scalping", "leverage", 2.0, "no parameter 'leverage'");
-        check("sma_cross", "fast", 60.0, "must be below slow");
-    }
-
-    #[test]
-    fn the_hash_names_the_grid_point_not_the_float() {
-        let mut values = StrategyParams::defaults("momentum_scalping").unwrap().values();
-        values.insert("stop_loss".into(), 0.5 + 3.0 * 0.1);
-        let a = StrategyParams::validate("momentum_scalping", &values).unwrap();
-        values.insert("stop_loss".into(), 0.8);
-        assert_eq!(a.sha256(), StrategyParams::validate("momentum_scalping", &values).unwrap().sha256());
-    }
-}
+#[path = "params_tests.rs"]
+mod tests;

@@ -1,7 +1,13 @@
 //! The gate itself.
 
-use model::{InstanceId, Money, OrderKind, OrderRequest, Price, Qty, RiskLimits, SymbolId, SymbolSpec, TradingState};
-use std::fmt;
+use crate::exposure::{Exposure, WithEarlier, notional, worst};
+use crate::latch::{Halt, Latch, Unnamed};
+use crate::limits::{LimitError, OrderLimits};
+use crate::loss::{Breach, LossWatch};
+use crate::rule::{RiskRefused, Rule};
+use crate::throttle::{Counts, Throttle};
+use model::{InstanceId, Mode, Money, OrderRequest, Price, Qty, RiskLimits, Side, SymbolSpec, TradingState, Ts};
+use serde::{Deserialize, Serialize};
 
 /// A value that passed the gate. The field is private: nothing outside this file can make one.
 #[derive(Debug, PartialEq)]
@@ -21,207 +27,272 @@ impl<T> RiskApproved<T> {
     }
 }
 
-/// The rule an order broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
-    /// Trading is halted.
-    Halted,
-    /// Only reductions are allowed.
-    Reducing,
-    /// Quantity is not a positive number of lots.
-    LotSize,
-    /// Price is not a positive number of ticks.
-    TickSize,
-    /// The symbol has not traded yet, so nothing can be priced.
-    NoPrice,
-    /// Limit price too far from the last price.
-    PriceCollar,
-    /// One order too large.
-    MaxOrderNotional,
-    /// Position of the instance in the symbol too large.
-    MaxPositionNotional,
-    /// Sum of positions of the account too large.
-    MaxGrossNotional,
+/// Everything that the gate remembers between two orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    latch: Latch,
+    loss: LossWatch,
+    throttle: Throttle,
+    counts: Counts,
 }
 
-impl Rule {
-    /// The rule's name in records and messages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Halted => "halted",
-            Self::Reducing => "reducing",
-            Self::LotSize => "lot_size",
-            Self::TickSize => "tick_size",
-            Self::NoPrice => "no_price",
-            Self::PriceCollar => "price_collar",
-            Self::MaxOrderNotional => "max_order_notional",
-            Self::MaxPositionNotional => "max_position_notional",
-            Self::MaxGrossNotional => "max_gross_notional",
-        }
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// An order that did not pass, and the first rule it broke.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("order {} refused: {rule}", order.id.0)]
-pub struct RiskRefused {
-    /// The order.
-    pub order: OrderRequest,
-    /// The rule.
-    pub rule: Rule,
-}
-
-/// Why limits were refused.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("limits.{field} = {value}: must be above zero")]
-pub struct LimitError {
-    field: &'static str,
-    value: String,
-}
-
-/// What the gate must know about the account at the moment of sending.
-pub trait Exposure {
-    /// Last price of the symbol; zero if it has not traded.
-    fn last_price(&self, symbol: SymbolId) -> Price;
-    /// Signed position of the instance.
-    fn position(&self, instance: InstanceId, symbol: SymbolId) -> Qty;
-    /// Quantities that rest and could open, buys and sells.
-    fn resting(&self, instance: InstanceId, symbol: SymbolId) -> (Qty, Qty);
-    /// Worst-case notional of every other pair of instance and symbol in the same account.
-    fn gross_elsewhere(&self, instance: InstanceId, symbol: SymbolId) -> Money;
+/// A snapshot that belongs to another configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the risk gate's memory has {accounts} accounts and {instances} instances, this run has {known}")]
+pub struct RestoreError {
+    accounts: usize,
+    instances: usize,
+    known: usize,
 }
 
 /// Checks every order against the trading state, the symbol's grid and the hard limits.
 #[derive(Debug)]
 pub struct RiskGate {
-    state: TradingState,
-    limits: Option<RiskLimits>,
-    collar_e8: i64,
+    limits: Option<OrderLimits>,
     grid: Vec<(Price, Qty)>,
+    accounts: Vec<usize>,
+    memory: Memory,
 }
 
 impl RiskGate {
-    /// A gate in state `Active`. Without limits (backtests) the grid and the trading state are still checked.
+    /// A gate in state `Active`, for one account that every instance shares. Without limits (backtests) the grid and the trading
+    /// state are still checked.
     ///
     /// # Errors
-    /// A limit that is not above zero.
+    /// A limit that is none, or one of a symbol that is not among `symbols`.
     pub fn new(limits: Option<RiskLimits>, symbols: &[SymbolSpec]) -> Result<Self, LimitError> {
-        let mut collar_e8 = 0;
-        if let Some(l) = &limits {
-            for (field, value) in [
-                ("max_order_notional", l.max_order_notional),
-                ("max_position_notional", l.max_position_notional),
-                ("max_gross_notional", l.max_gross_notional),
-            ] {
-                if value <= Money::ZERO {
-                    return Err(LimitError { field, value: value.to_string() });
-                }
-            }
-            if !(l.price_collar_bps > 0.0 && l.price_collar_bps <= 10_000.0) {
-                return Err(LimitError { field: "price_collar_bps", value: l.price_collar_bps.to_string() });
-            }
-            collar_e8 = (l.price_collar_bps * 1e4).round() as i64;
+        Ok(Self {
+            limits: limits.map(|l| OrderLimits::new(&l, symbols)).transpose()?,
+            grid: symbols.iter().map(|s| (s.tick, s.lot)).collect(),
+            accounts: Vec::new(),
+            memory: Memory::default(),
+        })
+    }
+
+    /// The same for these instances: live and canary share the account, each shadow and twin has one of its own, so that what
+    /// does not trade cannot use up what trades.
+    #[must_use]
+    pub fn with_modes(mut self, modes: &[Mode]) -> Self {
+        let account = |(i, mode): (usize, &Mode)| if matches!(mode, Mode::Live | Mode::Canary) { 0 } else { i + 1 };
+        self.accounts = modes.iter().enumerate().map(account).collect();
+        self
+    }
+
+    /// Passes the order on and counts it against the limits, or says which rule it breaks; a refused order uses up nothing. A
+    /// reduction that is on the grid passes in every state and under every limit. `at` is the event's time and never goes back.
+    ///
+    /// # Errors
+    /// [`RiskRefused`] with the first broken rule.
+    pub fn approve(
+        &mut self,
+        order: OrderRequest,
+        at: Ts,
+        exposure: &impl Exposure,
+    ) -> Result<RiskApproved<OrderRequest>, RiskRefused> {
+        match self.broken_rule(&order, at, exposure, &[]) {
+            None => Ok(self.pass(order, at)),
+            Some(rule) => Err(self.refuse(order, rule)),
         }
-        let grid = symbols.iter().map(|s| (s.tick, s.lot)).collect();
-        Ok(Self { state: TradingState::Active, limits, collar_e8, grid })
+    }
+
+    /// Passes all of these orders on or none, each checked as if those before it were sent. `Err` has the index of the first
+    /// that breaks a rule; none of them then uses up anything.
+    ///
+    /// # Errors
+    /// The index of an order, and [`RiskRefused`] with the rule that it broke.
+    pub fn approve_all(
+        &mut self,
+        orders: &[OrderRequest],
+        at: Ts,
+        exposure: &impl Exposure,
+    ) -> Result<Vec<RiskApproved<OrderRequest>>, (usize, RiskRefused)> {
+        for (i, order) in orders.iter().enumerate() {
+            if let Some(rule) = self.broken_rule(order, at, exposure, &orders[..i]) {
+                return Err((i, self.refuse(*order, rule)));
+            }
+        }
+        Ok(orders.iter().map(|order| self.pass(*order, at)).collect())
+    }
+
+    /// Says which rule the order would break now, and counts nothing: for an order that waits before it is sent.
+    ///
+    /// # Errors
+    /// [`RiskRefused`] with the first broken rule.
+    pub fn check(&self, order: &OrderRequest, at: Ts, exposure: &impl Exposure) -> Result<(), RiskRefused> {
+        match self.broken_rule(order, at, exposure, &[]) {
+            None => Ok(()),
+            Some(rule) => Err(RiskRefused { order: *order, rule }),
+        }
+    }
+
+    /// Counts `n` cancels that go out. Cancels are never refused, but they use up the account's messages.
+    pub fn cancels_sent(&mut self, instance: InstanceId, n: usize, at: Ts) {
+        let account = self.account(instance);
+        self.memory.counts.cancels += n as u64;
+        if let Some(limits) = &self.limits {
+            (0..n).for_each(|_| self.memory.throttle.message_sent(limits, account, at));
+        }
+    }
+
+    /// Takes the equity of the funded account, which is that of its live and canary instances, and its capital. A loss that
+    /// reaches a limit latches the state; `Some` when the state in force changed, so that the caller cancels what rests.
+    pub fn on_equity(&mut self, at: Ts, equity: Money, capital: Money) -> Option<Breach> {
+        let limits = &self.limits.as_ref()?.loss;
+        self.memory.loss.observe(at, equity, capital);
+        let (state, rule) = self.memory.loss.reached(limits)?;
+        if !self.memory.latch.is_weaker_than(state) {
+            return None;
+        }
+        let text = self.memory.loss.text(rule, limits);
+        let changed = self.memory.latch.tighten(Halt::until_resume(state, &text, "risk", at));
+        changed.then_some(Breach { state, rule, text })
     }
 
     /// Whether new exposure may be opened.
     #[must_use]
     pub fn state(&self) -> TradingState {
-        self.state
+        self.memory.latch.state()
     }
 
-    /// Latches a trading state.
-    pub fn set_state(&mut self, state: TradingState) {
-        self.state = state;
+    /// Why not, since when, and what releases it; `None` when active.
+    #[must_use]
+    pub fn stop(&self) -> Option<&Halt> {
+        self.memory.latch.stop()
     }
 
-    /// Passes the order on, or says which rule it breaks. Reductions pass in every state and under every limit.
+    /// Latches `halt` if it is stronger than what is latched; `true` when the state in force changed.
+    pub fn tighten(&mut self, halt: Halt) -> bool {
+        self.memory.latch.tighten(halt)
+    }
+
+    /// Lets trading go on, from whatever stopped it; `true` when the state in force changed. Losses are measured from the present
+    /// equity on: the operator has accepted what was lost.
     ///
     /// # Errors
-    /// [`RiskRefused`] with the first broken rule.
-    pub fn approve(
-        &self,
-        order: OrderRequest,
-        exposure: &impl Exposure,
-    ) -> Result<RiskApproved<OrderRequest>, RiskRefused> {
-        match self.check(&order, exposure) {
-            Ok(()) => Ok(RiskApproved(order)),
-            Err(rule) => Err(RiskRefused { order, rule }),
-        }
+    /// [`Unnamed`] unless `by` names a person; nothing has changed then.
+    pub fn resume(&mut self, by: &str) -> Result<bool, Unnamed> {
+        let changed = self.memory.latch.resume(by)?;
+        self.memory.loss.start_anew();
+        Ok(changed)
     }
 
-    fn check(&self, order: &OrderRequest, exposure: &impl Exposure) -> Result<(), Rule> {
-        let (tick, lot) = self.grid[order.symbol.index()];
-        if order.qty.0 <= 0 || order.qty.0 % lot.0 != 0 {
-            return Err(Rule::LotSize);
+    /// Halts until [`RiskGate::make_ready`] or an operator's resume; what is latched stays latched beside it. `true` when the
+    /// state in force changed.
+    pub fn make_unready(&mut self, reason: &str, at: Ts) -> bool {
+        self.memory.latch.make_unready(reason, at)
+    }
+
+    /// Ends [`RiskGate::make_unready`] because its reason is gone; `true` when the state in force changed.
+    pub fn make_ready(&mut self) -> bool {
+        self.memory.latch.make_ready()
+    }
+
+    /// How many orders passed and were refused.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.memory.counts
+    }
+
+    /// What must survive a restart.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Takes back what [`RiskGate::memory`] gave.
+    ///
+    /// # Errors
+    /// [`RestoreError`] when it knows more accounts or instances than this run has.
+    pub fn restore(&mut self, memory: Memory) -> Result<(), RestoreError> {
+        let (accounts, instances, known) =
+            (memory.throttle.n_accounts(), memory.throttle.n_instances(), self.accounts.len());
+        if accounts > known + 1 || instances > known {
+            return Err(RestoreError { accounts, instances, known });
         }
-        let named = match order.kind {
-            OrderKind::Market => None,
-            OrderKind::Limit { price } => Some(price),
-            OrderKind::Stop { trigger } => Some(trigger),
-        };
-        if named.is_some_and(|p| p.0 <= 0 || p.0 % tick.0 != 0) {
-            return Err(Rule::TickSize);
+        self.memory = memory;
+        Ok(())
+    }
+
+    fn account(&self, instance: InstanceId) -> usize {
+        self.accounts.get(instance.index()).copied().unwrap_or(0)
+    }
+
+    fn pass(&mut self, order: OrderRequest, at: Ts) -> RiskApproved<OrderRequest> {
+        let account = self.account(order.instance);
+        self.memory.counts.approved += 1;
+        if let Some(limits) = &self.limits {
+            self.memory.throttle.order_sent(limits, account, &order, at);
+        }
+        RiskApproved(order)
+    }
+
+    fn refuse(&mut self, order: OrderRequest, rule: Rule) -> RiskRefused {
+        self.memory.counts.refuse(rule);
+        RiskRefused { order, rule }
+    }
+
+    fn broken_rule(
+        &self,
+        order: &OrderRequest,
+        at: Ts,
+        exposure: &impl Exposure,
+        earlier: &[OrderRequest],
+    ) -> Option<Rule> {
+        let Some((tick, lot)) = self.grid.get(order.symbol.index()) else { return Some(Rule::UnknownSymbol) };
+        if order.qty.0 <= 0 || order.qty.0 % lot.0 != 0 {
+            return Some(Rule::LotSize);
+        }
+        if order.named_price().is_some_and(|p| p.0 <= 0 || p.0 % tick.0 != 0) {
+            return Some(Rule::TickSize);
         }
         if order.reduce_only {
-            return Ok(());
+            return None;
         }
-        match self.state {
-            TradingState::Halted => return Err(Rule::Halted),
-            TradingState::Reducing => return Err(Rule::Reducing),
+        match self.memory.latch.state() {
+            TradingState::Halted => return Some(Rule::Halted),
+            TradingState::Reducing => return Some(Rule::Reducing),
             TradingState::Active => {}
         }
-        match &self.limits {
-            None => Ok(()),
-            Some(limits) => self.check_limits(limits, order, exposure),
-        }
-    }
-
-    fn check_limits(&self, limits: &RiskLimits, order: &OrderRequest, exposure: &impl Exposure) -> Result<(), Rule> {
-        let last = exposure.last_price(order.symbol);
-        if last.0 <= 0 {
-            return Err(Rule::NoPrice);
-        }
-        if let OrderKind::Limit { price } = order.kind {
-            let distance = i128::from((price - last).0.abs()) * i128::from(model::fixed::SCALE);
-            if distance > i128::from(last.0) * i128::from(self.collar_e8) {
-                return Err(Rule::PriceCollar);
-            }
-        }
-        if last * order.qty > limits.max_order_notional {
-            return Err(Rule::MaxOrderNotional);
-        }
-        let position = exposure.position(order.instance, order.symbol);
-        let (mut buys, mut sells) = exposure.resting(order.instance, order.symbol);
-        match order.side {
-            model::Side::Buy => buys += order.qty,
-            model::Side::Sell => sells += order.qty,
-        }
-        let filled = if order.side == model::Side::Buy { position + buys } else { position - sells };
-        if last * filled.abs() > limits.max_position_notional {
-            return Err(Rule::MaxPositionNotional);
-        }
-        let here = last * worst_position(position, buys, sells);
-        if here + exposure.gross_elsewhere(order.instance, order.symbol) > limits.max_gross_notional {
-            return Err(Rule::MaxGrossNotional);
-        }
-        Ok(())
+        let limits = self.limits.as_ref()?;
+        let sent = WithEarlier { base: exposure, earlier, accounts: &self.accounts };
+        broken_size(limits, order, &sent)
+            .or_else(|| self.memory.throttle.broken_rule(limits, self.account(order.instance), order, at, earlier))
     }
 }
 
-/// The largest absolute position that `position` can become if either side's resting orders fill.
-#[must_use]
-pub fn worst_position(position: Qty, buys: Qty, sells: Qty) -> Qty {
-    (position + buys).abs().max((position - sells).abs())
+/// The first rule on price and size that an opening breaks.
+fn broken_size(limits: &OrderLimits, order: &OrderRequest, exposure: &impl Exposure) -> Option<Rule> {
+    let last = exposure.last_price(order.symbol);
+    if last.0 <= 0 {
+        return Some(Rule::NoPrice);
+    }
+    // A market order names no price: it is assumed to trade at the last one.
+    let named = order.named_price().unwrap_or(last);
+    if limits.is_outside_collar(named, last) {
+        return Some(Rule::PriceCollar);
+    }
+    if limits.order_qty[order.symbol.index()].is_some_and(|most| order.qty > most) {
+        return Some(Rule::MaxOrderQty);
+    }
+    if last.max(named) * order.qty > limits.order_notional {
+        return Some(Rule::MaxOrderNotional);
+    }
+    let position = exposure.position(order.instance, order.symbol);
+    let resting = exposure.resting(order.instance, order.symbol);
+    let before = worst(position, resting, 0, 0);
+    let added = i128::from(order.qty.0);
+    let (buys, sells) = if order.side == Side::Buy { (added, 0) } else { (0, added) };
+    let after = worst(position, resting, buys, sells);
+    // An order on the other side of a position leaves the worst case as it is, even where prices took it over a limit.
+    if after <= before {
+        return None;
+    }
+    let here = notional(last, after);
+    if here > limits.position_notional {
+        return Some(Rule::MaxPositionNotional);
+    }
+    let elsewhere = exposure.gross_elsewhere(order.instance, order.symbol);
+    (here.0.saturating_add(elsewhere.0) > limits.gross_notional.0).then_some(Rule::MaxGrossNotional)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use model::{
     Qty, Side, SymbolId,
 };
 use risk::RiskApproved;
+use serde::{Deserialize, Serialize};
 
 /// Why costs were refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -56,9 +57,24 @@ impl TryFrom<&Costs> for CostRates {
     }
 }
 
-#[derive(Debug)]
+impl CostRates {
+    /// Fee and slippage of a fill of this notional.
+    #[must_use]
+    #[inline]
+    pub fn costs(&self, notional: Money, liquidity: Liquidity) -> (Money, Money) {
+        let (fee_rate, slippage_rate) = match liquidity {
+            Liquidity::Maker => (self.maker_e8, 0),
+            Liquidity::Taker => (self.taker_e8, self.slippage_e8),
+        };
+        let cost = |rate| if rate == 0 { Money::ZERO } else { notional.times_rate(rate) };
+        (cost(fee_rate), cost(slippage_rate))
+    }
+}
+
+/// An order that was approved when it was sent.
+#[derive(Debug, Serialize, Deserialize)]
 struct Resting<T> {
-    order: RiskApproved<OrderRequest>,
+    order: OrderRequest,
     arrival: Option<Price>,
     tag: T,
 }
@@ -95,21 +111,17 @@ impl<T> Matched<T> {
                 return Err(OrderUpdate { order, reason: CancelReason::NothingToReduce });
             }
         }
-        let notional = self.price * qty;
-        let (fee_rate, slippage_rate) = match self.liquidity {
-            Liquidity::Maker => (rates.maker_e8, 0),
-            Liquidity::Taker => (rates.taker_e8, rates.slippage_e8),
-        };
+        let (fee, slippage) = rates.costs(self.price * qty, self.liquidity);
         let at = if self.price == bar.open { bar.opened_at.max(order.decided_at) } else { bar.closed_at };
-        let cost = |rate| if rate == 0 { Money::ZERO } else { notional.times_rate(rate) };
         let fill = Fill {
             order,
             at,
             price: self.price,
             qty,
-            fee: cost(fee_rate),
-            slippage: cost(slippage_rate),
+            fee,
+            slippage,
             arrival_price: self.arrival,
+            half_spread: Price::ZERO,
             liquidity: self.liquidity,
         };
         Ok((fill, self.tag))
@@ -117,7 +129,7 @@ impl<T> Matched<T> {
 }
 
 /// Orders at rest by symbol. `T` is what the caller wants back with a fill.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Venue<T> {
     books: Vec<Vec<Resting<T>>>,
 }
@@ -131,8 +143,8 @@ impl<T> Venue<T> {
 
     /// Takes an order; the next bar of its symbol is the first that can fill it.
     pub fn send(&mut self, order: RiskApproved<OrderRequest>, tag: T) {
-        let symbol = order.get().symbol;
-        self.books[symbol.index()].push(Resting { order, arrival: None, tag });
+        let order = order.into_inner();
+        self.books[order.symbol.index()].push(Resting { order, arrival: None, tag });
     }
 
     /// Ends every order of `instance` in `symbol` that `wanted` picks, oldest first.
@@ -144,7 +156,7 @@ impl<T> Venue<T> {
         mut ended: impl FnMut(OrderRequest),
     ) {
         self.books[symbol.index()].retain(|resting| {
-            let order = resting.order.get();
+            let order = &resting.order;
             let ends = order.instance == instance && wanted(order);
             if ends {
                 ended(*order);
@@ -164,7 +176,7 @@ impl<T> Venue<T> {
     #[must_use]
     pub fn resting(&self, instance: InstanceId, symbol: SymbolId) -> (Qty, Qty) {
         let (mut buys, mut sells) = (Qty::ZERO, Qty::ZERO);
-        for order in self.books[symbol.index()].iter().map(|r| r.order.get()) {
+        for order in self.books[symbol.index()].iter().map(|r| &r.order) {
             if order.instance == instance && !order.reduce_only {
                 match order.side {
                     Side::Buy => buys += order.qty,
@@ -199,9 +211,9 @@ impl<T> Venue<T> {
         for resting in book.iter_mut() {
             resting.arrival.get_or_insert(bar.open);
         }
-        for resting in book.extract_if(.., |r| proven_price(r.order.get(), bar).is_some()) {
-            let order = resting.order.into_inner();
-            if let Some((price, liquidity)) = proven_price(&order, bar) {
+        for resting in book.extract_if(.., |r| proves(&r.order, bar).is_some()) {
+            let order = resting.order;
+            if let Some((price, liquidity)) = proves(&order, bar) {
                 let arrival = resting.arrival.unwrap_or(bar.open);
                 matched.push(Matched { order, price, arrival, liquidity, phase: phase(order.kind), tag: resting.tag });
             }
@@ -218,10 +230,16 @@ const fn phase(kind: OrderKind) -> u8 {
     }
 }
 
-/// The price at which the bar proves a fill, if it does.
-fn proven_price(order: &OrderRequest, bar: &Bar) -> Option<(Price, Liquidity)> {
-    let buy = order.side == Side::Buy;
-    match order.kind {
+fn proves(order: &OrderRequest, bar: &Bar) -> Option<(Price, Liquidity)> {
+    proven_price(order.kind, order.side, bar)
+}
+
+/// The price at which the prices of `bar` prove a fill of an order that rested before it, if they do.
+#[must_use]
+#[inline]
+pub fn proven_price(kind: OrderKind, side: Side, bar: &Bar) -> Option<(Price, Liquidity)> {
+    let buy = side == Side::Buy;
+    match kind {
         OrderKind::Market => Some((bar.open, Liquidity::Taker)),
         OrderKind::Stop { trigger } => {
             let (gapped, reached) = if buy {

@@ -35,12 +35,14 @@ fn order(id: u64, side: Side, kind: OrderKind, qty: i64, reduce_only: bool) -> O
         strength: 0.0,
         decision_price: Price(ONE),
         decided_at: Ts(0),
+        tif: model::TimeInForce::Gtc,
+        parent: OrderId(0),
     }
 }
 
 fn approve(order: OrderRequest) -> RiskApproved<OrderRequest> {
-    let symbols = [SymbolSpec { name: "A".into(), tick: Price(1), lot: Qty(1) }];
-    RiskGate::new(None, &symbols).unwrap().approve(order, &Free).unwrap()
+    let symbols = [SymbolSpec::new("A", Price(1), Qty(1))];
+    RiskGate::new(None, &symbols).unwrap().approve(order, Ts(0), &Free).unwrap()
 }
 
 fn bar(open: i64, high: i64, low: i64, close: i64) -> Bar {

@@ -1,13 +1,14 @@
 //! The recent candles of one symbol, kept so that an indicator can be rebuilt with another window.
 
 use model::{Bar, Price};
+use serde::{Deserialize, Serialize};
 
 /// How many candles are kept: more than the longest window that any parameter allows, and enough for Wilder averages of 100
 /// bars to forget their start to within 4e-5.
 pub(crate) const KEPT: usize = 1024;
 
 /// High, low and close of one bar.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Candle {
     pub(crate) high: Price,
     pub(crate) low: Price,
@@ -21,7 +22,7 @@ impl From<&Bar> for Candle {
 }
 
 /// A ring of the last [`KEPT`] values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ring<T> {
     values: Box<[T]>,
     pushed: usize,

@@ -1,5 +1,8 @@
 use super::*;
-use crate::test_market::{ask, fill, market, named_price, on_bar, price, submitted};
+use crate::strategy::Strategy;
+use crate::test_market::{ask, cancelled, end, fill, market, named_price, on_bar, price, quote, submitted};
+use model::Staleness;
+use proptest::prelude::*;
 
 fn params() -> MomentumScalpingParams {
     MomentumScalpingParams {
@@ -9,6 +12,7 @@ fn params() -> MomentumScalpingParams {
         atr_window: 5.0,
         lookback: 2.0,
         size: 10.0,
+        trail: 0.0,
     }
 }
 
@@ -91,4 +95,98 @@ fn a_new_window_keeps_the_history_of_ranges() {
         on_bar(&mut fresh, n, 100.0);
     }
     assert_eq!(on_bar(&mut changed, 11, 110.0), on_bar(&mut fresh, 11, 110.0));
+}
+
+/// A long position of a strategy whose stop trails by two ATRs, and its first stop.
+fn trailing() -> (MomentumScalping, OrderRequest) {
+    let mut momentum = MomentumScalping::new(MomentumScalpingParams { trail: 2.0, ..params() }, &market(10_000.0));
+    (0..10).for_each(|n| drop(on_bar(&mut momentum, n, 100.0)));
+    let entry = submitted(&on_bar(&mut momentum, 10, 110.0))[0];
+    let stop = submitted(&fill(&mut momentum, entry, 110.0))[0];
+    (momentum, stop)
+}
+
+#[test]
+fn a_trailing_stop_is_sent_before_the_old_one_is_cancelled_and_stays_when_the_cancel_is_confirmed() {
+    let (mut momentum, stop) = trailing();
+    let actions = on_bar(&mut momentum, 11, 120.0);
+    let (Action::Submit(tighter), Action::CancelAt(old)) = (actions[0], actions[1]) else { panic!("{actions:?}") };
+    assert!(old.names(&stop) && !old.names(&tighter));
+    assert_eq!((tighter.qty, tighter.reduce_only, tighter.purpose), (stop.qty, true, Purpose::StopLoss));
+    // Ranges of 1, of 10.5 and of 10.5 at weight 1/3: 1, 4.1667, 6.2778; highest high 120.5 minus twice that.
+    assert_eq!(named_price(&tighter), Some(price(107.94)));
+    assert!(end(&mut momentum, stop, CancelReason::Requested).is_empty());
+    assert_eq!(submitted(&end(&mut momentum, tighter, CancelReason::Requested))[0].kind, tighter.kind);
+}
+
+#[test]
+fn a_trailing_stop_stays_where_it_is_when_the_price_falls_back() {
+    let (mut momentum, _) = trailing();
+    on_bar(&mut momentum, 11, 120.0);
+    let back = on_bar(&mut momentum, 12, 119.0);
+    // The range narrows, so that the exit rises although the price fell; a wide candle then lowers it, and nothing follows.
+    assert_eq!((cancelled(&back).len(), submitted(&back).len()), (1, 1));
+    let wide = on_bar(&mut momentum, 13, 109.0);
+    assert!(cancelled(&wide).is_empty() && submitted(&wide).iter().all(|o| o.purpose != Purpose::StopLoss), "{wide:?}");
+}
+
+#[test]
+fn a_stop_that_the_venue_refused_is_placed_again_at_the_next_close() {
+    let (mut momentum, actions) = burst_to(110.0);
+    let stop = submitted(&fill(&mut momentum, submitted(&actions)[0], 110.0))[0];
+    assert!(end(&mut momentum, stop, CancelReason::RateLimited).is_empty());
+    let again = submitted(&on_bar(&mut momentum, 11, 110.0));
+    assert_eq!((again[0].kind, again[0].qty), (stop.kind, stop.qty));
+}
+
+#[test]
+fn each_part_of_an_entry_is_protected_by_its_own_size() {
+    let (mut momentum, actions) = burst_to(110.0);
+    let entry = submitted(&actions)[0];
+    let parts = [3_000_000, entry.qty.0 - 3_000_000].map(|qty| {
+        let part = OrderRequest { qty: Qty(qty), ..entry };
+        submitted(&fill(&mut momentum, part, 110.0)).iter().map(|o| o.qty.0).collect::<Vec<_>>()
+    });
+    assert_eq!(parts, [vec![3_000_000; 2], vec![entry.qty.0 - 3_000_000; 2]]);
+}
+
+#[test]
+fn on_quotes_one_burst_is_one_signal_and_stale_data_open_nothing() {
+    let mut momentum = MomentumScalping::new(params(), &Market { driver: Driver::Quotes, ..market(10_000.0) });
+    // Candles feed the indicators and decide nothing.
+    (0..10).for_each(|n| assert!(on_bar(&mut momentum, n, 100.0).is_empty()));
+    assert!(ask(&mut momentum, Event::Quote(&quote(1, 101.0, 0.01))).is_empty());
+    let stale = Staleness { symbol: SymbolId(0), at: model::Ts(2), is_stale: true };
+    ask(&mut momentum, Event::Staleness(&stale));
+    let skipped = ask(&mut momentum, Event::Quote(&quote(3, 130.0, 0.01)));
+    assert!(matches!(skipped[..], [Action::Skip(view)] if view.skipped == "stale"), "{skipped:?}");
+    assert!(ask(&mut momentum, Event::Quote(&quote(4, 131.0, 0.01))).is_empty());
+    ask(&mut momentum, Event::Staleness(&Staleness { is_stale: false, ..stale }));
+    let entry = submitted(&ask(&mut momentum, Event::Quote(&quote(5, 132.0, 0.01))));
+    assert_eq!((entry[0].side, entry[0].decision_price), (Side::Buy, price(132.0)));
+}
+
+proptest! {
+    #[test]
+    fn a_trailing_stop_only_tightens_and_one_always_stands(moves in proptest::collection::vec(-300_i32..300, 1..80)) {
+        let (mut momentum, first) = trailing();
+        let mut standing = vec![first];
+        let mut close = 110.0;
+        for (n, change) in moves.into_iter().enumerate() {
+            close = (close + f64::from(change) * 0.01).max(50.0);
+            for action in on_bar(&mut momentum, 11 + n as i64, close) {
+                match action {
+                    Action::Submit(order) if order.purpose == Purpose::StopLoss => {
+                        let before = standing.iter().filter_map(named_price).max();
+                        prop_assert!(named_price(&order) > before, "{:?} after {:?}", order, before);
+                        standing.push(order);
+                    }
+                    Action::CancelAt(named) => standing.retain(|o| !named.names(o)),
+                    _ => {}
+                }
+                prop_assert!(!standing.is_empty());
+            }
+            prop_assert_eq!(standing.len(), 1);
+        }
+    }
 }

@@ -1,24 +1,28 @@
 //! Shares of capital as whole lots.
 
 use model::{Money, Price, Qty};
+use serde::{Deserialize, Serialize};
 
 /// A budget in quote currency, prepared so that turning it into a quantity costs one division.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Budget {
     per_lot: i128,
     lot: Qty,
 }
 
 impl Budget {
     /// `percent` of `capital`. Percentages come from a grid no finer than 1e-6.
-    pub(crate) fn new(capital: Money, percent: f64, lot: Qty) -> Self {
+    #[must_use]
+    pub fn new(capital: Money, percent: f64, lot: Qty) -> Self {
         let micro_percent = (percent * 1e6).round() as i128;
         let budget = capital.0 / 100_000_000 * micro_percent;
         Self { per_lot: budget / i128::from(lot.0), lot }
     }
 
     /// The largest whole number of lots that the budget buys at `price`, which is above zero.
-    pub(crate) fn qty_at(&self, price: Price) -> Qty {
+    #[must_use]
+    #[inline]
+    pub fn qty_at(&self, price: Price) -> Qty {
         let lots = match i64::try_from(self.per_lot) {
             Ok(per_lot) => per_lot / price.0,
             Err(_) => i64::try_from(self.per_lot / i128::from(price.0)).unwrap_or(0),
@@ -28,7 +32,8 @@ impl Budget {
 }
 
 /// The largest whole number of lots in `qty`.
-pub(crate) fn whole_lots(qty: f64, lot: Qty) -> Qty {
+#[must_use]
+pub fn whole_lots(qty: f64, lot: Qty) -> Qty {
     Qty::from_f64(qty).map_or(Qty::ZERO, |q| q.round_down(lot))
 }
 

@@ -4,14 +4,13 @@
 
 use crate::history::Ring;
 use crate::sizing::whole_lots;
+use crate::state::kept_whole;
 use crate::strategy::{Market, Strategy};
 use model::params::SmaCrossParams;
-use model::{
-    Action, Actions, Bar, Event, InstanceId, OrderId, OrderKind, OrderRequest, Price, Purpose, Qty, Side,
-    StrategyParams, SymbolId, Ts,
-};
+use model::{Action, Actions, Bar, Event, OrderRequest, Price, Purpose, Qty, Side, StrategyParams, SymbolId};
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct SymbolState {
     lot: Qty,
     size: Qty,
@@ -23,10 +22,12 @@ struct SymbolState {
 }
 
 impl SymbolState {
+    #[inline(always)]
     fn observe(&mut self, close: Price, fast: usize, slow: usize) {
-        let leaving = |closes: &Ring<Price>, n: usize| closes.back(n - 1).map_or(0, |p| i128::from(p.0));
-        self.fast_sum += i128::from(close.0) - leaving(&self.closes, fast);
-        self.slow_sum += i128::from(close.0) - leaving(&self.closes, slow);
+        // Closes are above zero, so their difference fits, and a sum of them is at most 2^73.
+        let change = |n: usize| close.0 - self.closes.back(n - 1).map_or(0, |leaving| leaving.0);
+        self.fast_sum = self.fast_sum.wrapping_add(i128::from(change(fast)));
+        self.slow_sum = self.slow_sum.wrapping_add(i128::from(change(slow)));
         self.closes.push(close);
     }
 
@@ -44,7 +45,7 @@ impl SymbolState {
 }
 
 /// The strategy.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SmaCross {
     fast: usize,
     slow: usize,
@@ -90,22 +91,18 @@ impl SmaCross {
 }
 
 fn market_order(bar: &Bar, qty: Qty, opens: bool) -> OrderRequest {
+    let side = if opens { Side::Buy } else { Side::Sell };
     OrderRequest {
-        id: OrderId(0),
-        instance: InstanceId(0),
-        symbol: bar.symbol,
-        side: if opens { Side::Buy } else { Side::Sell },
-        kind: OrderKind::Market,
-        qty,
         reduce_only: !opens,
         purpose: if opens { Purpose::Entry } else { Purpose::Exit },
         strength: 0.5,
-        decision_price: bar.close,
-        decided_at: Ts(0),
+        ..OrderRequest::market(bar.symbol, side, qty, bar.close)
     }
 }
 
 impl Strategy for SmaCross {
+    kept_whole!();
+
     fn observe(&mut self, bar: &Bar) {
         let (fast, slow) = (self.fast, self.slow);
         if let Some(state) = self.state(bar.symbol) {
@@ -113,6 +110,8 @@ impl Strategy for SmaCross {
         }
     }
 
+    // Into the loop of `on_bars`, where the event is known to be a bar.
+    #[inline(always)]
     fn on_event(&mut self, event: Event<'_>, actions: &mut Actions) {
         match event {
             Event::Bar(bar) => self.decide(bar, actions),
@@ -127,6 +126,7 @@ impl Strategy for SmaCross {
                     state.order_open = false;
                 }
             }
+            _ => {}
         }
     }
 

@@ -1,7 +1,11 @@
 //! What every strategy is.
 
-use crate::{market_making::MarketMaking, momentum_scalping::MomentumScalping, sma_cross::SmaCross};
-use model::{Actions, Bar, Event, Money, StrategyParams, SymbolId, SymbolSpec};
+use crate::state::StateError;
+use crate::{
+    liquidation::Liquidation, market_making::MarketMaking, micro_arbitrage::MicroArbitrage,
+    momentum_scalping::MomentumScalping, predictive::Predictive, rules::Rules, sma_cross::SmaCross,
+};
+use model::{Actions, Bar, Costs, Driver, Event, Money, RuleSet, StrategyParams, SymbolId, SymbolSpec};
 
 /// A strategy. It learns everything from events and answers with actions.
 pub trait Strategy: Send {
@@ -11,9 +15,38 @@ pub trait Strategy: Send {
     /// Takes one event and may ask for actions.
     fn on_event(&mut self, event: Event<'_>, actions: &mut Actions);
 
+    /// Takes closed bars one after another, as [`Strategy::on_event`] does, up to the first that makes it ask for something;
+    /// gives how many it took. One call costs less than many.
+    fn on_bars(&mut self, bars: &[Bar], actions: &mut Actions) -> usize {
+        for (n, bar) in bars.iter().enumerate() {
+            self.on_event(Event::Bar(bar), actions);
+            if !actions.is_empty() {
+                return n + 1;
+            }
+        }
+        bars.len()
+    }
+
+    /// Whether it may ask for `Action::Execute`; only then does the engine follow volumes for schedules.
+    fn works_orders(&self) -> bool {
+        false
+    }
+
     /// Changes parameters between two events; positions and the history of indicators stay. Parameters of another strategy
     /// are ignored: the engine checks the name before it calls.
     fn set_params(&mut self, params: &StrategyParams);
+
+    /// Everything it knows, for a snapshot.
+    ///
+    /// # Errors
+    /// A value that has no form as bytes.
+    fn save(&self) -> Result<Vec<u8>, StateError>;
+
+    /// Goes on from what [`Strategy::save`] of the same strategy, built from the same configuration, wrote.
+    ///
+    /// # Errors
+    /// The bytes are another strategy's or another build's; nothing has changed then.
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError>;
 }
 
 /// The market an instance may trade and the capital its sizes refer to.
@@ -23,6 +56,12 @@ pub struct Market {
     pub symbols: Vec<(SymbolId, SymbolSpec)>,
     /// Its own capital in quote currency.
     pub capital: Money,
+    /// Which events it decides on.
+    pub driver: Driver,
+    /// What its fills cost.
+    pub costs: Costs,
+    /// The program of strategy `rules`, validated.
+    pub rules: Option<RuleSet>,
 }
 
 impl Market {
@@ -41,8 +80,12 @@ impl Market {
 #[must_use]
 pub fn build(params: &StrategyParams, market: &Market) -> Box<dyn Strategy> {
     match params {
+        StrategyParams::Liquidation(p) => Box::new(Liquidation::new(p.clone(), market)),
         StrategyParams::MarketMaking(p) => Box::new(MarketMaking::new(p.clone(), market)),
+        StrategyParams::MicroArbitrage(p) => Box::new(MicroArbitrage::new(p.clone(), market)),
         StrategyParams::MomentumScalping(p) => Box::new(MomentumScalping::new(p.clone(), market)),
+        StrategyParams::Predictive(p) => Box::new(Predictive::new(p.clone(), market)),
+        StrategyParams::Rules(p) => Box::new(Rules::new(p.clone(), market)),
         StrategyParams::SmaCross(p) => Box::new(SmaCross::new(p.clone(), market)),
     }
 }

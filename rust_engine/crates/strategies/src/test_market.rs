@@ -2,7 +2,8 @@
 
 use crate::strategy::{Market, Strategy};
 use model::{
-    Action, Actions, Bar, Event, Fill, Liquidity, Money, OrderKind, OrderRequest, Price, Qty, SymbolId, SymbolSpec, Ts,
+    Action, Actions, Bar, CancelReason, Costs, Driver, Event, Fill, Liquidity, Money, OrderKind, OrderRequest,
+    OrderUpdate, Price, Qty, Quote, Resting, SymbolId, SymbolSpec, Ts,
 };
 
 pub(crate) fn price(value: f64) -> Price {
@@ -10,8 +11,14 @@ pub(crate) fn price(value: f64) -> Price {
 }
 
 pub(crate) fn market(capital: f64) -> Market {
-    let spec = SymbolSpec { name: "A".into(), tick: price(0.01), lot: Qty::from_f64(0.001).unwrap() };
-    Market { symbols: vec![(SymbolId(0), spec)], capital: Money::from_f64(capital).unwrap() }
+    let spec = SymbolSpec::new("A", price(0.01), Qty::from_f64(0.001).unwrap());
+    Market {
+        symbols: vec![(SymbolId(0), spec)],
+        capital: Money::from_f64(capital).unwrap(),
+        driver: Driver::Bars,
+        costs: Costs::default(),
+        rules: None,
+    }
 }
 
 /// The `n`th minute, with a range of 1 around its close.
@@ -48,6 +55,7 @@ pub(crate) fn fill(strategy: &mut dyn Strategy, order: OrderRequest, at: f64) ->
         fee: Money::ZERO,
         slippage: Money::ZERO,
         arrival_price: price(at),
+        half_spread: Price::ZERO,
         liquidity: Liquidity::Taker,
     };
     ask(strategy, Event::Fill(&fill))
@@ -65,4 +73,22 @@ pub(crate) fn named_price(order: &OrderRequest) -> Option<Price> {
         OrderKind::Limit { price } => Some(price),
         OrderKind::Stop { trigger } => Some(trigger),
     }
+}
+
+/// One lot at either side of `middle`, `half_spread` away, received at `at` nanoseconds.
+pub(crate) fn quote(at: i64, middle: f64, half_spread: f64) -> Quote {
+    let (at, lot) = (Ts(at), Qty::from_f64(0.001).unwrap());
+    let (bid, ask) = (price(middle - half_spread), price(middle + half_spread));
+    Quote { symbol: SymbolId(0), at, exch_at: at, bid, bid_qty: lot, ask, ask_qty: lot }
+}
+
+/// The end of an order that is not a fill.
+pub(crate) fn end(strategy: &mut dyn Strategy, order: OrderRequest, reason: CancelReason) -> Vec<Action> {
+    ask(strategy, Event::OrderUpdate(&OrderUpdate { order, reason }))
+}
+
+/// What is cancelled by name.
+pub(crate) fn cancelled(actions: &[Action]) -> Vec<Resting> {
+    let named = |a: &Action| if let Action::CancelAt(named) = a { Some(*named) } else { None };
+    actions.iter().filter_map(named).collect()
 }

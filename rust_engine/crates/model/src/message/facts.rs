@@ -1,5 +1,6 @@
 //! What happened: trades, signals and marks. Sent by the engine, kept by the worker.
 
+use super::Shortfall;
 use crate::config::Mode;
 use crate::order::{Liquidity, Purpose, Side};
 use crate::{Money, Price, Qty};
@@ -106,6 +107,8 @@ pub struct TradeEvent {
     pub book: Option<BookSnapshot>,
     /// The advice that let it pass, null when none was asked.
     pub advice_id: Option<String>,
+    /// What getting in and out cost beside the decision prices.
+    pub shortfall: Shortfall,
 }
 
 /// A wish to open, taken or not.

@@ -1,0 +1,131 @@
+"""A live market as the engine is told of it: symbols with their grid, feeds, and how the simulated venue fills."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from core.errors import BadInput
+from core.settings import FeedSettings, MarketSettings
+from market.candles import interval_ms_of
+from market.download import ExchangeSymbol
+from market.live_archive import LiveSymbol
+
+CCXT_NAMES = {
+    "binance_spot": ("binance", "spot"),
+    "binance_usdm": ("binanceusdm", "swap"),
+    "bybit_spot": ("bybit", "spot"),
+    "bybit_linear": ("bybit", "swap"),
+}
+"""Exchange and market type under which ccxt knows a venue."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveName:
+    """One symbol of a feed: what the engine calls it, and what the exchange does."""
+
+    name: str
+    listed_as: str
+    feed: FeedSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LiveInstrument:
+    """A symbol with its grid, as the engine's configuration needs it."""
+
+    live: LiveName
+    tick: Decimal
+    lot: Decimal
+    base: str
+    quote: str
+
+    @property
+    def archived(self) -> LiveSymbol:
+        """The symbol as the archive needs it."""
+        return LiveSymbol(self.live.name, self.tick, self.lot)
+
+
+def live_names(market: MarketSettings) -> tuple[LiveName, ...]:
+    """Return every symbol of every feed; a name that an earlier feed has too gets its venue added.
+
+    Raises BadInput for a symbol that one venue lists twice, and for feeds with candles of different lengths.
+    """
+    if len({feed.streams.candles for feed in market.feeds}) > 1:
+        raise BadInput("the feeds ask for candles of different lengths", "Use one length in all market.feeds")
+    taken: dict[str, LiveName] = {}
+    for feed in market.feeds:
+        for symbol in feed.symbols:
+            plain = symbol.upper()
+            name = plain if plain not in taken else plain + feed.venue.replace("_", "").upper()
+            if name in taken:
+                raise BadInput(f"{feed.venue} is asked for {symbol} twice", "Correct market.feeds in the settings")
+            taken[name] = LiveName(name, plain, feed)
+    return tuple(taken.values())
+
+
+def instrument_of(live: LiveName, listed: ExchangeSymbol) -> LiveInstrument:
+    """Return the symbol with the grid that its exchange lists. Raises BadInput where the exchange tells none."""
+    if listed.tick is None or listed.lot is None:
+        raise BadInput(f"{live.feed.venue} tells no tick or lot of {live.listed_as}", "Choose another symbol")
+    base, _, quote = listed.listed_as.partition(":")[0].partition("/")
+    return LiveInstrument(live, listed.tick, listed.lot, base, quote)
+
+
+def candle_ms(market: MarketSettings) -> int:
+    """Return the length of the market's candles in milliseconds."""
+    return interval_ms_of(market.feeds[0].streams.candles)
+
+
+def symbol_specs(instruments: Sequence[LiveInstrument]) -> list[dict[str, str]]:
+    """Return `EngineConfig.symbols`."""
+    return [
+        {
+            "name": i.live.name,
+            "tick": format(i.tick, "f"),
+            "lot": format(i.lot, "f"),
+            "venue": i.live.feed.venue,
+            "base": i.base,
+            "quote": i.quote,
+        }
+        for i in instruments
+    ]
+
+
+def live_sections(market: MarketSettings, names: Sequence[LiveName]) -> dict[str, Any]:
+    """Return the sections `markets`, `venue` and `state` of the engine's configuration."""
+    return {
+        "markets": [_feed(market, feed, names) for feed in market.feeds],
+        "venue": {
+            "model": _venue_model(market),
+            "order_latency_us": round(market.order_latency_ms * 1000),
+            "feed_latency_us": 0,
+            "queue": {"type": "risk_averse"}
+            if market.queue_power is None
+            else {"type": "prob_power", "power": market.queue_power},
+        },
+        "state": {"segment_minutes": market.segment_minutes, "retain": "until_archived"},
+    }
+
+
+def _feed(market: MarketSettings, feed: FeedSettings, names: Sequence[LiveName]) -> dict[str, Any]:
+    streams = feed.streams
+    addresses = {"ws_url": feed.ws_url, "rest_url": feed.rest_url}
+    return {
+        "venue": feed.venue,
+        "symbols": {n.name: n.listed_as for n in names if n.feed is feed},
+        "streams": {
+            "trades": streams.trades,
+            "quotes": streams.quotes,
+            "depth": streams.depth,
+            "candles": streams.candles,
+            "funding": feed.venue in {"binance_usdm", "bybit_linear"},
+        },
+        "stale_after_ms": round(market.stale_after_s * 1000),
+    } | {name: url for name, url in addresses.items() if url}
+
+
+def _venue_model(market: MarketSettings) -> str:
+    if market.venue_model != "auto":
+        return market.venue_model
+    can_queue = all(feed.streams.trades and (feed.streams.quotes or feed.streams.depth) for feed in market.feeds)
+    return "book" if can_queue else "bars"

@@ -1,0 +1,12 @@
+"""What can be measured, one module per family of rows."""
+
+from bench.measure import Measure
+from bench.rows import bars, book, proposal, rules
+
+MEASUREMENTS: dict[tuple[str, ...], Measure] = {
+    **bars.MEASUREMENTS,
+    **book.MEASUREMENTS,
+    **proposal.MEASUREMENTS,
+    **rules.MEASUREMENTS,
+}
+"""The rows that come of a measurement, and the measurement."""

@@ -1,0 +1,195 @@
+"""From the engine's market log into Parquet: candles into the bar archive, prints, quotes and books beside it.
+
+Each closed segment becomes one file a kind, `<root>/<kind>/<UTC date>/<segment>.parquet`, written whole and renamed,
+and then a marker that lets the engine delete the segment. A kill at any moment leaves work that is done again to the
+same bytes; nothing is ever archived twice. Candles are merged from the open segment too, as soon as they are sealed.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.clock import Clock
+from core.log import get_logger
+from market.bars import BarArchive
+from market.candles import Candles
+from market.live_log import BAR, DEPTH, EMPTY, LAST, QUOTE, SELL, SNAPSHOT, TRADE, UNITS, Rows, Segment, read_segment
+from market.live_log import segment_paths as paths_of
+
+_NS_A_DAY = 86_400_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSymbol:
+    """A symbol of the log: its index there is its place in the engine's configuration."""
+
+    name: str
+    tick: Decimal
+    lot: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What one pass did. `newest_at` is the newest event seen, None where the log is empty."""
+
+    n_candles: int
+    n_segments: int
+    n_deleted_files: int
+    newest_at: datetime | None
+
+
+@dataclass(slots=True)
+class LiveArchive:
+    """Carries a market log over, pass by pass. Prints, quotes and books are kept `tick_days`, candles for ever."""
+
+    log: Path
+    ticks: Path
+    bars: BarArchive
+    clock: Clock
+    symbols: Sequence[LiveSymbol]
+    source: str
+    tick_days: int
+    _merged: int = 0
+    """Event rows of the open segment whose candles are merged already."""
+    _open_segment: int = 0
+
+    def carry_over(self) -> Archived:
+        """Archive what is sealed. Raises Corrupt for a damaged segment, which stays where it is."""
+        n_candles = n_segments = 0
+        newest_at: datetime | None = None
+        for path in paths_of(self.log):
+            if path.with_suffix(".archived").exists():
+                continue
+            segment = read_segment(path)
+            n_candles += self._merge_candles(segment)
+            newest_at = _newest(segment) or newest_at
+            if segment.is_final:
+                self._write_kinds(segment)
+                _write_whole(path.with_suffix(".archived"), (segment.sha256 + "\n").encode())
+                n_segments += 1
+        return Archived(n_candles, n_segments, self._forget_old(), newest_at)
+
+    def _merge_candles(self, segment: Segment) -> int:
+        if segment.number != self._open_segment:
+            self._open_segment, self._merged = segment.number, 0
+        fresh = segment.rows[self._merged :]
+        self._merged = len(segment.rows)
+        bars = fresh[fresh["kind"] == BAR]
+        n_new = 0
+        for index in np.unique(bars["symbol"]):
+            of_symbol = bars["v"][bars["symbol"] == index]
+            for interval_ms in np.unique((of_symbol[:, 1] - of_symbol[:, 0]) // 1_000_000):
+                ours = of_symbol[(of_symbol[:, 1] - of_symbol[:, 0]) // 1_000_000 == interval_ms]
+                symbol = self.symbols[int(index)]
+                candles = Candles(ours[:, 0] // 1_000_000, *(ours[:, k] / UNITS for k in range(2, 7)))
+                merged = self.bars.merge(symbol.name, int(interval_ms), candles, self.source, symbol.tick, symbol.lot)
+                n_new += merged.n_new
+                if merged.revised_opened_at:
+                    log = get_logger("archive")
+                    log.warning("a candle came with other numbers", symbol=symbol.name, n=len(merged.revised_opened_at))
+        return n_new
+
+    def _write_kinds(self, segment: Segment) -> None:
+        for kind, name, columns in (
+            (TRADE, "trades", _trade_columns),
+            (QUOTE, "quotes", _quote_columns),
+            (DEPTH, "depth", _depth_columns),
+        ):
+            rows = segment.rows[segment.rows["kind"] == kind]
+            if len(rows) == 0:
+                continue
+            day = _utc_date(int(rows["v"][0, 0]))
+            names = pa.array([s.name for s in self.symbols])
+            symbol = pa.DictionaryArray.from_arrays(pa.array(rows["symbol"], pa.int16()), names)
+            table = pa.table({"symbol": symbol, **columns(rows)})
+            folder = self.ticks / name / day.isoformat()
+            folder.mkdir(parents=True, exist_ok=True)
+            sink = pa.BufferOutputStream()
+            pq.write_table(table, sink, compression="zstd")
+            _write_whole(folder / f"{segment.number:08}.parquet", sink.getvalue().to_pybytes())
+
+    def _forget_old(self) -> int:
+        before = (self.clock.now() - timedelta(days=self.tick_days)).date()
+        old = [path for path in self.ticks.glob("*/*/*.parquet") if _day_of(path) < before]
+        for path in old:
+            path.unlink()
+        for folder in {path.parent for path in old}:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        return len(old)
+
+
+def _day_of(path: Path) -> date:
+    try:
+        return date.fromisoformat(path.parent.name)
+    except ValueError:
+        return date.max  # not one of ours: never deleted
+
+
+def _newest(segment: Segment) -> datetime | None:
+    events = segment.rows[np.isin(segment.rows["kind"], (BAR, TRADE, QUOTE, DEPTH))]
+    if len(events) == 0:
+        return None
+    stamp = events["v"][-1, 1] if events["kind"][-1] == BAR else events["v"][-1, 0]
+    return datetime.fromtimestamp(int(stamp) / 1e9, UTC)
+
+
+def _trade_columns(rows: Rows) -> Mapping[str, Any]:
+    v = rows["v"]
+    return {
+        "at_ns": v[:, 0],
+        "exch_at_ns": v[:, 1],
+        "price": v[:, 2] / UNITS,
+        "qty": v[:, 3] / UNITS,
+        "trade_id": v[:, 4],
+        "buyer_is_maker": (rows["flags"] & SELL) != 0,
+    }
+
+
+def _quote_columns(rows: Rows) -> Mapping[str, Any]:
+    v = rows["v"]
+    prices = {name: v[:, k] / UNITS for k, name in enumerate(("bid", "bid_qty", "ask", "ask_qty"), start=2)}
+    return {"at_ns": v[:, 0], "exch_at_ns": v[:, 1], **prices}
+
+
+def _depth_columns(rows: Rows) -> Mapping[str, Any]:
+    v, flags = rows["v"], rows["flags"]
+    return {
+        "at_ns": v[:, 0],
+        "exch_at_ns": v[:, 1],
+        "first_id": v[:, 2],
+        "last_id": v[:, 3],
+        "side": np.where(flags & SELL, -1, 1).astype(np.int8),
+        "price": v[:, 4] / UNITS,
+        "qty": v[:, 5] / UNITS,
+        "is_snapshot": (flags & SNAPSHOT) != 0,
+        "is_last": (flags & LAST) != 0,
+        "is_empty": (flags & EMPTY) != 0,
+    }
+
+
+def _utc_date(ns: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=ns // _NS_A_DAY)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even after the power went."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,297 @@
+//! From what is on disk to a running state: the newest snapshot that can be used, and the inputs after it.
+
+use super::origin::{Feed, check_same_run, diverged, parse};
+use super::{Run, RunError, Snapshots};
+use crate::input::{Input, Start};
+use crate::journal::{self, JournalReader, Record, StateLock};
+use crate::market_log::{self, MarketLogReader, Rotation};
+use crate::runtime::{Runtime, Standing};
+use crate::snapshot::{self, Snapshot};
+use model::config::{EngineConfig, StateConfig};
+use model::message::Message;
+use model::{Bar, Ts};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+/// What recovery found.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Messages that are not known to be acknowledged, in order; the first has number `acked_seq + 1`.
+    pub messages: Vec<Message>,
+    /// Last message of the worker that is in the journal.
+    pub received_seq: u64,
+    /// Own messages known to be acknowledged.
+    pub acked_seq: u64,
+    /// Records replayed.
+    pub records: u64,
+    /// The record that the snapshot was taken of, where one was used.
+    pub snapshot: Option<u64>,
+    /// Bytes of unfinished ends that were cut off, of the journal and of the market log.
+    pub torn_bytes: u64,
+    /// What a person should know, for example why a snapshot was not used.
+    pub notes: Vec<String>,
+}
+
+/// What an offline replay found.
+#[derive(Debug)]
+pub struct Replay {
+    /// Records replayed.
+    pub records: u64,
+    /// Messages made.
+    pub messages: u64,
+    /// Where the run stands.
+    pub standing: Standing,
+    /// SHA-256 of the whole state, as hex: equal in every process that replays the same inputs with the same build.
+    pub state_sha256: String,
+}
+
+/// A state on its way through the journal.
+struct Replaying {
+    runtime: Runtime,
+    journal: JournalReader,
+    market: MarketLogReader,
+    /// Messages after `acked_seq`.
+    messages: VecDeque<Message>,
+    received_seq: u64,
+    acked_seq: u64,
+    made: u64,
+    records: u64,
+}
+
+impl Replaying {
+    /// Follows the journal to its end.
+    fn finish(&mut self) -> Result<(), RunError> {
+        while let Some(record) = self.journal.next_record()? {
+            self.apply(&record)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, record: &Record) -> Result<(), RunError> {
+        let runtime = &mut self.runtime;
+        let missing = record.step.checked_sub(runtime.steps()).unwrap_or(u64::MAX);
+        let reachable = missing != u64::MAX && (runtime.advance(missing)? || runtime.steps() == record.step);
+        if !reachable {
+            let problem = format!("it belongs to step {}, the market stands at {}", record.step, runtime.steps());
+            return Err(RunError::Diverged { n: record.n, problem });
+        }
+        match parse(record)? {
+            Input::Acked(acked) => self.acknowledged(acked.seq),
+            Input::Market(batch) => {
+                let seal = batch.seal().ok_or_else(|| diverged(record.n, "it names no seal".to_owned()))?;
+                let mut events = Vec::new();
+                self.market.read_to(&seal, |event| events.push(event))?;
+                for event in events {
+                    self.runtime.enqueue(event)?;
+                }
+            }
+            input => drop(self.runtime.apply(&input, record.at_ns)?),
+        }
+        self.received_seq = self.received_seq.max(record.seq.unwrap_or(0));
+        let messages = self.runtime.drain();
+        self.made += messages.len() as u64;
+        self.messages.extend(messages);
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Forgets messages that nobody will ask for again.
+    fn acknowledged(&mut self, seq: u64) {
+        let n = seq.saturating_sub(self.acked_seq).min(self.messages.len() as u64);
+        self.messages.drain(..usize::try_from(n).unwrap_or(0));
+        self.acked_seq += n;
+    }
+}
+
+fn rotation(config: &StateConfig) -> Rotation {
+    let minutes = i64::from(config.segment_minutes);
+    Rotation { max_bytes: u64::from(config.segment_mib) << 20, max_ns: minutes.saturating_mul(60_000 * Ts::MS) }
+}
+
+/// The run in `config.state_dir`, recovered or started.
+pub(super) fn open(config: &EngineConfig) -> Result<(Run, Recovered), RunError> {
+    let state_dir = Path::new(&config.state_dir);
+    let feed = Feed::load(config)?;
+    let Some(first) = JournalReader::open(state_dir)?.next_record()? else { return start(config, feed) };
+    let lock = StateLock::take(state_dir)?;
+    let start = check_same_run(config, &first, &feed.sha256)?;
+    let mut notes = Vec::new();
+    let (replaying, used) = recover(config, &start, &feed.bars, &mut notes)?;
+    let (market, cut_bytes) = replaying.market.into_writer(rotation(&config.state))?;
+    let (journal, torn_bytes) = replaying.journal.into_writer(lock)?;
+    let reached = replaying.runtime.reached();
+    let snapshots = Snapshots::new(config, reached, used.as_ref().map(|s| (s.header.journal.n, s.header.market.rows)));
+    let unacked = if snapshots.every_ns.is_some() { replaying.messages.clone() } else { VecDeque::new() };
+    let run = Run {
+        noted_step: replaying.runtime.steps(),
+        noted_acked: replaying.acked_seq,
+        received_seq: replaying.received_seq,
+        acked_seq: replaying.acked_seq,
+        runtime: replaying.runtime,
+        journal,
+        market,
+        snapshots,
+        state_dir: state_dir.to_owned(),
+        pace: config.pace,
+        unacked,
+        restamped: 0,
+    };
+    let recovered = Recovered {
+        messages: replaying.messages.into(),
+        received_seq: replaying.received_seq,
+        acked_seq: replaying.acked_seq,
+        records: replaying.records,
+        snapshot: used.map(|s| s.header.journal.n),
+        torn_bytes: torn_bytes + cut_bytes,
+        notes,
+    };
+    Ok((run, recovered))
+}
+
+/// A new run. It is built before anything is written: a configuration that cannot run leaves no journal behind.
+fn start(config: &EngineConfig, mut feed: Feed) -> Result<(Run, Recovered), RunError> {
+    let state_dir = Path::new(&config.state_dir);
+    let runtime = Runtime::new(config, std::mem::take(&mut feed.bars))?;
+    let lock = StateLock::take(state_dir)?;
+    let oldest = MarketLogReader::open_oldest(state_dir)?;
+    if oldest.is_some() || !list_snapshots(state_dir)?.is_empty() {
+        let path = state_dir.join(journal::JOURNAL_FILE);
+        return Err(journal::JournalError::Lacks { path, n: 1 }.into());
+    }
+    if !config.markets.is_empty() {
+        feed.keep(state_dir)?;
+    }
+    let market = MarketLogReader::open(state_dir, &market_log::Position::default())?;
+    let (market, _) = market.into_writer(rotation(&config.state))?;
+    let (mut journal, torn_bytes) = JournalReader::open(state_dir)?.into_writer(lock)?;
+    let start = Start { feed_sha256: feed.sha256, config: config.clone() };
+    journal.append(None, 0, runtime.reached(), &Input::Start(Box::new(start)))?;
+    journal.sync()?;
+    let run = Run {
+        snapshots: Snapshots::new(config, runtime.reached(), None),
+        runtime,
+        journal,
+        market,
+        state_dir: state_dir.to_owned(),
+        pace: config.pace,
+        noted_step: 0,
+        noted_acked: 0,
+        received_seq: 0,
+        acked_seq: 0,
+        unacked: VecDeque::new(),
+        restamped: 0,
+    };
+    let recovered = Recovered {
+        messages: Vec::new(),
+        received_seq: 0,
+        acked_seq: 0,
+        records: 0,
+        snapshot: None,
+        torn_bytes,
+        notes: Vec::new(),
+    };
+    Ok((run, recovered))
+}
+
+/// The snapshots of a run, newest first.
+pub(super) fn list_snapshots(state_dir: &Path) -> Result<Vec<(u64, PathBuf)>, RunError> {
+    snapshot::list(state_dir).map_err(|source| RunError::File { path: state_dir.to_owned(), source })
+}
+
+/// Follows the journal from the newest snapshot that can be used, or from its start.
+fn recover(
+    config: &EngineConfig,
+    start: &Start,
+    bars: &[Bar],
+    notes: &mut Vec<String>,
+) -> Result<(Replaying, Option<Snapshot>), RunError> {
+    let state_dir = Path::new(&config.state_dir);
+    for (_, path) in list_snapshots(state_dir)? {
+        let snapshot = match snapshot::load(&path) {
+            Ok(snapshot) => snapshot,
+            Err(unusable) => {
+                notes.push(unusable.to_string());
+                continue;
+            }
+        };
+        // The rate of the first start was an input too, so the journal's configuration counts, not today's.
+        let mut runtime = Runtime::new(&start.config, bars.to_vec())?;
+        let messages = match take_over(&mut runtime, &snapshot) {
+            Ok(messages) => messages,
+            Err(problem) => {
+                notes.push(format!("{} is not used: {problem}", path.display()));
+                continue;
+            }
+        };
+        let header = &snapshot.header;
+        let mut replaying = Replaying {
+            runtime,
+            journal: JournalReader::open_after(state_dir, &header.journal)?,
+            market: MarketLogReader::open(state_dir, &header.market)?,
+            made: header.acked_seq + messages.len() as u64,
+            messages,
+            received_seq: header.received_seq,
+            acked_seq: header.acked_seq,
+            records: 0,
+        };
+        replaying.finish()?;
+        return Ok((replaying, Some(snapshot)));
+    }
+    Ok((replay_all(state_dir, start, bars.to_vec())?, None))
+}
+
+/// Puts the state of a snapshot in place and proves that it is the one that was written; gives its messages.
+fn take_over(runtime: &mut Runtime, snapshot: &Snapshot) -> Result<VecDeque<Message>, String> {
+    runtime.restore(&snapshot.state).map_err(|e| e.to_string())?;
+    if runtime.save().map_err(|e| e.to_string())? != snapshot.state {
+        return Err("what was read back is not what was written".to_owned());
+    }
+    let message = |(kind, body): &(String, String)| match Message::parse(kind, body) {
+        Some(Ok(message)) => Ok(message),
+        Some(Err(error)) => Err(format!("{kind}: {error}")),
+        None => Err(format!("unknown message '{kind}'")),
+    };
+    snapshot.header.outbox.iter().map(message).collect()
+}
+
+fn replay_all(state_dir: &Path, start: &Start, bars: Vec<Bar>) -> Result<Replaying, RunError> {
+    let mut replaying = Replaying {
+        runtime: Runtime::new(&start.config, bars)?,
+        journal: JournalReader::open(state_dir)?,
+        market: MarketLogReader::open(state_dir, &market_log::Position::default())?,
+        messages: VecDeque::new(),
+        received_seq: 0,
+        acked_seq: 0,
+        made: 0,
+        records: 0,
+    };
+    replaying.finish()?;
+    Ok(replaying)
+}
+
+/// Replays the journal in `config.state_dir` from its beginning without touching it: the same journal gives the same actions
+/// on every machine.
+///
+/// # Errors
+/// As [`Run::open`]; an empty journal replays to the start.
+pub fn replay(config: &EngineConfig) -> Result<Replay, RunError> {
+    let state_dir = Path::new(&config.state_dir);
+    let feed = Feed::load(config)?;
+    let Some(first) = JournalReader::open(state_dir)?.next_record()? else {
+        let runtime = Runtime::new(config, feed.bars)?;
+        return Ok(Replay {
+            records: 0,
+            messages: 0,
+            standing: runtime.standing(),
+            state_sha256: runtime.state_sha256()?,
+        });
+    };
+    let start = check_same_run(config, &first, &feed.sha256)?;
+    let replayed = replay_all(state_dir, &start, feed.bars)?;
+    Ok(Replay {
+        records: replayed.records,
+        messages: replayed.made,
+        standing: replayed.runtime.standing(),
+        state_sha256: replayed.runtime.state_sha256()?,
+    })
+}

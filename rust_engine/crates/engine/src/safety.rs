@@ -1,0 +1,75 @@
+//! The account's losses, watched while the market moves: a limit that is reached stops trading without anybody's word.
+
+use crate::core::Core;
+use crate::error::CoreError;
+use crate::recorder::Recorder;
+use model::message::{Message, StateChanged};
+use model::{CancelReason, Mode, Money, TradingState, Ts};
+
+/// Between two looks at the account at least so much market time passes, so that a burst of quotes costs nothing.
+const LOOK_EVERY_NS: i64 = 1_000_000_000;
+const BY: &str = "risk";
+
+impl<R: Recorder> Core<R> {
+    /// Looks at the account when it is time to; a breach cancels what may open and, if configured, closes every position.
+    ///
+    /// # Errors
+    /// [`CoreError::Runaway`].
+    pub(crate) fn watch_losses(&mut self, at: Ts) -> Result<(), CoreError> {
+        if !self.limits_losses || at.0 < self.market.looked_at.0.saturating_add(LOOK_EVERY_NS) {
+            return Ok(());
+        }
+        self.market.looked_at = at;
+        let (mut equity, mut capital) = (Money::ZERO, Money::ZERO);
+        for instance in self.instances.iter().filter(|i| matches!(i.identity.mode, Mode::Live | Mode::Canary)) {
+            capital += instance.capital;
+            equity += instance.capital + instance.ledger.profit(&self.market.last);
+        }
+        let Some(breach) = self.gate.on_equity(at, equity, capital) else { return Ok(()) };
+        self.cancel_for(breach.state);
+        let told = StateChanged {
+            state: breach.state,
+            at_ns: at.0,
+            by: BY.to_owned(),
+            reason: self.with_release(&breach.text),
+        };
+        self.recorder.said(Message::StateChanged(told));
+        self.settle_all(at)?;
+        if breach.state == TradingState::Halted && self.flattens {
+            self.flatten(at);
+            self.settle_all(at)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what a comparison with the venue found. While something differs nothing may open, whatever is latched; what rests is
+    /// left alone, because it is not known which side is right.
+    pub(crate) fn reconciled(&mut self, mismatch: Option<&str>, at: Ts) {
+        let changed = match mismatch {
+            Some(reason) => self.gate.make_unready(reason, at),
+            None => self.gate.make_ready(),
+        };
+        if changed {
+            let reason = self.with_release(mismatch.unwrap_or("the venue and the engine agree"));
+            let (state, by) = (self.gate.state(), "reconciliation".to_owned());
+            self.recorder.said(Message::StateChanged(StateChanged { state, at_ns: at.0, by, reason }));
+        }
+    }
+
+    /// Cancels what a trading state does not allow to rest.
+    pub(crate) fn cancel_for(&mut self, state: TradingState) {
+        for i in 0..self.instances.len() {
+            match state {
+                TradingState::Active => {}
+                TradingState::Reducing => {
+                    self.cancel_resting(i, |order| !order.reduce_only, CancelReason::Halted, "reducing");
+                }
+                TradingState::Halted => self.cancel_resting(i, |_| true, CancelReason::Halted, "halted"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "safety_tests.rs"]
+mod tests;

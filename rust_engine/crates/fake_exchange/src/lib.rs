@@ -1,0 +1,23 @@
+//! An exchange on this machine that plays a recorded session over the exchange's own interface, and misbehaves on demand.
+//! For tests and rehearsals only; it takes no order.
+//!
+//! # Layout
+//! - [`capture`]: a recording, line by line
+//! - [`bybit`]: the same recording in Bybit's words
+//! - [`truth`]: the book and the candles as they really were, computed here independently of the code under test
+//! - [`fault`]: what goes wrong, and at which line
+//! - [`http`]: requests and answers, and where further interfaces are plugged in ([`http::Api`])
+//! - [`exchange`]: plays, serves connections, answers requests
+//!
+//! Connections are any byte stream: TCP in earnest, memory under tokio's paused clock.
+
+pub mod bybit;
+pub mod capture;
+pub mod exchange;
+pub mod fault;
+pub mod http;
+pub mod truth;
+
+pub use capture::{Capture, CaptureError, Line};
+pub use exchange::{Dialect, Exchange};
+pub use fault::{BookAnswer, Fault, Script};

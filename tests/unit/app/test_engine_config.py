@@ -1,0 +1,63 @@
+"""What the settings say about risk is what the engine's configuration says."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from app.engine_process import write_engine_config
+from app.home import Home
+from core.native import Bars
+from core.settings import Settings
+
+BASIC = {"max_order_notional", "max_position_notional", "max_gross_notional", "price_collar_bps"}
+ALWAYS = BASIC | {"max_order_qty", "repeat_window_ms", "reduce_at_pct", "flatten_on_halt"}
+
+
+def written(folder: Path, **sections: dict[str, Any]) -> dict[str, Any]:
+    settings = Settings.model_validate({"home": str(folder), **sections})
+    home = Home(folder)
+    bars = cast(Bars, SimpleNamespace(symbols=("BTCUSDT",), ticks=(Decimal("0.01"),), lots=(Decimal("0.001"),)))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    write_engine_config(
+        settings, home, bars=bars, versions=(), pace="granted", trade_from=at, krw_per_usd=Decimal(1400)
+    )
+    return cast(dict[str, Any], json.loads(home.engine_config.read_bytes()))
+
+
+def test_limits_that_are_not_set_are_not_written(tmp_path: Path) -> None:
+    config = written(tmp_path)
+    assert set(config["limits"]) == ALWAYS
+    assert "dead_man_ms" not in config and "metrics_listen" not in config
+
+
+def test_every_limit_that_is_set_reaches_the_engine(tmp_path: Path) -> None:
+    config = written(
+        tmp_path,
+        risk={
+            "max_order_qty": {"BTCUSDT": "0.50"},
+            "max_messages_per_s": 20,
+            "max_repeats": 5,
+            "repeat_window_ms": 3000,
+            "duplicate_window_ms": 500,
+            "max_daily_loss_usd": "1500",
+            "max_drawdown_pct": 12.5,
+            "reduce_at_pct": 70,
+            "flatten_on_halt": True,
+        },
+        engine={"dead_man_s": 2.5, "metrics_listen": "9464"},
+    )
+    assert {name: value for name, value in config["limits"].items() if name not in BASIC} == {
+        "max_order_qty": {"BTCUSDT": "0.5"},
+        "max_messages_per_s": 20,
+        "max_repeats": 5,
+        "repeat_window_ms": 3000,
+        "duplicate_window_ms": 500,
+        "max_daily_loss": "1500",
+        "max_drawdown_pct": 12.5,
+        "reduce_at_pct": 70.0,
+        "flatten_on_halt": True,
+    }
+    assert (config["dead_man_ms"], config["metrics_listen"]) == (2500, "9464")

@@ -1,0 +1,141 @@
+"""Setting up for a live market: names, grids, engine configuration, and what one home may hold."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from app.engine_process import engine_symbols, is_live_market
+from app.home import Home
+from app.live_market import instrument_of, live_names, live_sections
+from app.paper import live_archive, set_up_paper
+from app.supervisor import prepare
+from core.clock import VirtualClock
+from core.errors import BadInput, Refused
+from core.settings import FeedSettings, MarketSettings, Settings, StreamSettings
+from market.bars import BarArchive
+from market.candles import MINUTE_MS, Candles
+from market.download import ExchangeSymbol
+from tests.candle_factory import walk
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+TWO_VENUES = MarketSettings(
+    feeds=(
+        FeedSettings(venue="binance_spot", symbols=("BTCUSDT",)),
+        FeedSettings(venue="bybit_linear", symbols=("BTCUSDT", "ETHUSDT"), ws_url="ws://127.0.0.1:1"),
+    ),
+    warmup_days=1,
+)
+
+
+class CandleFile:
+    """An exchange that lists everything and serves one walk of minutes."""
+
+    name = "file"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.candles: Candles = walk(4_000, start_at=NOW - timedelta(days=2), interval_ms=MINUTE_MS)
+
+    def find_symbol(self, symbol: str) -> ExchangeSymbol:
+        return ExchangeSymbol(f"{symbol[:3]}/{symbol[3:]}:{symbol[3:]}", Decimal("0.01"), Decimal("0.0001"))
+
+    def fetch_page(self, listed_as: str, interval: str, since_ms: int, limit: int) -> list[list[float]]:
+        assert interval == "1m"
+        self.asked.append(listed_as)
+        chosen = self.candles.rows(np.flatnonzero(self.candles.opened_at_ms >= since_ms)[:limit])
+        return [[int(at), *map(float, row)] for at, row in zip(chosen.opened_at_ms, chosen.values(), strict=True)]
+
+
+def _settings(home: Path, market: MarketSettings = TWO_VENUES) -> Settings:
+    return Settings(home=home, market=market, mode="paper")
+
+
+def test_the_same_name_on_a_second_venue_gets_the_venue_added() -> None:
+    assert [(n.name, n.listed_as) for n in live_names(TWO_VENUES)] == [
+        ("BTCUSDT", "BTCUSDT"), ("BTCUSDTBYBITLINEAR", "BTCUSDT"), ("ETHUSDT", "ETHUSDT")
+    ]  # fmt: skip
+    twice = MarketSettings(feeds=(FeedSettings(venue="bybit_spot", symbols=("A1", "B1", "A1", "A1")),))
+    with pytest.raises(BadInput, match="twice"):
+        live_names(twice)
+
+
+def test_feeds_share_one_candle_length() -> None:
+    hourly = FeedSettings(venue="bybit_spot", symbols=("ETHUSDT",), streams=StreamSettings(candles="1h"))
+    with pytest.raises(BadInput, match="different lengths"):
+        live_names(MarketSettings(feeds=(*MarketSettings().feeds, hourly)))
+
+
+def test_a_symbol_without_a_grid_is_refused_by_name() -> None:
+    with pytest.raises(BadInput, match="binance_spot tells no tick or lot of BTCUSDT"):
+        instrument_of(live_names(TWO_VENUES)[0], ExchangeSymbol("BTC/USDT", None, Decimal(1)))
+
+
+@pytest.mark.parametrize(
+    ("streams", "model", "expected"),
+    [
+        (StreamSettings(), "auto", "book"),
+        (StreamSettings(trades=False), "auto", "bars"),
+        (StreamSettings(quotes=False), "auto", "bars"),
+        (StreamSettings(quotes=False, depth=True), "auto", "book"),
+        (StreamSettings(), "bars", "bars"),
+    ],
+)
+def test_orders_fill_by_book_where_prints_and_prices_are_streamed(
+    streams: StreamSettings, model: str, expected: str
+) -> None:
+    feed = FeedSettings(venue="binance_spot", symbols=("BTCUSDT",), streams=streams)
+    market = MarketSettings.model_validate({"feeds": (feed,), "venue_model": model})
+    assert live_sections(market, live_names(market))["venue"]["model"] == expected
+
+
+def test_the_first_start_fetches_history_and_writes_a_configuration_that_listens(tmp_path: Path) -> None:
+    exchange, clock = CandleFile(), VirtualClock(NOW)
+    settings, home = _settings(tmp_path), Home(tmp_path).create()
+    set_up_paper(settings, home, clock, lambda _: exchange)
+    config = msgspec.json.decode(home.engine_config.read_bytes())
+    assert [m["venue"] for m in config["markets"]] == ["binance_spot", "bybit_linear"]
+    assert config["markets"][1]["symbols"] == {"BTCUSDTBYBITLINEAR": "BTCUSDT", "ETHUSDT": "ETHUSDT"}
+    assert config["markets"][1]["ws_url"] == "ws://127.0.0.1:1" and "ws_url" not in config["markets"][0]
+    assert engine_symbols(home)[1] == {
+        "name": "BTCUSDTBYBITLINEAR", "tick": "0.01", "lot": "0.0001", "venue": "bybit_linear", "base": "BTC",
+        "quote": "USDT",
+    }  # fmt: skip
+    assert (config["pace"], config["venue"]["model"], is_live_market(home)) == ("realtime", "book", True)
+    assert len(BarArchive(home.bars, clock).candles("ETHUSDT")) == 1_440
+    archive = live_archive(settings, home, clock)
+    assert archive is not None and [s.name for s in archive.symbols][0] == "BTCUSDT"
+
+
+def test_a_later_start_fetches_only_what_was_missed_and_keeps_the_configuration(tmp_path: Path) -> None:
+    exchange, clock = CandleFile(), VirtualClock(NOW)
+    settings, home = _settings(tmp_path), Home(tmp_path).create()
+    set_up_paper(settings, home, clock, lambda _: exchange)
+    before, exchange.asked = home.engine_config.read_bytes(), []
+    clock.advance_to(NOW + timedelta(minutes=30))
+    set_up_paper(settings, home, clock, lambda _: exchange)
+    assert home.engine_config.read_bytes() == before
+    assert len(exchange.asked) == 3, "one page a symbol"
+    assert len(BarArchive(home.bars, clock).candles("BTCUSDT")) == 1_470
+
+
+def test_a_home_on_the_made_market_is_not_traded_live(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    home.engine_config.write_text("{}")
+    with pytest.raises(BadInput, match="made market"):
+        set_up_paper(_settings(tmp_path), home, VirtualClock(NOW), lambda _: CandleFile())
+    assert live_archive(_settings(tmp_path), home, VirtualClock(NOW)) is None
+
+
+def test_a_paper_home_is_not_started_as_a_demo_and_live_says_what_it_needs(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    home.engine_config.write_text('{"markets": [{}]}')
+    with pytest.raises(BadInput, match="--mode paper"):
+        prepare(Settings(home=tmp_path), home)
+    with pytest.raises(Refused, match="simulated venues only"):
+        prepare(Settings(home=tmp_path, mode="live"), home)
+    with pytest.raises(BadInput, match="xcrack replay"):
+        prepare(Settings(home=tmp_path, mode="replay"), home)
