@@ -167,6 +167,7 @@ def trade_event_json(closed_at: datetime = NOON, **over: Any) -> dict[str, Any]:
         "entry": _end(closed_at - timedelta(minutes=30), "100"),
         "exit": _end(closed_at, "101.14"),
         "exit_reason": "take_profit",
+        "shortfall": {"delay": "0", "spread": "0", "impact": "0", "opportunity": "0"},
         "gross_pnl": "1.14",
         "net_pnl": "1.00",
         "indicators": {**_NO_INDICATORS, "rsi": 55.0},
