@@ -50,7 +50,8 @@ fn sweep<'py>(
     let candidates: Vec<BTreeMap<String, f64>> = parse(candidates).map_err(refused)?;
     let arrays = ReadBars::extract(bars)?;
     let columns = arrays.columns()?.checked().map_err(refused)?;
-    let facts = py.detach(|| batch::sweep(&request.plan(&request.params, false), &candidates, columns)).map_err(refused)?;
+    let facts =
+        py.detach(|| batch::sweep(&request.plan(&request.params, false), &candidates, columns)).map_err(refused)?;
     let rows: Vec<_> = facts.into_iter().map(|f| facts_dict(py, f)).collect::<PyResult<_>>()?;
     PyList::new(py, rows)
 }

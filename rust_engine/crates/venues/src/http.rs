@@ -2,7 +2,7 @@
 
 use crate::net::{Dial, Endpoint};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -117,6 +117,9 @@ impl HttpClient {
         let driver = Aborted(tokio::spawn(connection));
         let response = sender.send_request(message).await.map_err(broken)?;
         let (head, body) = response.into_parts();
+        if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return Err(HttpError::TooLong(host.clone()));
+        }
         let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(|e| {
             let is_long = e.downcast_ref::<LengthLimitError>().is_some();
             if is_long { HttpError::TooLong(host.clone()) } else { HttpError::Broken(host.clone(), e.to_string()) }

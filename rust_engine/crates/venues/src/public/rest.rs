@@ -12,6 +12,7 @@ use hyper::StatusCode;
 use model::{CandleInterval, MarketFeedConfig, MarketVenue, Ts};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 pub use listed::ListedSymbol;
 
@@ -80,6 +81,8 @@ pub struct RestClient {
     http: HttpClient,
     budget: Mutex<Budget>,
     clock: Clock,
+    /// The time when the client was made, by the clock and by the timer that it waits on.
+    made_at: (Ts, Instant),
 }
 
 impl RestClient {
@@ -90,7 +93,8 @@ impl RestClient {
     pub fn new(config: &MarketFeedConfig, dialler: Arc<dyn Dial>, clock: Clock) -> Result<Self, UrlError> {
         let url = config.rest_url.as_deref().unwrap_or(super::plan::rest_url(config.venue));
         let http = HttpClient::new(dialler, Endpoint::parse(url)?, TIMEOUT);
-        Ok(Self { venue: config.venue, http, budget: Mutex::new(Budget::of(config.venue)), clock })
+        let made_at = (clock(), Instant::now());
+        Ok(Self { venue: config.venue, http, budget: Mutex::new(Budget::of(config.venue)), clock, made_at })
     }
 
     /// The whole book of a Binance symbol. Bybit sends it on the stream.
@@ -229,7 +233,10 @@ impl RestClient {
     }
 
     fn with_budget<T>(&self, f: impl FnOnce(&mut Budget, Ts) -> T) -> T {
-        let now = (self.clock)();
+        // Windows begin with the clock's minutes but pass with the timer: a clock that stands or is set back holds nobody up.
+        let (at, instant) = self.made_at;
+        let passed_ns = i64::try_from(instant.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        let now = Ts(at.0.saturating_add(passed_ns));
         // A panic elsewhere while the lock was held cannot leave a number in it that is worse than none.
         f(&mut self.budget.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
