@@ -164,8 +164,8 @@ pub fn run(
 
 impl Desk {
     fn tell(&mut self, outcome: &VenueOutcome<()>, decider: &mut impl Decide, actions: &mut Actions) {
-        match outcome {
-            &VenueOutcome::Fill { order, qty, price, liquidity, arrival, half_spread, exch_at, at, .. } => {
+        match *outcome {
+            VenueOutcome::Fill { order, qty, price, liquidity, arrival, half_spread, exch_at, at, .. } => {
                 let notional = price * qty;
                 let fee = self.schedule.fee(at, notional, liquidity);
                 self.schedule.traded(at, notional);
@@ -184,7 +184,7 @@ impl Desk {
                 self.holdings.facts.fills.push(BookFill { fill, exch_at });
                 decider.on_event(Event::Fill(&fill), actions);
             }
-            &VenueOutcome::Ended { order, reason, .. } => {
+            VenueOutcome::Ended { order, reason, .. } => {
                 self.holdings.facts.n_ended += 1;
                 decider.on_event(Event::OrderUpdate(&OrderUpdate { order, reason }), actions);
             }

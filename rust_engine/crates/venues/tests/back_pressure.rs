@@ -1,5 +1,7 @@
 //! An engine that does not keep up loses no print and no candle; quotes and book changes merge.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 mod support;
 #[path = "support/verdict.rs"]
 mod verdict;

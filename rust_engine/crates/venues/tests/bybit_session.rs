@@ -1,5 +1,7 @@
 //! The recorded session in Bybit's words: topics, a book that comes on the stream, names instead of numbers for prints.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 mod support;
 #[path = "support/verdict.rs"]
 mod verdict;

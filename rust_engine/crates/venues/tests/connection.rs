@@ -1,5 +1,7 @@
 //! What keeps connections alive, and what replaces them, over hours of virtual time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 mod support;
 
 use fake_exchange::http::Ask;

@@ -1,5 +1,7 @@
 //! Whatever goes wrong on the way, the book ends right, nothing comes twice, and what is missing is said.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 mod support;
 #[path = "support/verdict.rs"]
 mod verdict;

@@ -1,5 +1,7 @@
 //! The recorded sessions, played without faults: what comes out is what was recorded, all of it, once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 mod support;
 #[path = "support/verdict.rs"]
 mod verdict;

@@ -1,5 +1,7 @@
 //! Requests: past candles page by page, listed symbols, and what an exchange can do to a client.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
 mod support;
 
 use fake_exchange::http::{Api, Ask, Reply};

@@ -113,10 +113,10 @@ impl Momentum {
                 let (price, liquidity) = (Price(series.open[bar]), Liquidity::Taker);
                 return Some(waiting.deal(bar, price, liquidity, Purpose::Exit));
             }
-            if *low <= below || *high >= above {
-                if let Some(deal) = waiting.filled_by(&series.prices(bar), bar) {
-                    return Some(deal);
-                }
+            if (*low <= below || *high >= above)
+                && let Some(deal) = waiting.filled_by(&series.prices(bar), bar)
+            {
+                return Some(deal);
             }
         }
         None

@@ -94,7 +94,7 @@ fn the_book_is_asked_for_once_and_passed_on_when_it_comes() {
     };
     feed.on_text(&change(7, 6), Ts(1), &mut out);
     feed.on_text(&change(8, 7), Ts(2), &mut out);
-    assert_eq!(out.drain(..).collect::<Vec<_>>(), [Output::FetchBook(SymbolId(1))]);
+    assert_eq!(std::mem::take(&mut out), [Output::FetchBook(SymbolId(1))]);
     let text = r#"{"lastUpdateId":7,"bids":[["5","2"]],"asks":[["6","1"]]}"#;
     feed.on_book(SymbolId(1), source::binance::parse_snapshot(text).unwrap(), Ts(3), &mut out);
     let resynced = FeedEvent::Resynced { venue: MarketVenue::BinanceUsdm, symbol: SymbolId(1), at: Ts(3), last_id: 7 };
