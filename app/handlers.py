@@ -87,6 +87,7 @@ def build_handlers(
         "trade_event": _quietly(logger.log_trade),
         "signal_event": _quietly(logger.log_signal),
         "equity_mark": _quietly(logger.log_equity),
+        "performance_feedback": _quietly(logger.log_performance),
         "params_ack": on_params_ack,
         "command_ack": desk.on_command_ack,
         "advice_request": _quietly(advisor.answer),

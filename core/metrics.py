@@ -114,6 +114,17 @@ def mean_interval(values: Series, seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def share_interval(n_hits: int, n: int) -> tuple[float, float] | None:
+    """Return the 90 % interval of a share after Wilson (1927); None for n = 0."""
+    if n <= 0:
+        return None
+    z = float(stats.norm.ppf(0.95))
+    share, spread = n_hits / n, z * z / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 def _finite(returns: Sequence[float] | Series) -> Series | None:
     values = np.asarray(returns, dtype=np.float64)
     return values if values.size >= MIN_SAMPLES and bool(np.isfinite(values).all()) else None

@@ -20,7 +20,17 @@ from core.model.proposal import (
     Stage,
     Verdict,
 )
-from core.model.trade import AdviceRecord, Conditions, EquityPoint, Execution, Indicators, SignalRecord, Trade
+from core.model.trade import (
+    AdviceRecord,
+    Conditions,
+    EquityPoint,
+    Execution,
+    Indicators,
+    PerformanceRecord,
+    Shortfall,
+    SignalRecord,
+    Trade,
+)
 from core.settings import CostSettings
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -167,12 +177,12 @@ def trade_event_json(closed_at: datetime = NOON, **over: Any) -> dict[str, Any]:
         "entry": _end(closed_at - timedelta(minutes=30), "100"),
         "exit": _end(closed_at, "101.14"),
         "exit_reason": "take_profit",
-        "shortfall": {"delay": "0", "spread": "0", "impact": "0", "opportunity": "0"},
         "gross_pnl": "1.14",
         "net_pnl": "1.00",
         "indicators": {**_NO_INDICATORS, "rsi": 55.0},
         "conditions": {**_NO_CONDITIONS, "volatility_bps": 20.0},
         "book": None,
+        "shortfall": {"delay": "0", "spread": "0", "impact": "0.04", "opportunity": "0"},
         "advice_id": None,
         **over,
     }
@@ -180,6 +190,50 @@ def trade_event_json(closed_at: datetime = NOON, **over: Any) -> dict[str, Any]:
 
 def trade_event(closed_at: datetime = NOON, **over: Any) -> generated.TradeEvent:
     return _message(trade_event_json(closed_at, **over), generated.TradeEvent)
+
+
+def performance_feedback(at: datetime = NOON, **over: Any) -> generated.PerformanceFeedback:
+    """A sound `performance_feedback`: bought 1 at 100.02 where 100 was decided, then the price rose by 12 bps."""
+    body = {
+        "feedback_id": "predictive-1-p1",
+        "prediction_id": "prediction-1",
+        "instance_id": "predictive-1",
+        "symbol": "BTCUSDT",
+        "outcome": "taken",
+        "received_at_ns": to_ns(at) - 60_000_000_000,
+        "at_ns": to_ns(at),
+        "side": "buy",
+        "qty": "1",
+        "decision_price": "100",
+        "mean_fill_price": "100.02",
+        "shortfall": {"delay": "0.005", "spread": "0.01", "impact": "0.005", "opportunity": "0"},
+        "realised_move_bps": 12.0,
+        "params_version": 1,
+        "simulated": True,
+        **over,
+    }
+    return _message(body, generated.PerformanceFeedback)
+
+
+def performance(feedback_id: str = "predictive-1-p1", at: datetime = NOON, **over: Any) -> PerformanceRecord:
+    fields: dict[str, Any] = {
+        "feedback_id": feedback_id,
+        "prediction_id": f"prediction-of-{feedback_id}",
+        "instance_id": "predictive-1",
+        "symbol": "BTCUSDT",
+        "outcome": "taken",
+        "received_at": at - timedelta(minutes=1),
+        "at": at,
+        "side": "buy",
+        "qty": Decimal("1"),
+        "decision_price": Decimal("100"),
+        "mean_fill_price": Decimal("100.02"),
+        "shortfall": Shortfall(Decimal("0.005"), Decimal("0.01"), Decimal("0.005"), Decimal(0)),
+        "realised_move_bps": 12.0,
+        "params_version": 1,
+        "simulated": True,
+    }
+    return PerformanceRecord(**{**fields, **over})
 
 
 def signal_event(at: datetime = NOON, **over: Any) -> generated.SignalEvent:

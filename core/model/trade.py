@@ -54,6 +54,25 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Implementation shortfall after Perold (1988) in quote currency, split. Above zero is a cost; fees stand apart."""
+
+    delay_usd: Decimal
+    """From the decision to the arrival at the venue."""
+    spread_usd: Decimal
+    """Half spread paid at arrival; zero where no book was known."""
+    impact_usd: Decimal
+    """The rest of the distance between arrival and fill."""
+    opportunity_usd: Decimal
+    """What the quantity that was not filled would have made."""
+
+    @property
+    def total_usd(self) -> Decimal:
+        """Sum of the four."""
+        return self.delay_usd + self.spread_usd + self.impact_usd + self.opportunity_usd
+
+
+@dataclass(frozen=True, slots=True)
 class Trade:
     """A closed round trip, after costs. `params_version` made the entry."""
 
@@ -80,6 +99,8 @@ class Trade:
     krw_per_usd: Decimal
     """Rate of that moment; the settings' fallback when none was fresh."""
     krw_rate_stale: bool
+    shortfall: Shortfall | None = None
+    """Of both ends together; None for a trade stored before the engine told it."""
 
     @property
     def closed_at(self) -> datetime:
@@ -90,6 +111,11 @@ class Trade:
     def notional_usd(self) -> Decimal:
         """Entry notional in quote currency."""
         return self.qty * self.entry.fill_price
+
+    @property
+    def shortfall_bps(self) -> float | None:
+        """Shortfall over the entry notional, in bps; None where it was not told."""
+        return None if self.shortfall is None else float(self.shortfall.total_usd / self.notional_usd) * 1e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +175,35 @@ class AdviceRecord:
     reason: str
     source: str
     """`rule` or `llm:<model>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceRecord:
+    """What one instance made of one prediction."""
+
+    feedback_id: str
+    prediction_id: str
+    instance_id: str
+    symbol: str
+    outcome: str
+    """`taken`, or why not: stale, expired, future, low_confidence, wrong_horizon, neutral, busy, refused."""
+    received_at: datetime
+    at: datetime
+    side: Side | None
+    """Side traded; None when nothing was."""
+    qty: Decimal
+    decision_price: Decimal | None
+    mean_fill_price: Decimal | None
+    shortfall: Shortfall | None
+    """Of getting in; None when nothing was ordered."""
+    realised_move_bps: float | None
+    """Move of the price over the horizon, above zero for a rise; None when the horizon was not lived to its end."""
+    params_version: int
+    simulated: bool
+
+    @property
+    def aligned_move_bps(self) -> float | None:
+        """The move in the direction traded, in bps; None where either is not known."""
+        if self.side is None or self.realised_move_bps is None:
+            return None
+        return self.realised_move_bps if self.side == "buy" else -self.realised_move_bps

@@ -67,6 +67,16 @@ advice = Table(
     Column("approve", Boolean, nullable=False),
     Column("detail", JsonText, nullable=False),
 )
+performance_feedback = Table(
+    "performance_feedback",
+    metadata,
+    identifier("feedback_id"),
+    reference("instance_id", index=True),
+    reference("prediction_id", index=True),
+    reference("outcome"),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("detail", JsonText, nullable=False),
+)
 engine_state = Table(
     "engine_state",
     metadata,

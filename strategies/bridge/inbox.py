@@ -13,7 +13,16 @@ from strategies.bridge.frame import FrameError, parse_body
 Handler = Callable[[Session, Message], None]
 
 HANDLED_KINDS = frozenset(
-    {"trade_event", "signal_event", "equity_mark", "params_ack", "command_ack", "advice_request", "state_changed"}
+    {
+        "trade_event",
+        "signal_event",
+        "equity_mark",
+        "performance_feedback",
+        "params_ack",
+        "command_ack",
+        "advice_request",
+        "state_changed",
+    }
 )
 """Kinds the engine sends that need a handler. `reached` is kept by the inbox itself; a handler for it is optional."""
 MAX_TRIES = 5

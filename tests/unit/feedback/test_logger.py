@@ -3,10 +3,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from core.clock import VirtualClock, kst_day, to_ns
 from core.model.market import ContextField, MarketContext
-from core.store import Session, Store, equity, quarantine, signals, trades
+from core.model.trade import Shortfall
+from core.store import Session, Store, equity, performance, quarantine, signals, trades
 from feedback.logger import TradingLogger
 from tests import factories
 from tests.factories import NOON
@@ -200,3 +202,79 @@ def test_the_summary_of_a_day_without_anything_is_zero(store: Store, logger: Tra
     with store.session() as session:
         summary = logger.log_daily_summary(session, kst_day(NOON))
     assert (summary.n_trades, summary.net_pnl_usd, summary.equity_change_usd) == (0, 0, 0)
+
+
+def test_the_shortfall_of_a_trade_is_kept_and_told_in_bps(store: Store, logger: TradingLogger) -> None:
+    split = {"delay": "-0.01", "spread": "0.02", "impact": "0.03", "opportunity": "0.5"}
+    with store.session() as session:
+        logger.log_trade(session, factories.trade_event(shortfall=split))
+        kept = trades.get(session, "momentum-1-1")
+    assert kept.shortfall == Shortfall(Decimal("-0.01"), Decimal("0.02"), Decimal("0.03"), Decimal("0.5"))
+    assert kept.shortfall_bps == pytest.approx(54.0)
+
+
+@pytest.mark.parametrize(
+    ("split", "reason"),
+    [
+        ({"impact": "NaN"}, "the shortfall is not a number"),
+        ({"delay": "1E+40"}, "the shortfall is not a number"),
+        ({"impact": "0.06"}, "the shortfall is not the way from decision to fill"),
+    ],
+)
+def test_a_shortfall_that_cannot_be_is_refused(
+    store: Store, logger: TradingLogger, split: dict[str, str], reason: str
+) -> None:
+    body = factories.trade_event_json()
+    with store.session() as session:
+        assert logger.log_trade(session, factories.trade_event(shortfall={**body["shortfall"], **split})) is None
+        assert quarantine.latest(session, 1)[0].reason == reason
+
+
+def test_a_trade_stored_before_the_shortfall_was_told_still_reads(store: Store, logger: TradingLogger) -> None:
+    with store.session() as session:
+        logger.log_trade(session, factories.trade_event())
+        session.execute(text("UPDATE trade SET detail = json_remove(detail, '$.shortfall')"))
+        kept = trades.get(session, "momentum-1-1")
+    assert (kept.shortfall, kept.shortfall_bps) == (None, None)
+
+
+def test_what_became_of_a_prediction_is_stored_once(store: Store, logger: TradingLogger) -> None:
+    with store.session() as session:
+        first = logger.log_performance(session, factories.performance_feedback())
+        again = logger.log_performance(session, factories.performance_feedback())
+        assert logger.log_performance(session, factories.performance_feedback(realised_move_bps=-3.0)) is None
+        kept = performance.latest(session, 10)
+        assert quarantine.latest(session, 10)[0].reason == "another feedback has this id"
+    assert kept == [first] == [again]
+    assert (kept[0].prediction_id, kept[0].at, kept[0].aligned_move_bps) == ("prediction-1", NOON, 12.0)
+
+
+def test_a_prediction_that_was_not_traded_is_kept_with_its_reason(store: Store, logger: TradingLogger) -> None:
+    nothing = dict.fromkeys(("side", "decision_price", "mean_fill_price", "shortfall", "realised_move_bps"))
+    with store.session() as session:
+        logger.log_performance(session, factories.performance_feedback(outcome="low_confidence", qty="0", **nothing))
+        [kept] = performance.latest(session, 10, outcome="low_confidence")
+    assert (kept.side, kept.shortfall, kept.aligned_move_bps) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("over", "reason"),
+    [
+        ({"feedback_id": "a b"}, "feedback_id is no identifier"),
+        ({"outcome": "<b>"}, "outcome is no identifier"),
+        ({"qty": "-1"}, "qty is below zero"),
+        ({"mean_fill_price": "0"}, "mean_fill_price is not above zero"),
+        ({"side": None}, "a prediction was taken without side, price or move"),
+        ({"realised_move_bps": None}, "a prediction was taken without side, price or move"),
+        ({"received_at_ns": to_ns(NOON) + 1}, "it was made before the prediction came"),
+        ({"at_ns": to_ns(NOON + timedelta(days=3))}, "the time is missing or in the future"),
+    ],
+)
+def test_an_implausible_feedback_is_set_aside(
+    store: Store, logger: TradingLogger, over: dict[str, Any], reason: str
+) -> None:
+    with store.session() as session:
+        assert logger.log_performance(session, factories.performance_feedback(**over)) is None
+        assert performance.latest(session, 1) == []
+        kept = quarantine.latest(session, 1)[0]
+    assert (kept.source, kept.reason) == ("engine:PerformanceFeedback", reason)

@@ -20,6 +20,7 @@ from core.store import (
     forecasts,
     outcomes,
     patterns,
+    performance,
     reports,
     signals,
     trades,
@@ -34,13 +35,14 @@ from tests.factories import NOON, pattern_rule
 HOUR = timedelta(hours=1)
 
 
-@pytest.mark.parametrize("room", ["trades", "signals", "equity", "advice"])
+@pytest.mark.parametrize("room", ["trades", "signals", "equity", "advice", "performance"])
 def test_the_same_value_is_kept_once_and_another_under_its_id_is_a_conflict(any_store: Store, room: str) -> None:
     add, first, other = {
         "trades": (trades.add, factories.trade(), factories.trade(symbol="ETHUSDT")),
         "signals": (signals.add, factories.signal(), factories.signal(symbol="ETHUSDT")),
         "equity": (equity.add, factories.equity(), factories.equity(equity_usd="1")),
         "advice": (advice.add, factories.advice(), factories.advice(approve=False)),
+        "performance": (performance.add, factories.performance(), factories.performance(symbol="ETHUSDT")),
     }[room]
     with any_store.session() as session:
         assert add(session, first) is True  # type: ignore[arg-type]
@@ -207,3 +209,20 @@ def test_outcomes_of_nothing_are_no_success_and_no_failure(any_store: Store) -> 
             ("llm", 0, None),
         ]
         assert outcomes.n_errors_since(session, NOON) == 0
+
+
+def test_feedback_on_predictions_comes_back_by_time_and_by_what_is_asked(any_store: Store) -> None:
+    made = [
+        factories.performance("predictive-1-p1", NOON),
+        factories.performance("predictive-1-p2", NOON + HOUR, outcome="stale", prediction_id="x"),
+        factories.performance("predictive-2-p1", NOON + HOUR, instance_id="predictive-2"),
+    ]
+    with any_store.session() as session:
+        for one in made:
+            performance.add(session, one)
+        assert performance.between(session, NOON, NOON + HOUR) == made[:1]
+        assert performance.between(session, NOON, NOON + 2 * HOUR) == made
+        assert performance.latest(session, 2) == made[:0:-1]
+        assert performance.latest(session, 9, instance_id="predictive-2") == [made[2]]
+        assert performance.latest(session, 9, prediction_id="x", outcome="stale") == [made[1]]
+        assert performance.latest(session, 9, prediction_id="x", outcome="taken") == []
