@@ -43,7 +43,7 @@ $(VENV)/.tools: $(VENV)/.installed
 engine: $(VENV)/.engine  ## Build the engine and its Python module
 $(VENV)/.engine: $(VENV)/.installed $(RUST_SOURCES)
 	@echo "setup: building the engine (a few minutes the first time)"
-	@cd rust_engine && $(CARGO) build --release --quiet -p cli
+	@cd rust_engine && $(CARGO) build --release --quiet -p cli -p fake_exchange
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet -m rust_engine/crates/bindings/Cargo.toml >/dev/null
 	@touch $@
 

@@ -4,6 +4,7 @@ use crate::bybit;
 use crate::capture::{Capture, Line};
 use crate::fault::{Fault, Script, garbage, with_wrong_sequence};
 use crate::http::{Api, Ask};
+use crate::rehearsal::{NowMs, made_at_ms, restamped};
 use crate::truth::{TrueBook, TrueCandles};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -71,6 +72,8 @@ pub struct Exchange {
     speed: f64,
     symbol: String,
     apis: Vec<Box<dyn Api>>,
+    /// What time it pretends to be; nothing where it speaks of the recorded time.
+    now_ms: Option<NowMs>,
     state: Mutex<State>,
 }
 
@@ -91,6 +94,31 @@ impl Exchange {
         speed: f64,
         apis: Vec<Box<dyn Api>>,
     ) -> Arc<Self> {
+        Arc::new(Self::build(dialect, symbol, capture, script, speed, apis))
+    }
+
+    /// An exchange on which the recording happens now; see [`crate::rehearsal`].
+    #[must_use]
+    pub fn rehearsing(
+        dialect: Dialect,
+        symbol: &str,
+        capture: &Capture,
+        script: Script,
+        speed: f64,
+        now_ms: NowMs,
+    ) -> Arc<Self> {
+        let exchange = Self::build(dialect, symbol, capture, script, speed, Vec::new());
+        Arc::new(Self { now_ms: Some(now_ms), ..exchange })
+    }
+
+    fn build(
+        dialect: Dialect,
+        symbol: &str,
+        capture: &Capture,
+        script: Script,
+        speed: f64,
+        apis: Vec<Box<dyn Api>>,
+    ) -> Self {
         let lines = match dialect {
             Dialect::Binance => capture.lines.clone(),
             Dialect::Bybit => bybit::translated(capture),
@@ -101,13 +129,15 @@ impl Exchange {
             recorded.last_id = 1;
         }
         let state = Mutex::new(State { book: recorded.clone(), ..State::default() });
-        Arc::new(Self { dialect, lines, recorded, script, speed, symbol: symbol.to_owned(), apis, state })
+        Self { dialect, lines, recorded, script, speed, symbol: symbol.to_owned(), apis, now_ms: None, state }
     }
 
     /// Plays from the first line to the last, once; returns when all is said.
     pub async fn play(&self) {
         let Some(first) = self.lines.first() else { return };
         let began = Instant::now();
+        let began_ms = self.now_ms.as_ref().map(|now_ms| now_ms());
+        let first_made_ms = self.lines.iter().find_map(|line| made_at_ms(&line.text)).unwrap_or(0);
         let mut shift = Duration::ZERO;
         for (number, line) in self.lines.iter().enumerate() {
             let fault = self.script.lines.get(&number);
@@ -116,7 +146,15 @@ impl Exchange {
             }
             let offset_ns = line.at_ns.saturating_sub(first.at_ns).max(0).unsigned_abs();
             sleep_until(began + shift + Duration::from_nanos(offset_ns).div_f64(self.speed)).await;
-            self.play_line(line, fault);
+            let Some(began_ms) = began_ms else {
+                self.play_line(line, fault);
+                continue;
+            };
+            // A message stays as old as it was when it was received.
+            let passed_ms = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+            let recorded_ms = i64::try_from(offset_ns / 1_000_000).unwrap_or(i64::MAX);
+            let text = restamped(&line.text, began_ms + passed_ms - recorded_ms - first_made_ms);
+            self.play_line(&Line { text, ..line.clone() }, fault);
         }
         let left = std::mem::take(&mut self.state().late);
         left.iter().for_each(|late| self.publish(&late.stream, &late.text));

@@ -7,15 +7,18 @@
 //! - [`truth`]: the book and the candles as they really were, computed here independently of the code under test
 //! - [`fault`]: what goes wrong, and at which line
 //! - [`http`]: requests and answers, and where further interfaces are plugged in ([`http::Api`])
+//! - [`rehearsal`]: the recording as if it happened now
 //! - [`exchange`]: plays, serves connections, answers requests
 //!
-//! Connections are any byte stream: TCP in earnest, memory under tokio's paused clock.
+//! Connections are any byte stream: TCP in earnest, memory under tokio's paused clock. The program
+//! `play_capture` serves one on a loopback port.
 
 pub mod bybit;
 pub mod capture;
 pub mod exchange;
 pub mod fault;
 pub mod http;
+pub mod rehearsal;
 pub mod truth;
 
 pub use capture::{Capture, CaptureError, Line};

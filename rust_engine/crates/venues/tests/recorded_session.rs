@@ -6,10 +6,13 @@ mod support;
 #[path = "support/verdict.rs"]
 mod verdict;
 
-use fake_exchange::Script;
-use model::MarketVenue;
+use fake_exchange::{Dialect, Exchange, Script};
+use model::{MarketVenue, Ts};
+use std::sync::Arc;
 use std::time::Duration;
-use support::{WHOLE, capture, session};
+use support::{Memory, WHOLE, capture, config, session, session_with, symbols};
+use tokio::time::Instant;
+use venues::public::{Clock, backfill_through};
 use verdict::{check_bars, check_book, check_quotes, check_stamps, check_trades};
 
 const SETTLE: Duration = Duration::from_secs(3);
@@ -41,4 +44,32 @@ async fn the_whole_spot_session_comes_through() {
     assert!(verdict.compared_with_quotes > 3_400 && verdict.compared_with_truth > 3_400, "{verdict:?}");
     assert_eq!(session.staleness(), vec![]);
     assert_eq!(session.symbol_health().gaps, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_happens_now_and_has_a_past() {
+    let Some(capture) = capture("spot", 200) else { return };
+    // Two years after the recording, 20 s before a full minute.
+    let (began, zero_ms) = (Instant::now(), 1_795_274_980_000_i64);
+    let now_ms = move || zero_ms + i64::try_from(began.elapsed().as_millis()).unwrap();
+    let clock: Clock = Arc::new(move || Ts(now_ms() * Ts::MS));
+    let exchange =
+        Exchange::rehearsing(Dialect::Binance, "BTCUSDT", &capture, Script::default(), 1.0, Arc::new(now_ms));
+    let spot = MarketVenue::BinanceSpot;
+    let session = session_with(spot, Arc::clone(&exchange), Arc::clone(&clock), SETTLE).await;
+    assert_eq!(check_trades(&session, &capture), 0);
+    check_book(&session, &capture);
+    check_bars(&session, 3);
+    for trade in session.trades() {
+        assert!((trade.at.0 - trade.exch_at.0).abs() < Ts::MS * 500, "{trade:?}");
+    }
+    let first = session.bars()[0].opened_at;
+    assert_eq!(first.ms(), zero_ms + 20_000, "the first whole minute since the beginning");
+    let dialler = Arc::new(Memory(exchange));
+    let from = first.plus_ns(-3_000 * 60_000_000_000);
+    let bars = backfill_through(dialler, &config(spot), &symbols(), from, Ts(i64::MAX), clock).await.unwrap();
+    assert_eq!(bars.len(), 3_000 + 3);
+    assert!(bars.windows(2).all(|pair| pair[0].closed_at == pair[1].opened_at), "no hole between past and recording");
+    assert_eq!(bars[3_000..], session.bars());
+    assert!(bars.iter().all(model::Bar::is_sound));
 }

@@ -3,8 +3,11 @@
 use super::{Dialect, Exchange};
 use crate::fault::BookAnswer;
 use crate::http::{Ask, Reply};
+use crate::rehearsal::{listing, past_rows};
 use crate::truth::TrueCandle;
 use serde_json::{Value, json};
+
+const MINUTE_MS: i64 = 60_000;
 
 impl Exchange {
     pub(super) fn answer(&self, ask: &Ask) -> Reply {
@@ -12,6 +15,7 @@ impl Exchange {
         match ask.path.rsplit('/').next() {
             Some("depth") => self.answer_book(ask),
             Some("klines") => self.answer_candles(ask),
+            Some("exchangeInfo") => Reply::json(listing(&self.symbol, ask.path.starts_with("/api/")).to_string()),
             _ => Reply::status(404),
         }
     }
@@ -38,15 +42,22 @@ impl Exchange {
     fn answer_candles(&self, ask: &Ask) -> Reply {
         let bound = |name: &str, default: i64| ask.parameter(name).and_then(|t| t.parse().ok()).unwrap_or(default);
         let (start, end) = (bound("startTime", 0), bound("endTime", i64::MAX));
+        let limit = ask.parameter("limit").and_then(|text| text.parse().ok()).unwrap_or(500_usize);
         let candles = self.candles();
-        let rows: Vec<Value> = candles
-            .closed
-            .iter()
-            .chain(&candles.forming)
-            .filter(|candle| (start..=end).contains(&candle.opened_at_ms))
-            .map(TrueCandle::row)
-            .collect();
+        let known: Vec<&TrueCandle> = candles.closed.iter().chain(&candles.forming).collect();
+        let mut rows = self.past(start, end, known.first().map(|candle| candle.opened_at_ms), limit);
+        let asked = known.into_iter().filter(|candle| (start..=end).contains(&candle.opened_at_ms));
+        rows.extend(asked.map(TrueCandle::row));
+        rows.truncate(limit);
         Reply::json(Value::from(rows).to_string())
+    }
+
+    /// Candles before the first one known, of an exchange on which the recording happens now.
+    fn past(&self, start: i64, end: i64, first_known: Option<i64>, limit: usize) -> Vec<Value> {
+        let Some(now_ms) = &self.now_ms else { return Vec::new() };
+        let [(bid, _), _] = self.recorded.best();
+        let before = first_known.unwrap_or_else(|| now_ms()).min(end.saturating_add(MINUTE_MS));
+        past_rows(bid.to_f64(), start, before, limit)
     }
 
     pub(super) fn acknowledgement(&self, request: &Value, verb: &str) -> String {

@@ -93,8 +93,13 @@ pub async fn session(venue: MarketVenue, capture: &Capture, script: Script, sett
         MarketVenue::BybitSpot | MarketVenue::BybitLinear => Dialect::Bybit,
     };
     let exchange = Exchange::new(dialect, "BTCUSDT", capture, script, 1.0);
+    session_with(venue, exchange, clock(capture), settle).await
+}
+
+/// Has `exchange` play to a feed on `clock`, listens until `settle` after the last line.
+pub async fn session_with(venue: MarketVenue, exchange: Arc<Exchange>, clock: Clock, settle: Duration) -> Session {
     let dialler = Arc::new(Memory(Arc::clone(&exchange)));
-    let mut feed = start_through(dialler, &[config(venue)], &symbols(), clock(capture)).expect("the feed starts");
+    let mut feed = start_through(dialler, &[config(venue)], &symbols(), clock).expect("the feed starts");
     let player = Arc::clone(&exchange);
     let playing = tokio::spawn(async move {
         tokio::time::sleep(LEAD).await;
