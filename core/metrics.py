@@ -118,11 +118,8 @@ def share_interval(n_hits: int, n: int) -> tuple[float, float] | None:
     """Return the 90 % interval of a share after Wilson (1927); None for n = 0."""
     if n <= 0:
         return None
-    z = float(stats.norm.ppf(0.95))
-    share, spread = n_hits / n, z * z / n
-    centre = (share + spread / 2) / (1 + spread)
-    half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    interval = stats.binomtest(n_hits, n).proportion_ci(0.9, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _finite(returns: Sequence[float] | Series) -> Series | None:

@@ -23,7 +23,9 @@ from core.model.dataset import DailyDataset, StrategyResult
 from core.model.language import Language
 from core.model.operations import Alert, Report
 from core.model.proposal import Deployment, Proposal, Verdict
+from feedback.accuracy import PredictionScore
 from feedback.quality import describe_flag
+from feedback.shortfall import StrategyShortfall
 
 _HERE = Path(__file__).resolve().parent
 
@@ -88,6 +90,8 @@ class ReportFacts:
     costs_usd: Decimal
     equity_change_usd: Decimal
     strategies: tuple[StrategyResult, ...]
+    shortfalls: tuple[StrategyShortfall, ...]
+    predictions: tuple[PredictionScore, ...]
     period: PeriodResult
     changes: tuple[Change, ...]
     judged: tuple[Judged, ...]

@@ -30,6 +30,7 @@ from core.store import (
     leases,
     param_versions,
     patterns,
+    performance,
     proposals,
     reports,
     signals,
@@ -141,6 +142,11 @@ def _trades(session: Session, now: datetime) -> None:
         )
         trades.add(session, trade)
     signals.add(session, factories.signal(at=now - timedelta(hours=2)))
+    for n in range(10):
+        over = {} if n < 8 else {"outcome": "stale", "side": None, "shortfall": None, "realised_move_bps": None}
+        move = {"realised_move_bps": 12.0 if n % 4 else -9.0} if n < 8 else {}
+        at = now - timedelta(hours=5 * n + 1)
+        performance.add(session, factories.performance(f"predictive-1-p{n}", at, **{**over, **move}))
 
 
 def _learning(session: Session, now: datetime) -> None:

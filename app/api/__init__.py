@@ -8,6 +8,7 @@ from app.api.health import healthz, openapi, readyz
 from app.api.insights import ai_insights
 from app.api.operations_state import export_equity, list_alerts, list_forecasts, show_analysis, show_request
 from app.api.parameters import list_deployments, list_parameters, rollback, show_history
+from app.api.predictions import list_performance, show_accuracy
 from app.api.proposals import approve, list_proposals, reject, show_proposal
 from app.api.reports import list_reports, show_report
 from app.api.trades import export_trades, list_trades, show_trade
@@ -30,6 +31,8 @@ def register_api(app: Flask, limiter: Limiter) -> None:
         ("/api/deployments", list_deployments),
         ("/api/alerts", list_alerts),
         ("/api/forecasts", list_forecasts),
+        ("/api/performance-feedback", list_performance),
+        ("/api/prediction-accuracy", show_accuracy),
         ("/api/equity.csv", export_equity),
         ("/api/analyses/<analysis_id>", show_analysis),
         ("/api/requests/<request_id>", show_request),

@@ -15,7 +15,7 @@ from app.auth import Caller
 from app.rooms import rooms
 from core.clock import kst_day_bounds
 from core.errors import BadInput
-from core.model.trade import MISSING, Conditions, Indicators, Trade
+from core.model.trade import MISSING, Conditions, Indicators, Shortfall, Trade
 from core.store import Session, Store
 from core.store import trades as rows
 
@@ -59,6 +59,10 @@ class TradeView(Answer):
     net_pnl_usd: Decimal
     fees_usd: Decimal
     slippage_usd: Decimal
+    shortfall: Annotated[
+        Shortfall | None, Field(description="What lay between decisions and fills, split; null for an old trade")
+    ]
+    shortfall_bps: Annotated[float | None, Field(description="Its sum over the entry notional")]
     entry_execution_ms: float
     exit_execution_ms: float
     indicators: Indicators
@@ -145,6 +149,8 @@ def view_of(trade: Trade, with_book: bool = False) -> TradeView:
         net_pnl_usd=trade.net_pnl_usd,
         fees_usd=trade.entry.fee_usd + trade.exit.fee_usd,
         slippage_usd=trade.entry.slippage_usd + trade.exit.slippage_usd,
+        shortfall=trade.shortfall,
+        shortfall_bps=trade.shortfall_bps,
         entry_execution_ms=trade.entry.execution_ms,
         exit_execution_ms=trade.exit.execution_ms,
         indicators=trade.indicators,
@@ -183,8 +189,9 @@ def _read_cursor(cursor: str) -> tuple[datetime, int]:
 
 
 def _csv_lines(store: Store, wanted: TradeFilter) -> Iterator[str]:
-    names = [name for name in TradeView.model_fields if name not in {"indicators", "conditions", "book_snapshot"}]
-    extra = [part.name for kind in (Indicators, Conditions) for part in fields(kind)]
+    nested = {"indicators": Indicators, "conditions": Conditions, "shortfall": Shortfall}
+    names = [name for name in TradeView.model_fields if name not in {*nested, "book_snapshot"}]
+    extra = [part.name for kind in nested.values() for part in fields(kind)]
     yield csv_line([*names, *extra])
     cursor: str | None = None
     while True:
@@ -192,8 +199,9 @@ def _csv_lines(store: Store, wanted: TradeFilter) -> Iterator[str]:
             page = load_page(session, wanted, _BATCH, cursor)
         for trade in page.trades:
             view = view_of(trade).model_dump(mode="json")
-            values = {**view, **view["indicators"], **view["conditions"]}
-            yield csv_line([values[name] for name in (*names, *extra)])
+            parts = [view[name] or {} for name in nested]
+            values = {**view, **parts[0], **parts[1], **parts[2]}
+            yield csv_line([values.get(name) for name in (*names, *extra)])
         if page.next_cursor is None:
             return
         cursor = page.next_cursor

@@ -9,6 +9,7 @@ from flask import g, render_template
 
 from app.api.insights import load_risks
 from app.api.insights_model import RiskInsight
+from app.api.predictions import load_scores
 from app.dashboard.charts import Chart, Series, build_chart
 from app.performance import DayTotal, Result, daily_totals, live_marks, result_between, today_of
 from app.rooms import rooms
@@ -30,6 +31,7 @@ from core.store import (
     signals,
     trades,
 )
+from feedback.accuracy import PredictionScore
 
 CHART_DAYS = 30
 N_CHANGES = 5
@@ -87,6 +89,7 @@ class Overview:
     analysis: Analysis | None
     report: Report | None
     forecasts: tuple[Forecast, ...]
+    predictions: tuple[PredictionScore, ...]
     next_daily: datetime
     next_weekly: datetime
 
@@ -136,6 +139,7 @@ def _load(session: Session, now: datetime) -> Overview:
         analysis=analysis,
         report=reports.latest(session, "daily", g.language),
         forecasts=tuple(forecasts.latest(session)),
+        predictions=load_scores(session, now, CHART_DAYS),
         next_daily=next_daily,
         next_weekly=next_weekly,
     )

@@ -27,12 +27,15 @@ from core.store import (
     llm_calls,
     param_versions,
     patterns,
+    performance,
     proposals,
     trades,
     verdicts,
 )
+from feedback.accuracy import score_predictions
 from feedback.report import Change, Judged, PeriodResult, ReportFacts, Scorecard
-from feedback.results import equity_change_usd, live_instances, summarise_day
+from feedback.results import LIVE_MODES, equity_change_usd, live_instances, summarise_day
+from feedback.shortfall import shortfall_by_strategy
 from market.bars import BarArchive
 from strategies.gate import Gate
 
@@ -84,6 +87,7 @@ class ReportSources:
         first, on = span
         start_at, end_at = kst_day_bounds(first)[0], kst_day_bounds(on)[1]
         days = [_summary(session, first + timedelta(days=n)) for n in range((on - first).days + 1)]
+        closed = (trade for trade in trades.between(session, start_at, end_at) if trade.mode in LIVE_MODES)
         dataset = datasets.for_day(session, on) if kind == "daily" else None
         engine = engine_states.latest(session)
         return ReportFacts(
@@ -99,6 +103,8 @@ class ReportSources:
             costs_usd=sum((day.fees_usd + day.slippage_usd for day in days), Decimal(0)),
             equity_change_usd=sum((day.equity_change_usd for day in days), Decimal(0)),
             strategies=() if dataset is None else dataset.strategies,
+            shortfalls=shortfall_by_strategy(closed),
+            predictions=score_predictions(performance.between(session, start_at, end_at)),
             period=self._period(session, on),
             changes=_changes(session, start_at),
             judged=tuple(Judged(p, tuple(verdicts.for_proposal(session, p.proposal_id))) for p in made),

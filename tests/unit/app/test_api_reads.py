@@ -2,11 +2,13 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from core.clock import VirtualClock
+from core.model.trade import Shortfall
 from core.store import Store, trades
 from tests import factories
 from tests.web_world import PLACES, SEALED_P, SEALED_WORDS, Web, fill, make_web
@@ -201,3 +203,37 @@ def test_every_route_of_the_api_is_described_with_its_statuses(web: Web) -> None
     for path, methods in spec["paths"].items():
         for method, described in methods.items():
             assert {"400", "405", "429", "500"} <= set(described["responses"]), (method, path)
+
+
+def test_feedback_on_predictions_is_listed_newest_first_and_by_outcome(web: Web) -> None:
+    items = web.client.get("/api/performance-feedback").get_json()["items"]
+    assert [one["feedback_id"] for one in items] == [f"predictive-1-p{n}" for n in range(10)]
+    assert (items[0]["aligned_move_bps"], items[0]["shortfall"]["spread_usd"]) == (-9.0, "0.01")
+    stale = web.client.get("/api/performance-feedback?outcome=stale&limit=1").get_json()["items"]
+    assert [one["feedback_id"] for one in stale] == ["predictive-1-p8"]
+
+
+def test_the_accuracy_of_predictions_carries_its_interval(web: Web) -> None:
+    answer = web.client.get("/api/prediction-accuracy?days=30").get_json()
+    [score] = answer["items"]
+    assert (score["n"], score["n_taken"], score["n_hits"], score["outcomes"]) == (10, 8, 6, {"taken": 8, "stale": 2})
+    assert score["hit_low"] < score["hit_share"] == 0.75 < score["hit_high"]
+    assert (score["mean_move_bps"], score["move_low_bps"]) == (6.75, None), "eight moves make no interval"
+    assert web.client.get("/api/prediction-accuracy?days=1").get_json()["items"][0]["n"] == 5
+
+
+def test_a_trade_and_its_csv_line_tell_the_shortfall(web: Web) -> None:
+    split = Shortfall(Decimal("-0.01"), Decimal("0.02"), Decimal("0.03"), Decimal("0"))
+    with web.store.session() as session:
+        trades.add(session, factories.trade("with-shortfall", web.clock.now(), shortfall=split))
+    shown = web.client.get("/api/trades/with-shortfall").get_json()
+    assert shown["shortfall"] == {
+        "delay_usd": "-0.01",
+        "spread_usd": "0.02",
+        "impact_usd": "0.03",
+        "opportunity_usd": "0",
+    }
+    assert shown["shortfall_bps"] == pytest.approx(4.0)
+    lines = list(csv.DictReader(io.StringIO(web.client.get("/api/trades.csv").get_data(as_text=True))))
+    assert (lines[0]["trade_id"], lines[0]["impact_usd"]) == ("with-shortfall", "0.03")
+    assert lines[1]["impact_usd"] == "", "a trade stored before it was told"

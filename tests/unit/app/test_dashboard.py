@@ -2,6 +2,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
@@ -14,10 +15,11 @@ from core.clock import KST, VirtualClock
 from core.model.language import LANGUAGES
 from core.model.operations import Request
 from core.model.proposal import DeploymentState, ExpectedEffect, Outcome, ProposalState, Stage
-from core.model.trade import Mode, Side
+from core.model.trade import Mode, Shortfall, Side
 from core.settings import ScheduleSettings
-from core.store import Store, feedback_notes, requests
+from core.store import Store, engine_states, feedback_notes, requests, signals, trades
 from feedback.notes import TAGS
+from tests import factories
 from tests.web_world import SCRIPT, SEALED_WORDS, Web, fill, make_web
 
 ROOT = Path(__file__).parents[3]
@@ -80,12 +82,33 @@ def test_the_overview_tells_state_result_change_reason_and_next_cycle(web: Web) 
     assert "2026-03-08 00:30" in page, "the next Sunday in Korea"
 
 
+def test_the_overview_tells_how_right_predictions_were_and_how_sure_that_is(web: Web) -> None:
+    page = text_of(web, "/?lang=en")
+    for words in (
+        "Predictions, last 30 days",
+        "taken 8, stale 2",
+        "6 / 8 (75",
+        "46\u202f% – 91\u202f%",
+        ">2\u202fbps<",
+    ):
+        assert words in page, words
+
+
+def test_a_trade_shows_its_shortfall_and_the_book_at_its_decision(web: Web) -> None:
+    split = Shortfall(Decimal("-0.01"), Decimal("0.02"), Decimal("0.03"), Decimal(0))
+    levels = [[str(100 - n), "0.5"] for n in range(1, 6)]
+    book = json.dumps({"bids": levels, "asks": [["100.5", "2"]]})
+    with web.store.session() as session:
+        trades.add(session, factories.trade("with-book", web.clock.now(), shortfall=split, book=book))
+    page = text_of(web, "/trades?lang=en")
+    for words in ("4\u202fbps", "\u2212$0.01", "97.00 × 0.5", "100.50 × 2", "recorded"):
+        assert words in page, words
+    assert "96.00 × 0.5" not in page, "three levels are enough"
+
+
 def test_the_overview_says_why_nothing_was_traded_yet(store: Store, clock: VirtualClock, tmp_path: Path) -> None:
     web = make_web(store, clock, tmp_path)
     assert "No engine has connected yet" in text_of(web, "/?lang=en")
-    from core.store import engine_states, signals
-    from tests import factories
-
     with store.session() as session:
         engine_states.put(session, "engine-1", "halted", clock.now(), clock.now(), {})
         signals.add(session, factories.signal(at=clock.now().replace(hour=1)))
@@ -216,6 +239,7 @@ CLOSED = {
     "state": get_args(ProposalState),
     "tag": TAGS,
     "target": ("trade", "proposal", "strategy", "general"),
+    "trades": ("bids", "asks"),
     "why": ("engine_unknown", "engine_silent", "engine_halted", "engine_reducing"),
 }
 

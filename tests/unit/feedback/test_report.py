@@ -11,6 +11,8 @@ import pytest
 
 from core.model.analysis import Analysis, Finding
 from core.model.proposal import Check, Deployment, Verdict
+from core.model.trade import Shortfall
+from feedback.accuracy import score_predictions
 from feedback.report import (
     Change,
     Judged,
@@ -22,6 +24,7 @@ from feedback.report import (
     money,
     render_report,
 )
+from feedback.shortfall import shortfall_by_strategy
 from tests import factories
 
 ON = date(2025, 7, 6)
@@ -44,6 +47,8 @@ def facts(**changes: object) -> ReportFacts:
         costs_usd=Decimal(0),
         equity_change_usd=Decimal("-1.5"),
         strategies=(),
+        shortfalls=(),
+        predictions=(),
         period=PeriodResult(0, 0.0, None, None, None, None, None),
         changes=(),
         judged=(),
@@ -113,3 +118,31 @@ def test_a_report_tells_one_bit_of_a_sealed_test() -> None:
 
 def test_money_shows_its_sign_and_cents() -> None:
     assert [money(v) for v in (Decimal("1234.5"), -0.126, 0, None)] == ["+$1,234.50", "−$0.13", "$0.00", "–"]
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_report_tells_shortfall_and_accuracy_with_their_intervals(language: str) -> None:
+    split = Shortfall(Decimal("0.01"), Decimal("0.02"), Decimal("0.03"), Decimal(0))
+    told = facts(
+        shortfalls=shortfall_by_strategy(factories.trade(f"t{n}", shortfall=split) for n in range(10)),
+        predictions=score_predictions(
+            [*(factories.performance(f"p{n}") for n in range(3)), factories.performance("x", outcome="stale")]
+        ),
+    )
+    text = render_report(told, language).markdown  # type: ignore[arg-type]
+    words = load_texts(language)  # type: ignore[arg-type]
+    assert words["shortfall_title"] in text and words["predictions_title"] in text
+    for figure in (
+        "momentum_scalping",
+        "+6.0 bps",
+        "+1.0 bps",
+        "+2.0 bps",
+        "+3.0 bps",
+        "taken 3, stale 1",
+        "100 %",
+        "53 %",
+    ):
+        assert figure in text, figure
+    assert words["interval_90"].format(low="+6.0 bps", high="+6.0 bps") in text
+    empty = render_report(facts(), language).markdown  # type: ignore[arg-type]
+    assert words["shortfall_title"] not in empty and words["predictions_title"] not in empty
