@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from app.engine_process import engine_symbols
+from app.feeds import FeedReading, read_feeds
 from app.home import Home
 from core.clock import Clock
 from core.errors import XcrackError
@@ -46,6 +48,8 @@ class ProcessStatus:
     pid: int | None
     detail: str
     facts: dict[str, Any] = field(default_factory=dict)
+    feeds: tuple[FeedReading, ...] = ()
+    """Of an engine on a live market."""
 
     @property
     def ok(self) -> bool:
@@ -74,7 +78,7 @@ def look_round(settings: Settings, clock: Clock) -> tuple[ProcessStatus, ...]:
     supervision = read_supervision(home)
     return (
         _supervisor(supervision),
-        _engine(settings, home),
+        engine_status(settings, home),
         _worker(settings, home, clock),
         _web(settings, supervision),
     )
@@ -98,7 +102,8 @@ def _supervisor(supervision: Supervision | None) -> ProcessStatus:
     return ProcessStatus("supervisor", "up", supervision.pid, f"mode {supervision.mode}; {told}")
 
 
-def _engine(settings: Settings, home: Home) -> ProcessStatus:
+def engine_status(settings: Settings, home: Home) -> ProcessStatus:
+    """Return what the engine tells over its control socket, which works with everything else dead."""
     if not settings.engine.binary.is_file():
         return ProcessStatus("engine", "down", None, "it is not built: run make engine")
     command = [str(settings.engine.binary), "status", "--state-dir", str(home.engine)]
@@ -112,7 +117,8 @@ def _engine(settings: Settings, home: Home) -> ProcessStatus:
         return ProcessStatus("engine", "down", None, asked.stderr.strip() or "no engine answers")
     linked = "worker connected" if facts.get("connected") else "no worker connected"
     detail = f"reached {facts.get('reached_at', '?')}, {facts.get('bars', 0)} bars, {linked}"
-    return ProcessStatus("engine", str(facts.get("state", "silent")), facts.get("pid"), detail, facts)
+    feeds = read_feeds(facts, [spec["name"] for spec in engine_symbols(home)]) if facts.get("feeds") else ()
+    return ProcessStatus("engine", str(facts.get("state", "silent")), facts.get("pid"), detail, facts, feeds)
 
 
 def _worker(settings: Settings, home: Home, clock: Clock) -> ProcessStatus:

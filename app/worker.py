@@ -10,11 +10,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import date, datetime, time
 
 from app.engine_process import point_engine_at
+from app.feeds import judge_feeds
 from app.home import Home
 from app.paper import live_archive
 from app.replay import PLAN, Plan
 from app.requests import Action, Errand, active_deployment_of, carry_out, deployment_of
 from app.setup import with_made_context
+from app.status import engine_status
 from app.telegram import Courier, Desk, TelegramBot, talk
 from app.wiring import Rooms, build_rooms
 from core.clock import KST, SystemClock
@@ -28,6 +30,7 @@ REQUESTS_EVERY_S = 1.0
 HEARD_EVERY_S = 10.0
 OBSERVE_EVERY_S = 3_600.0
 ARCHIVE_EVERY_S = 30.0
+FEEDS_EVERY_S = 10.0
 STOP_PATIENCE_S = 5.0
 """So long a stop waits for a cycle under way; the supervisor waits a little longer for the worker."""
 
@@ -98,6 +101,7 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -
     archive = live_archive(settings, home, rooms.clock)
     if archive is not None:
         tasks.append(asyncio.create_task(_every(ARCHIVE_EVERY_S, stop, work, archive.carry_over)))
+        tasks.append(asyncio.create_task(_every(FEEDS_EVERY_S, stop, work, lambda: watch_feeds(rooms, home))))
     if bot is not None:
         courier = Courier(rooms.store, rooms.clock, settings.telegram.chat_ids, bot.send)
         tasks.append(asyncio.create_task(talk(bot, courier, stop)))
@@ -164,6 +168,16 @@ def note_heard(rooms: Rooms) -> None:
         if known is not None:
             now = rooms.clock.now()
             engine_states.put(session, known.engine_id, heartbeat.state, known.at, now, known.detail)
+
+
+def watch_feeds(rooms: Rooms, home: Home) -> None:
+    """Alert about each symbol of the live market that is stale, and resolve it when data come again.
+
+    An engine that does not answer is not judged here; its silence is an alert of its own.
+    """
+    feeds = engine_status(rooms.settings, home).feeds
+    with rooms.store.session() as session:
+        rooms.desk.alerts.settle(session, judge_feeds(feeds, rooms.settings.market.stale_after_s))
 
 
 def _observe(rooms: Rooms) -> None:

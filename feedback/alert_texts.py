@@ -27,6 +27,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Nothing heard from {subject} for {value} s, {limit} s are allowed",
             "See whether {subject} runs (`xcrack engine status`, `xcrack doctor`) and start it again",
         ),
+        "stale_market": (
+            "No change of {subject} since {since}; after {limit} s nothing new is opened on it",
+            "See `xcrack status` and the exchange's own status page; trading goes on by itself when data come again",
+        ),
         "no_report": (
             "The daily report of {subject} is not there at {due} KST",
             "See the log of the worker; `xcrack cycle daily` runs the cycle now",
@@ -66,6 +70,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "silence": (
             "{subject}에서 {value}초 동안 신호가 없습니다 (허용 {limit}초)",
             "{subject} 실행 여부를 확인하고(`xcrack engine status`, `xcrack doctor`) 다시 시작하세요",
+        ),
+        "stale_market": (
+            "{since} 이후 {subject} 시세에 변화가 없습니다. {limit}초가 지나면 새 포지션을 열지 않습니다",
+            "`xcrack status`와 거래소 상태를 확인하세요. 시세가 다시 들어오면 거래는 자동으로 재개됩니다",
         ),
         "no_report": (
             "{subject} 일일 리포트가 {due} KST까지 나오지 않았습니다",

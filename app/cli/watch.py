@@ -2,11 +2,17 @@
 
 import sys
 import threading
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from app.cli.output import json_option, print_json, print_table, start
 from app.logs import PROCESSES
+
+if TYPE_CHECKING:
+    from app.feeds import FeedReading
+    from app.status import ProcessStatus
 
 POLL_S = 0.3
 
@@ -14,20 +20,37 @@ POLL_S = 0.3
 @click.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Say where supervisor, engine, worker and web stand.
+    """Say where supervisor, engine, worker and web stand, and how each feed of a live market goes.
 
-    Each is asked by its own means, so this works with any of them dead. Exit code 0 when all four work, else 1.
+    A feed is stale when nothing changed for market.stale_after_s; the engine then opens nothing on it. Each process
+    is asked by its own means, so this works with any of them dead. Exit code 0 when all four work, else 1.
     """
     from app.status import look_round
     from core.clock import SystemClock
 
     found = look_round(start(is_quiet=True), SystemClock())
     if as_json:
-        print_json({s.name: {"state": s.state, "pid": s.pid, "detail": s.detail, **s.facts} for s in found})
+        print_json({s.name: _told(s) for s in found})
     else:
         rows = [(s.name, s.state, s.pid or "", s.detail) for s in found]
         print_table("", ("process", "state", "pid", "detail"), rows, "")
+        feeds = [_feed_row(feed) for s in found for feed in s.feeds]
+        if feeds:
+            print_table("", ("feed", "symbol", "state", "last message", "lag", "gaps", "reconnects"), feeds, "")
     sys.exit(0 if all(s.ok for s in found) else 1)
+
+
+def _told(status: "ProcessStatus") -> dict[str, Any]:
+    told = {"state": status.state, "pid": status.pid, "detail": status.detail, **status.facts}
+    if status.feeds:
+        told["feeds"] = [{**msgspec.to_builtins(feed), "state": feed.state} for feed in status.feeds]
+    return told
+
+
+def _feed_row(feed: "FeedReading") -> tuple[object, ...]:
+    seen = "none yet" if feed.seen_at is None else f"{feed.seen_at:%H:%M:%S} UTC"
+    lag = "" if feed.lag_ms is None else f"{feed.lag_ms:.0f} ms"
+    return feed.venue, feed.symbol, feed.state, seen, lag, feed.n_gaps, feed.n_reconnects
 
 
 @click.command()
