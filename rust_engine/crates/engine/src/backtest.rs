@@ -1,14 +1,19 @@
 //! One instance over an array of bars: the live loop with a recorder that only counts what was asked for.
 
+mod curve;
+
+pub use curve::CurveRows;
+pub(crate) use curve::{Curve, day_ends, day_of};
+
 use crate::core::{Core, Setup};
 use crate::error::CoreError;
-use crate::feed::{BarSource, FeedError};
-use crate::ledger::{Closed, Holding};
+use crate::feed::{BarSource, Chunk, FeedError};
+use crate::ledger::Closed;
 use crate::recorder::{Ask, Identity, Recorder, Wish};
 use model::message::Message;
 use model::{
-    Bar, BookTop, Costs, Fill, InstanceConfig, Mode, Money, OrderRequest, Purpose, Qty, RiskLimits, Side,
-    StrategyParams, SymbolSpec, Ts,
+    Bar, BookTop, Costs, Fill, InstanceConfig, Mode, Money, OrderRequest, Purpose, RiskLimits, Side, StrategyParams,
+    SymbolSpec, Ts,
 };
 use std::collections::BTreeMap;
 
@@ -178,95 +183,6 @@ impl Recorder for Counter {
     }
 }
 
-/// The number of the day that holds a close, in the zone `offset_ns` east of UTC. A close at midnight belongs to the day that
-/// ends then.
-pub(crate) fn day_of(at: Ts, offset_ns: i64) -> i64 {
-    (at.0 - 1 + offset_ns).div_euclid(Ts::DAY)
-}
-
-/// The last nanosecond of a day.
-pub(crate) fn day_ends(day: i64, offset_ns: i64) -> i64 {
-    (day + 1) * Ts::DAY - offset_ns
-}
-
-/// The equity curve and its change per day.
-pub(crate) struct Curve {
-    capital: f64,
-    offset_ns: i64,
-    keep_rows: bool,
-    day: i64,
-    day_ends: i64,
-    before: f64,
-    /// Profit at the last close, exact and as a float.
-    profit: Money,
-    latest: f64,
-}
-
-impl Curve {
-    pub(crate) fn new(request: &BacktestRequest<'_>) -> Self {
-        Self {
-            capital: request.capital.to_f64(),
-            offset_ns: request.day_offset_ns,
-            keep_rows: request.keep_rows,
-            day: 0,
-            day_ends: i64::MIN,
-            before: 0.0,
-            profit: Money::ZERO,
-            latest: 0.0,
-        }
-    }
-
-    /// Adds the profit at a close.
-    #[inline]
-    pub(crate) fn mark(&mut self, at: Ts, profit: Money, facts: &mut BacktestFacts) {
-        if at.0 > self.day_ends {
-            self.end_day(facts);
-            self.day = day_of(at, self.offset_ns);
-            self.day_ends = day_ends(self.day, self.offset_ns);
-        }
-        // While nothing is held, nothing changes.
-        if profit != self.profit {
-            (self.profit, self.latest) = (profit, profit.to_f64());
-        }
-        if self.keep_rows {
-            facts.equity_at.push(at.0);
-            facts.equity.push(self.capital + self.latest);
-        }
-    }
-
-    /// Adds the profit at the close of each of `bars`, between which `holding` does not change.
-    fn mark_all(&mut self, bars: &[Bar], holding: Holding, facts: &mut BacktestFacts) {
-        // Only the last mark of a day tells on the day, so a stretch within one day needs no other.
-        let is_one_day = bars.last().is_some_and(|last| last.closed_at.0 <= self.day_ends);
-        let (head, tail) = if is_one_day { bars.split_at(bars.len() - 1) } else { (&bars[..0], bars) };
-        if self.keep_rows {
-            facts.equity_at.extend(head.iter().map(|bar| bar.closed_at.0));
-            if holding.position == Qty::ZERO {
-                facts.equity.resize(facts.equity.len() + head.len(), self.capital + holding.cash.to_f64());
-            } else {
-                facts.equity.extend(head.iter().map(|bar| self.capital + holding.profit(bar.close).to_f64()));
-            }
-        }
-        for bar in tail {
-            self.mark(bar.closed_at, holding.profit(bar.close), facts);
-        }
-    }
-
-    fn end_day(&mut self, facts: &mut BacktestFacts) {
-        if self.day_ends > i64::MIN {
-            facts.days.push(self.day);
-            facts.daily_pnl.push(self.latest - self.before);
-            self.before = self.latest;
-        }
-    }
-
-    /// Ends the last day; the profit of the last close is the result.
-    pub(crate) fn end(mut self, facts: &mut BacktestFacts) {
-        self.end_day(facts);
-        facts.net_pnl = self.latest;
-    }
-}
-
 /// Checks what a backtest is asked for without playing it: the parameters, and with `whole` the configuration around them.
 ///
 /// # Errors
@@ -284,23 +200,37 @@ pub(crate) fn check(request: &BacktestRequest<'_>, whole: bool) -> Result<Strate
 ///
 /// # Errors
 /// The configuration or the first bad bar.
-pub fn run(request: &BacktestRequest<'_>, mut bars: impl BarSource) -> Result<BacktestFacts, BacktestError> {
-    let keep_rows = request.keep_rows;
+pub fn run(request: &BacktestRequest<'_>, bars: impl BarSource) -> Result<BacktestFacts, BacktestError> {
+    let n = if request.keep_rows { bars.expected() } else { 0 };
+    let (mut at, mut equity) = (vec![0; n], vec![0.0; n]);
+    let (mut facts, n_marks) = run_into(request, bars, CurveRows::new(&mut at, &mut equity))?;
+    at.truncate(n_marks);
+    equity.truncate(n_marks);
+    (facts.equity_at, facts.equity) = (at, equity);
+    Ok(facts)
+}
+
+/// As [`run`], with the equity curve written to `rows`; gives how many marks it has beside the other facts.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_into(
+    request: &BacktestRequest<'_>,
+    mut bars: impl BarSource,
+    rows: CurveRows<'_>,
+) -> Result<(BacktestFacts, usize), BacktestError> {
     let instances = [setup_instance(request)];
-    let mut core = Core::new(&setup(request, &instances), Counter { keep_rows, ..Counter::default() })?;
+    let counter = Counter { keep_rows: request.keep_rows, ..Counter::default() };
+    let mut core = Core::new(&setup(request, &instances), counter)?;
     let mut facts = BacktestFacts { params_sha256: core.params_sha256(0), ..BacktestFacts::default() };
-    if keep_rows {
-        facts.equity.reserve_exact(bars.expected());
-        facts.equity_at.reserve_exact(bars.expected());
-    }
-    let mut curve = Curve::new(request);
+    let mut curve = Curve::new(request, rows);
     play(&mut core, request.trade_from, &mut bars, &mut curve, &mut facts)?;
-    curve.end(&mut facts);
+    let n_marks = curve.end(&mut facts);
     let (fees, slippage) = core.costs_paid(0);
     (facts.fees, facts.slippage) = (fees.to_f64(), slippage.to_f64());
     facts.n_bars = core.bars();
     let Counter { fills, trades, n_fills, n_trades, n_wins, .. } = core.into_recorder();
-    Ok(BacktestFacts { fills, trades, n_fills, n_trades, n_wins, ..facts })
+    Ok((BacktestFacts { fills, trades, n_fills, n_trades, n_wins, ..facts }, n_marks))
 }
 
 fn setup<'a>(request: &BacktestRequest<'a>, instances: &'a [InstanceConfig]) -> Setup<'a> {
@@ -318,25 +248,25 @@ fn play(
     core: &mut Core<Counter>,
     trade_from: Ts,
     bars: &mut impl BarSource,
-    curve: &mut Curve,
+    curve: &mut Curve<'_>,
     facts: &mut BacktestFacts,
 ) -> Result<(), BacktestError> {
     let has_one_symbol = core.n_symbols() == 1;
     let mut marked = None;
     loop {
         let mut chunk = bars.next_chunk()?;
-        if chunk.is_empty() {
+        if chunk.bars.is_empty() {
             break;
         }
-        while let Some(bar) = chunk.first().filter(|bar| bar.closed_at <= trade_from) {
+        while let Some(bar) = chunk.bars.first().filter(|bar| bar.closed_at <= trade_from) {
             core.warm_up(bar)?;
-            chunk = &chunk[1..];
+            chunk.bars = &chunk.bars[1..];
         }
         if has_one_symbol {
             play_one_symbol(core, chunk, curve, facts)?;
             continue;
         }
-        for bar in chunk {
+        for bar in chunk.bars {
             if let Some(at) = marked.filter(|at| *at != bar.closed_at) {
                 curve.mark(at, core.profit(0), facts);
             }
@@ -353,18 +283,18 @@ fn play(
 /// Every bar of one symbol has a close of its own, so that equity can be marked at once.
 fn play_one_symbol(
     core: &mut Core<Counter>,
-    mut bars: &[Bar],
-    curve: &mut Curve,
+    mut chunk: Chunk<'_>,
+    curve: &mut Curve<'_>,
     facts: &mut BacktestFacts,
 ) -> Result<(), BacktestError> {
-    while !bars.is_empty() {
+    while !chunk.bars.is_empty() {
         let before = core.holding(0);
-        let (played, rest) = bars.split_at(core.on_bars(bars)?);
+        let (played, rest) = chunk.bars.split_at(core.on_bars(chunk)?);
         if let Some((last, earlier)) = played.split_last() {
             curve.mark_all(earlier, before, facts);
             curve.mark(last.closed_at, core.holding(0).profit(last.close), facts);
         }
-        bars = rest;
+        chunk.bars = rest;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ mod market;
 mod momentum;
 mod sma_cross;
 
-use crate::backtest::{self, BacktestError, BacktestFacts, BacktestRequest, Curve, Path};
+use crate::backtest::{self, BacktestError, BacktestFacts, BacktestRequest, Curve, CurveRows, Path};
 use crate::error::CoreError;
 use crate::feed::{Columns, FeedError};
 use account::{Tape, Totals};
@@ -142,7 +142,7 @@ impl Field<'_> {
             params_sha256: params.sha256(),
             ..BacktestFacts::default()
         };
-        let mut curve = Curve::new(self.request);
+        let mut curve = Curve::new(self.request, CurveRows::default());
         for (at, profit) in self.market.day_closes.iter().zip(&totals.marks) {
             curve.mark(*at, *profit, &mut facts);
         }

@@ -152,16 +152,26 @@ impl<'a> Columns<'a> {
 /// Bars small enough a number to stay in the first cache.
 const CHUNK: usize = 256;
 
+/// The next bars of a source.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// The bars; empty at the end.
+    pub bars: &'a [Bar],
+    /// Whether they are known to be sound, of one symbol, and each to open no earlier than the one before it closed. Where
+    /// they are not known to be, whoever plays them has to look.
+    pub is_series: bool,
+}
+
 /// Where a backtest gets its bars.
 pub trait BarSource {
-    /// How many bars there are in all, as a hint for memory.
+    /// How many bars there are in all.
     fn expected(&self) -> usize;
 
-    /// The next bars; empty at the end.
+    /// The next bars.
     ///
     /// # Errors
     /// The first row that is no bar or not in order.
-    fn next_chunk(&mut self) -> Result<&[Bar], FeedError>;
+    fn next_chunk(&mut self) -> Result<Chunk<'_>, FeedError>;
 }
 
 /// Bars that were checked when they were loaded.
@@ -170,8 +180,8 @@ impl BarSource for &[Bar] {
         self.len()
     }
 
-    fn next_chunk(&mut self) -> Result<&[Bar], FeedError> {
-        Ok(std::mem::take(self))
+    fn next_chunk(&mut self) -> Result<Chunk<'_>, FeedError> {
+        Ok(Chunk { bars: std::mem::take(self), is_series: false })
     }
 }
 
@@ -192,7 +202,7 @@ impl ColumnBars<'_> {
     pub fn load(mut self) -> Result<Vec<Bar>, FeedError> {
         let mut bars = Vec::with_capacity(self.expected());
         loop {
-            let chunk = self.next_chunk()?;
+            let chunk = self.next_chunk()?.bars;
             if chunk.is_empty() {
                 return Ok(bars);
             }
@@ -206,7 +216,7 @@ impl BarSource for ColumnBars<'_> {
         self.columns.symbol.len()
     }
 
-    fn next_chunk(&mut self) -> Result<&[Bar], FeedError> {
+    fn next_chunk(&mut self) -> Result<Chunk<'_>, FeedError> {
         let end = (self.row + CHUNK).min(self.expected());
         let (first, rows) = (self.row, self.row..end);
         let c = &self.columns;
@@ -230,13 +240,15 @@ impl BarSource for ColumnBars<'_> {
             volume: Qty(*volume),
         }));
         let times = (&c.opened_at_ns[rows.clone()], &c.closed_at_ns[rows.clone()]);
-        if !(are_candles(&self.units, rows.len()) && self.order.takes(&c.symbol[rows], times)) {
+        let are_candles = are_candles(&self.units, rows.len());
+        let is_series = are_candles && self.order.takes_series(&c.symbol[rows.clone()], times);
+        if !(is_series || are_candles && self.order.takes(&c.symbol[rows], times)) {
             for (n, bar) in self.chunk.iter().enumerate() {
                 self.order.check(first + n, bar, || c.row(first + n))?;
             }
         }
         self.row = end;
-        Ok(&self.chunk)
+        Ok(Chunk { bars: &self.chunk, is_series })
     }
 }
 
@@ -253,17 +265,17 @@ fn are_candles(units: &[[i64; CHUNK]; 5], n: usize) -> bool {
     signs >= 0
 }
 
-/// Whether times open before they close and close after one another, and all symbols are the first: one symbol's bars in order.
+/// Whether candles of the first symbol open before they close, and no earlier than the one before closed.
 /// In a form that compiles to vector instructions, like [`are_candles`]; no time may be beyond 2^62, so that differences fit.
-fn is_one_symbol(symbol: &[i16], (opened, closed): (&[i64], &[i64])) -> bool {
+fn is_series(symbol: &[i16], (opened, closed): (&[i64], &[i64])) -> bool {
     let beyond = |time: i64| time ^ (time << 1);
     let others = symbol.iter().fold(0, |others, symbol| others | symbol);
-    let open_times = opened.iter().zip(closed);
-    let signs = open_times.fold(0, |signs, (opened, closed)| {
+    let candles = opened.iter().zip(closed);
+    let signs = candles.fold(0, |signs, (opened, closed)| {
         signs | beyond(*opened) | beyond(*closed) | closed.wrapping_sub(*opened).wrapping_sub(1)
     });
-    let steps = closed.iter().zip(closed.get(1..).unwrap_or_default());
-    let signs = steps.fold(signs, |signs, (before, after)| signs | after.wrapping_sub(*before).wrapping_sub(1));
+    let steps = closed.iter().zip(opened.get(1..).unwrap_or_default());
+    let signs = steps.fold(signs, |signs, (before, next)| signs | next.wrapping_sub(*before));
     others == 0 && signs >= 0
 }
 
@@ -323,14 +335,19 @@ impl Order {
         Self { n_symbols, last: (i64::MIN, 0) }
     }
 
+    /// Takes a whole chunk of sound candles if they are a series of the first symbol; otherwise remembers nothing.
+    fn takes_series(&mut self, symbol: &[i16], times: (&[i64], &[i64])) -> bool {
+        let (Some(first), Some(newest)) = (times.1.first(), times.1.last()) else { return true };
+        let fits = self.n_symbols > 0 && *first > self.last.0 && is_series(symbol, times);
+        if fits {
+            self.last = (*newest, 0);
+        }
+        fits
+    }
+
     /// Takes a whole chunk of sound candles if all are of known symbols, open before they close and come after one another;
     /// otherwise remembers nothing.
     fn takes(&mut self, symbol: &[i16], (opened, closed): (&[i64], &[i64])) -> bool {
-        let (Some(first), Some(newest)) = (closed.first(), closed.last()) else { return true };
-        if self.n_symbols > 0 && *first > self.last.0 && is_one_symbol(symbol, (opened, closed)) {
-            self.last = (*newest, 0);
-            return true;
-        }
         let (mut last, mut fits) = (self.last, true);
         for ((symbol, opened), closed) in symbol.iter().zip(opened).zip(closed) {
             let place = (*closed, *symbol as u16);

@@ -262,13 +262,13 @@ impl<R: Recorder> Core<R> {
                     self.notices.push_back(OrderUpdate { order, reason });
                     self.settle_all(self.market.now)?;
                 }
-                VenueOutcome::Fill { order, qty, price, liquidity, arrival, at, tag, .. } => {
+                VenueOutcome::Fill { order, qty, price, liquidity, arrival, half_spread, at, tag, .. } => {
                     self.market.now = self.market.now.max(at);
                     let Some(qty) = self.fillable(&order, qty) else { continue };
                     let notional = price * qty;
                     let fee = self.fees.fee(at, notional, liquidity);
                     self.fees.traded(at, notional);
-                    let (slippage, arrival_price, half_spread) = (Money::ZERO, arrival, Price::ZERO);
+                    let (slippage, arrival_price) = (Money::ZERO, arrival);
                     let fill = Fill { order, at, price, qty, fee, slippage, arrival_price, half_spread, liquidity };
                     self.book_fill(&fill, tag)?;
                 }

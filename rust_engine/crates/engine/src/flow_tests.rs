@@ -173,6 +173,21 @@ fn what_the_market_cannot_have_said_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_taker_on_a_book_pays_half_the_spread_at_either_end_as_spread() {
+    let mut core = world(VenueModel::Book);
+    core.act_on(0, &[Action::Submit(buy(0.5))], Ts(10));
+    core.on_market(&quote(20, 99.0, 101.0)).unwrap();
+    let sell = OrderRequest { side: Side::Sell, reduce_only: true, ..buy(0.5) };
+    core.act_on(0, &[Action::Submit(sell)], Ts(20));
+    core.on_market(&quote(30, 97.0, 99.0)).unwrap();
+    let told = core.drain_outbox();
+    let shortfall = trades(&told)[0].shortfall;
+    // Half of a spread of 2 on half a unit, twice. The sale was decided at 100 and arrived at a middle of 98 or 100.
+    assert_eq!((shortfall.spread, shortfall.impact), (usd(1.0), Money::ZERO), "{shortfall:?}");
+    assert_eq!(shortfall.opportunity, Money::ZERO);
+}
+
+#[test]
 fn a_quote_outranks_a_print_as_the_last_price() {
     let mut core = world(VenueModel::Bars);
     let print = MarketTrade {

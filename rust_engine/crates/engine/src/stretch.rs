@@ -6,21 +6,22 @@
 use crate::core::Core;
 use crate::error::CoreError;
 use crate::exchange::Exchange;
+use crate::feed::Chunk;
 use crate::recorder::Recorder;
 use model::Bar;
 
-/// Bars shown in one call. Those behind the first order are checked again in the next one, so it is not larger.
-const LONGEST: usize = 32;
+/// Bars shown in one call where they have to be checked first: those behind the first order are checked again in the next.
+const LONGEST_UNCHECKED: usize = 32;
 
 impl<R: Recorder> Core<R> {
-    /// Plays the first of `bars`, and those behind it as long as nothing rests and nothing is asked for; gives how many were
+    /// Plays the first bar of a chunk, and those behind it as long as nothing rests and nothing is asked for; gives how many were
     /// played. All are of one symbol, and no position changes within them but in the first.
     ///
     /// # Errors
     /// As [`Core::on_bar`], for the first bar.
-    pub fn on_bars(&mut self, bars: &[Bar]) -> Result<usize, CoreError> {
-        let Some(first) = bars.first() else { return Ok(0) };
-        let stretch = &bars[..self.longest_stretch(first, bars)];
+    pub fn on_bars(&mut self, chunk: Chunk<'_>) -> Result<usize, CoreError> {
+        let Some(first) = chunk.bars.first() else { return Ok(0) };
+        let stretch = &chunk.bars[..self.longest_stretch(first, chunk)];
         if stretch.is_empty() {
             self.on_bar(first)?;
             return Ok(1);
@@ -41,7 +42,7 @@ impl<R: Recorder> Core<R> {
     }
 
     /// How many bars can be played as one; 0 where even the first needs the whole loop.
-    fn longest_stretch(&self, first: &Bar, bars: &[Bar]) -> usize {
+    fn longest_stretch(&self, first: &Bar, Chunk { bars, is_series }: Chunk<'_>) -> usize {
         let symbol = first.symbol.index();
         let rests = !matches!(&self.exchange, Exchange::Bars(venue) if venue.is_quiet(first.symbol));
         let is_shown = self.watchers.get(symbol).is_some_and(|watchers| *watchers == [0]);
@@ -54,7 +55,10 @@ impl<R: Recorder> Core<R> {
             (known, now) = (bar.closed_at, bar.closed_at);
             fits
         };
-        bars.iter().take(LONGEST).take_while(|bar| follows(bar)).count()
+        if is_series && follows(&first) {
+            return bars.len();
+        }
+        bars.iter().take(LONGEST_UNCHECKED).take_while(|bar| follows(bar)).count()
     }
 
     fn pass(&mut self, bars: &[Bar], last: &Bar) {

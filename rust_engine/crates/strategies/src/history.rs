@@ -45,7 +45,8 @@ impl<T: Copy + Default> Ring<T> {
 
     /// The value `back` pushes ago; 0 is the newest. `None` if it is not held.
     pub(crate) fn back(&self, back: usize) -> Option<T> {
-        (back < self.len()).then(|| self.values[(self.pushed - 1 - back) % KEPT])
+        // Where it is held, `pushed` is above `back`: the subtraction cannot wrap.
+        if back < self.len() { self.values.get(self.pushed.wrapping_sub(back + 1) % KEPT).copied() } else { None }
     }
 
     /// All held values, oldest first.

@@ -1,6 +1,6 @@
 //! Long a fixed quantity while the fast average of closes is above the slow one, flat otherwise.
 //!
-//! Sums are integers, so the comparison is exact: the same trades as any correct implementation, on any machine.
+//! The averages are compared through integers, so the comparison is exact: the same trades as any correct implementation, on any machine.
 
 use crate::history::Ring;
 use crate::sizing::whole_lots;
@@ -15,8 +15,9 @@ struct SymbolState {
     lot: Qty,
     size: Qty,
     closes: Ring<Price>,
-    fast_sum: i128,
-    slow_sum: i128,
+    /// The slow window times the sum of the fast one, less the fast window times the sum of the slow one: above zero
+    /// exactly where the fast average is above the slow one.
+    lead: i128,
     position: Qty,
     order_open: bool,
 }
@@ -24,23 +25,22 @@ struct SymbolState {
 impl SymbolState {
     #[inline(always)]
     fn observe(&mut self, close: Price, fast: usize, slow: usize) {
-        // Closes are above zero, so their difference fits, and a sum of them is at most 2^73.
-        let change = |n: usize| close.0 - self.closes.back(n - 1).map_or(0, |leaving| leaving.0);
-        self.fast_sum = self.fast_sum.wrapping_add(i128::from(change(fast)));
-        self.slow_sum = self.slow_sum.wrapping_add(i128::from(change(slow)));
+        // Closes are above zero, so their difference fits; times a window it is below 2^74, and so is every lead.
+        let change = |n: usize| close.0.wrapping_sub(self.closes.back(n - 1).map_or(0, |leaving| leaving.0));
+        let weighed = |change: i64, window: usize| i128::from(change).wrapping_mul(i128::from(window as i64));
+        let gained = weighed(change(fast), slow).wrapping_sub(weighed(change(slow), fast));
+        self.lead = self.lead.wrapping_add(gained);
         self.closes.push(close);
     }
 
     fn rebuild(&mut self, fast: usize, slow: usize) {
-        let sum = |n: usize| (0..n).filter_map(|b| self.closes.back(b)).map(|p| i128::from(p.0)).sum();
-        (self.fast_sum, self.slow_sum) = (sum(fast), sum(slow));
+        let sum = |n: usize| (0..n).filter_map(|b| self.closes.back(b)).map(|p| i128::from(p.0)).sum::<i128>();
+        self.lead = sum(fast) * slow as i128 - sum(slow) * fast as i128;
     }
 
     /// Whether the fast average is above the slow one; `None` until the slow window is full.
-    fn is_above(&self, fast: usize, slow: usize) -> Option<bool> {
-        // At most 2^73 times 2^10: it cannot wrap, and says so to the compiler.
-        let scaled = |sum: i128, n: usize| sum.wrapping_mul(n as i128);
-        (self.closes.len() >= slow).then(|| scaled(self.fast_sum, slow) > scaled(self.slow_sum, fast))
+    fn is_above(&self, slow: usize) -> Option<bool> {
+        (self.closes.len() >= slow).then_some(self.lead > 0)
     }
 }
 
@@ -60,8 +60,7 @@ impl SmaCross {
             lot: spec.lot,
             size: whole_lots(params.size, spec.lot),
             closes: Ring::new(),
-            fast_sum: 0,
-            slow_sum: 0,
+            lead: 0,
             position: Qty::ZERO,
             order_open: false,
         });
@@ -76,7 +75,7 @@ impl SmaCross {
         let (fast, slow) = (self.fast, self.slow);
         let Some(state) = self.state(bar.symbol) else { return };
         state.observe(bar.close, fast, slow);
-        let Some(above) = state.is_above(fast, slow) else { return };
+        let Some(above) = state.is_above(slow) else { return };
         let held = state.position > Qty::ZERO;
         if state.order_open || above == held {
             return;

@@ -81,7 +81,7 @@ impl Market {
         };
         let mut day_ends_at = i64::MIN;
         loop {
-            let chunk = bars.next_chunk()?;
+            let chunk = bars.next_chunk()?.bars;
             if chunk.is_empty() {
                 break;
             }
