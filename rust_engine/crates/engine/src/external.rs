@@ -7,6 +7,7 @@ use model::{
     CancelReason, InstanceId, Liquidity, Money, OrderId, OrderRequest, OrderUpdate, Price, Qty, Side, SymbolId, Ts,
 };
 use risk::RiskApproved;
+use risk::reconcile::OpenOrder;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +53,9 @@ pub enum Reported {
         qty: Qty,
         /// Fee in quote currency, above zero when paid.
         fee: Money,
+        /// What of that fee was taken in base currency, so that the account holds less than the position says.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        base_fee: Qty,
         /// Maker or taker.
         liquidity: Liquidity,
     },
@@ -60,6 +64,20 @@ pub enum Reported {
         /// Why.
         reason: CancelReason,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(qty: &Qty) -> bool {
+    *qty == Qty::ZERO
+}
+
+/// An order that an exchange may hold, for whoever takes up the talk with it after a restart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outstanding {
+    /// The order.
+    pub order: OrderRequest,
+    /// Whether its end was asked for.
+    pub cancel_asked: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,17 +120,22 @@ pub(crate) enum Meaning<T> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct External<T> {
     open: BTreeMap<OrderId, Open<T>>,
+    /// Fees that were taken in base currency.
+    base_fees: BTreeMap<SymbolId, Qty>,
+    /// Of the last order or report.
+    changed_at: Ts,
     #[serde(skip)]
     requests: Vec<VenueRequest>,
 }
 
 impl<T: Clone> External<T> {
     pub(crate) fn new() -> Self {
-        Self { open: BTreeMap::new(), requests: Vec::new() }
+        Self { open: BTreeMap::new(), base_fees: BTreeMap::new(), changed_at: Ts(i64::MIN), requests: Vec::new() }
     }
 
     pub(crate) fn send(&mut self, order: RiskApproved<OrderRequest>, last: Price, tag: T) {
         let request = *order.get();
+        self.changed_at = self.changed_at.max(request.decided_at);
         let open = Open {
             left: request.qty,
             order: request,
@@ -154,12 +177,14 @@ impl<T: Clone> External<T> {
 
     pub(crate) fn report(&mut self, report: &VenueReport) -> Meaning<T> {
         let Some(open) = self.open.get_mut(&report.id) else { return Meaning::Unknown };
+        self.changed_at = self.changed_at.max(report.at);
         match &report.what {
             Reported::Accepted => Meaning::Nothing,
-            Reported::Filled { trade_id, price, qty, fee, liquidity } => {
+            Reported::Filled { trade_id, price, qty, fee, base_fee, liquidity } => {
                 if !open.trades.insert(*trade_id) {
                     return Meaning::Nothing;
                 }
+                *self.base_fees.entry(open.order.symbol).or_default() += *base_fee;
                 let executed = Executed {
                     order: open.order,
                     price: *price,
@@ -182,6 +207,28 @@ impl<T: Clone> External<T> {
                 Meaning::Ended(OrderUpdate { order, reason })
             }
         }
+    }
+
+    pub(crate) fn outstanding(&self) -> Vec<Outstanding> {
+        self.open.values().map(|open| Outstanding { order: open.order, cancel_asked: open.cancel_asked }).collect()
+    }
+
+    pub(crate) fn open_orders(&self) -> BTreeMap<OrderId, OpenOrder> {
+        let seen = |open: &Open<T>| OpenOrder {
+            symbol: open.order.symbol,
+            side: open.order.side,
+            qty_left: open.left,
+            price: open.order.named_price(),
+        };
+        self.open.iter().map(|(id, open)| (*id, seen(open))).collect()
+    }
+
+    pub(crate) fn base_fees(&self) -> &BTreeMap<SymbolId, Qty> {
+        &self.base_fees
+    }
+
+    pub(crate) fn changed_at(&self) -> Ts {
+        self.changed_at
     }
 
     pub(crate) fn drain(&mut self) -> Vec<VenueRequest> {

@@ -7,7 +7,7 @@
 use crate::core::Core;
 use crate::error::CoreError;
 use crate::exchange::Exchange;
-use crate::external::{Executed, Meaning, VenueReport, VenueRequest};
+use crate::external::{Executed, Meaning, VenueReport};
 use crate::instance::Instance;
 use crate::recorder::Recorder;
 use model::{
@@ -339,11 +339,6 @@ impl<R: Recorder> Core<R> {
                 Ok(None)
             }
         }
-    }
-
-    /// Takes what must be said to the exchange, in order; empty with a simulated venue.
-    pub fn drain_requests(&mut self) -> Vec<VenueRequest> {
-        if let Exchange::External(venue) = &mut self.exchange { venue.drain() } else { Vec::new() }
     }
 
     /// Tells instance `i` of one event and does what it asks, until nobody asks for more.

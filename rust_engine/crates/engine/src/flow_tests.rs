@@ -95,6 +95,7 @@ fn an_order_at_an_exchange_lives_by_its_reports_and_a_repeated_trade_counts_once
             price: price(101.0),
             qty: qty(size),
             fee: usd(0.1),
+            base_fee: Qty::ZERO,
             liquidity: Liquidity::Taker,
         },
     };
@@ -141,6 +142,7 @@ fn a_long_position_pays_funding_when_the_rate_is_above_zero() {
         price: price(100.0),
         qty: qty(2.0),
         fee: Money::ZERO,
+        base_fee: Qty::ZERO,
         liquidity: Liquidity::Maker,
     };
     core.on_report(&VenueReport { id: order.get().id, at: Ts(11), what }).unwrap();
@@ -233,4 +235,28 @@ fn feedback_carries_the_name_of_its_prediction() {
     let [Message::PerformanceFeedback(feedback)] = &told[..] else { panic!("{told:?}") };
     assert_eq!((feedback.prediction_id.as_str(), feedback.feedback_id.as_str()), ("p-77", "s-1-p1"));
     assert!(feedback.simulated);
+}
+
+#[test]
+fn what_the_exchange_should_hold_is_positions_less_fees_in_base_currency() {
+    let mut core = world(VenueModel::External);
+    assert_eq!(core.own_view().positions.len(), 0);
+    core.act_on(0, &[Action::Submit(buy(2.0))], Ts(10));
+    let VenueRequest::Place(order) = &core.drain_requests()[0] else { panic!() };
+    let id = order.get().id;
+    assert_eq!(core.outstanding().len(), 1);
+    let what = Reported::Filled {
+        trade_id: 5,
+        price: price(100.0),
+        qty: qty(1.5),
+        fee: usd(0.15),
+        base_fee: qty(0.0015),
+        liquidity: Liquidity::Taker,
+    };
+    let report = VenueReport { id, at: Ts(21), what };
+    core.on_report(&report).unwrap();
+    core.on_report(&report).unwrap();
+    let own = core.own_view();
+    assert_eq!((own.at, own.positions[&AAA]), (Ts(21), qty(1.4985)));
+    assert_eq!((own.orders[&id].qty_left, own.orders[&id].price), (qty(0.5), None));
 }

@@ -3,7 +3,7 @@
 //! - [`core`]: the state of the engine
 //! - [`flow`], [`orders`], `working`: the market in, requests out, orders worked in children
 //! - [`models`]: predictions and chances in, feedback out
-//! - [`external`]: orders at an exchange, and its reports
+//! - [`external`], `outside`: orders at an exchange, its reports, and what we believe it holds
 //! - `stretch`: the bars between two orders of a backtest, in one call
 //! - [`control`]: advice, rates, parameters and commands between two bars
 //! - [`advice`]: which orders wait for the advisor
@@ -41,6 +41,7 @@ pub mod live;
 pub mod market_log;
 pub mod models;
 pub mod orders;
+mod outside;
 pub mod recorder;
 pub mod run;
 pub mod runtime;

@@ -7,6 +7,7 @@ mod error;
 mod origin;
 mod recovery;
 
+use crate::external::VenueRequest;
 use crate::input::{Acked, Ignored, Input, MarketBatch};
 use crate::journal::Journal;
 use crate::market_log::MarketLog;
@@ -194,6 +195,12 @@ impl Run {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes what must be said to the exchange. Call it after [`Run::commit`]: an order that left is then on disk, and a start
+    /// that finds it asks the exchange about it instead of placing it anew.
+    pub fn take_requests(&mut self) -> Vec<VenueRequest> {
+        self.runtime.drain_requests()
     }
 
     /// Live events since this start whose stamp was moved up.

@@ -4,6 +4,7 @@
 //! clock, or one `reached`. Inputs are applied between two steps, so the pair (inputs, step at which each was applied)
 //! determines everything, messages and their order included. A live event is an input as well: it is queued at a step.
 
+mod outside;
 mod queue;
 
 use crate::core::{Core, Setup};

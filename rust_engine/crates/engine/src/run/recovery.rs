@@ -116,7 +116,9 @@ pub(super) fn open(config: &EngineConfig) -> Result<(Run, Recovered), RunError> 
     let lock = StateLock::take(state_dir)?;
     let start = check_same_run(config, &first, &feed.sha256)?;
     let mut notes = Vec::new();
-    let (replaying, used) = recover(config, &start, &feed.bars, &mut notes)?;
+    let (mut replaying, used) = recover(config, &start, &feed.bars, &mut notes)?;
+    // They may have left before the end: what became of them is for the exchange to say, and nothing is placed anew.
+    replaying.runtime.drain_requests();
     let (market, cut_bytes) = replaying.market.into_writer(rotation(&config.state))?;
     let (journal, torn_bytes) = replaying.journal.into_writer(lock)?;
     let reached = replaying.runtime.reached();

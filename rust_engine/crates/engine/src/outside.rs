@@ -1,0 +1,41 @@
+//! What the core says to an exchange, and what it believes that the exchange holds.
+
+use crate::core::Core;
+use crate::exchange::Exchange;
+use crate::external::{Outstanding, VenueRequest};
+use crate::recorder::Recorder;
+use model::{Qty, SymbolId, Ts};
+use risk::reconcile::OwnView;
+use std::collections::BTreeMap;
+
+impl<R: Recorder> Core<R> {
+    /// Takes what must be said to the exchange, in order; empty with a simulated venue.
+    pub fn drain_requests(&mut self) -> Vec<VenueRequest> {
+        if let Exchange::External(venue) = &mut self.exchange { venue.drain() } else { Vec::new() }
+    }
+
+    /// The orders that the exchange may hold; none with a simulated venue.
+    #[must_use]
+    pub fn outstanding(&self) -> Vec<Outstanding> {
+        if let Exchange::External(venue) = &self.exchange { venue.outstanding() } else { Vec::new() }
+    }
+
+    /// What the account at the exchange should hold: open orders, and the positions of all instances less the fees that were
+    /// taken in base currency. Nothing with a simulated venue.
+    #[must_use]
+    pub fn own_view(&self) -> OwnView {
+        let Exchange::External(venue) = &self.exchange else {
+            return OwnView { at: Ts(i64::MIN), orders: BTreeMap::new(), positions: BTreeMap::new() };
+        };
+        let mut positions = BTreeMap::new();
+        for symbol in 0..self.symbols.len() {
+            let id = SymbolId(symbol as u16);
+            let mut held = -venue.base_fees().get(&id).copied().unwrap_or_default();
+            self.instances.iter().for_each(|instance| held += instance.ledger.position(symbol));
+            if held != Qty::ZERO {
+                positions.insert(id, held);
+            }
+        }
+        OwnView { at: venue.changed_at(), orders: venue.open_orders(), positions }
+    }
+}
