@@ -1,5 +1,5 @@
 //! An exchange on this machine that plays a recorded session over the exchange's own interface, and misbehaves on demand.
-//! For tests and rehearsals only; it takes no order.
+//! For tests and rehearsals only.
 //!
 //! # Layout
 //! - [`capture`]: a recording, line by line
@@ -9,6 +9,7 @@
 //! - [`http`]: requests and answers, and where further interfaces are plugged in ([`http::Api`])
 //! - [`rehearsal`]: the recording as if it happened now
 //! - [`exchange`]: plays, serves connections, answers requests
+//! - [`private`]: an account that trades: signed requests, a user stream, and what can go wrong with both
 //!
 //! Connections are any byte stream: TCP in earnest, memory under tokio's paused clock. The program
 //! `play_capture` serves one on a loopback port.
@@ -18,6 +19,7 @@ pub mod capture;
 pub mod exchange;
 pub mod fault;
 pub mod http;
+pub mod private;
 pub mod rehearsal;
 pub mod truth;
 

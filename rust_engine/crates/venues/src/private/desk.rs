@@ -1,0 +1,396 @@
+//! All orders of a run at an exchange, without I/O: news and answers in, reports and the next requests out.
+//!
+//! An order is placed once. Whatever is unclear afterwards is asked for under our own name of the order until it is known;
+//! its end is reported after its last trade, so that no trade comes too late to be booked.
+
+use super::client::{Fault, Viewed};
+use super::config::{Checked, Listed};
+use super::order::{RunName, placing};
+use super::tracked::{Fate, Stage, Step, Tracked};
+use super::words::{Execution, OrderState, Trade};
+use engine::external::{Outstanding, Reported, VenueReport, VenueRequest};
+use model::{CancelReason, Costs, OrderId, Ts};
+use risk::reconcile::VenueView;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+mod answers;
+mod fees;
+
+/// Ended orders whose trades are remembered, so that a late repeat is known as one.
+const REMEMBERED: usize = 10_000;
+/// While the stream is down, an open order is asked for this often.
+const POLL_NS: i64 = 5_000 * Ts::MS;
+const VIEW_RETRY_NS: i64 = 250 * Ts::MS;
+/// A view that does not agree is repeated after waits that double up to half a minute.
+const VIEW_DOUBLINGS: u32 = 7;
+
+/// A request that is to go out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    Place {
+        id: OrderId,
+        params: String,
+    },
+    Cancel {
+        id: OrderId,
+        symbol: String,
+        client: String,
+    },
+    Query {
+        id: OrderId,
+        symbol: String,
+        client: String,
+    },
+    Trades {
+        id: OrderId,
+        symbol: String,
+        venue_id: u64,
+    },
+    /// Ends an order of this run that the engine knows nothing of.
+    Forgotten {
+        symbol: String,
+        client: String,
+    },
+    View {
+        revision: u64,
+    },
+}
+
+/// What came of one.
+#[derive(Debug)]
+pub(super) enum Done {
+    Place(OrderId, Result<OrderState, Fault>),
+    Cancel(OrderId, Result<OrderState, Fault>),
+    Query(OrderId, Result<OrderState, Fault>),
+    Trades(OrderId, Result<Vec<Trade>, Fault>),
+    Forgotten(String, Result<OrderState, Fault>),
+    View(u64, Result<Viewed, Fault>),
+}
+
+/// What the engine or its operator is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// An order has news.
+    Report(VenueReport),
+    /// What the account holds is not known for certain: nothing may open until a view agrees.
+    Unready(String),
+    /// What the account holds, with every report before it already said.
+    View(VenueView),
+    /// A person should know.
+    Problem(String),
+}
+
+/// The orders of one run.
+pub(super) struct Desk {
+    config: Checked,
+    costs: Costs,
+    run: RunName,
+    orders: BTreeMap<OrderId, Tracked>,
+    ended: BTreeMap<OrderId, BTreeSet<u64>>,
+    ended_in_order: VecDeque<OrderId>,
+    forgotten: BTreeMap<String, String>,
+    forgotten_busy: bool,
+    is_stream_up: bool,
+    /// When the account is to be looked at, where it is.
+    view_due: Option<Ts>,
+    view_busy: bool,
+    rechecks: u32,
+    rechecked_at: Ts,
+    /// Counts everything that could make a view differ.
+    revision: u64,
+    said: Vec<Said>,
+    /// From a placing that was lost to the time when it cannot arrive any more.
+    validity_ns: i64,
+}
+
+impl Desk {
+    pub(super) fn new(config: Checked, costs: Costs, run: RunName, validity_ns: i64) -> Self {
+        Self {
+            config,
+            costs,
+            run,
+            orders: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            ended_in_order: VecDeque::new(),
+            forgotten: BTreeMap::new(),
+            forgotten_busy: false,
+            is_stream_up: false,
+            view_due: None,
+            view_busy: false,
+            rechecks: 0,
+            rechecked_at: Ts(0),
+            revision: 0,
+            said: Vec::new(),
+            validity_ns,
+        }
+    }
+
+    /// Takes up orders that an earlier process may have placed.
+    pub(super) fn adopt(&mut self, outstanding: &[Outstanding], now: Ts) {
+        let gone_after = now.plus_ns(self.validity_ns);
+        for one in outstanding {
+            self.orders.insert(one.order.id, Tracked::adopted(one, now, gone_after));
+        }
+    }
+
+    /// What the engine asks for.
+    pub(super) fn on_request(&mut self, request: VenueRequest, now: Ts) {
+        self.revision += 1;
+        match request {
+            VenueRequest::Place(approved) => {
+                let order = *approved.get();
+                if self.orders.contains_key(&order.id) || self.ended.contains_key(&order.id) {
+                    return self.problem(format!("order {} was asked for twice; it is placed once", order.id.0));
+                }
+                self.orders.insert(order.id, Tracked::new(order, now));
+            }
+            VenueRequest::Cancel { id, .. } => {
+                if let Some(tracked) = self.orders.get_mut(&id) {
+                    tracked.cancel_wanted = true;
+                }
+            }
+        }
+    }
+
+    /// The stream is open: what happened before is asked for.
+    pub(super) fn on_stream_up(&mut self, now: Ts) {
+        self.is_stream_up = true;
+        self.revision += 1;
+        let gone_after = now.plus_ns(self.validity_ns);
+        self.orders.values_mut().filter(|t| !t.busy).for_each(|tracked| tracked.doubt(now, gone_after));
+        self.view_due = Some(now);
+    }
+
+    /// The stream ended: from now on something may be missed.
+    pub(super) fn on_stream_down(&mut self, reason: &str) {
+        self.is_stream_up = false;
+        self.view_due = None;
+        self.said.push(Said::Unready(format!("no_answer: the user stream is down: {reason}")));
+    }
+
+    /// Looks at the account again, because the last view did not agree.
+    pub(super) fn recheck(&mut self, now: Ts) {
+        if self.is_stream_up {
+            let wait_ns = VIEW_RETRY_NS << self.rechecks.min(VIEW_DOUBLINGS);
+            // One that comes after a longer pause than any between two repeats is the first of its kind.
+            let is_first = now > self.rechecked_at.plus_ns(4 * (VIEW_RETRY_NS << VIEW_DOUBLINGS));
+            self.rechecks = if is_first { 1 } else { self.rechecks + 1 };
+            self.rechecked_at = now;
+            self.view_due = Some(now.plus_ns(if is_first { VIEW_RETRY_NS } else { wait_ns }));
+        }
+    }
+
+    /// A message about an order.
+    pub(super) fn on_execution(&mut self, execution: &Execution, now: Ts) {
+        let Execution { state, trade } = execution;
+        let id = self.run.order_id(&state.client);
+        if let Some(id) = id.filter(|id| self.orders.contains_key(id)) {
+            if let Some(trade) = trade {
+                self.book(id, trade, now);
+            }
+            self.hear(id, state, now);
+        } else if let Some(trade) = trade
+            && self.listed(&state.symbol).is_some()
+            && !id.and_then(|id| self.ended.get(&id)).is_some_and(|trades| trades.contains(&trade.id))
+        {
+            let (symbol, client) = (&state.symbol, &state.client);
+            self.distrust(format!("{symbol} traded by order '{client}', which is not open here"), now);
+        }
+    }
+
+    /// Text of the stream that was not understood: something may have been missed.
+    pub(super) fn on_unread(&mut self, problem: String, now: Ts) {
+        let gone_after = now.plus_ns(self.validity_ns);
+        self.orders.values_mut().filter(|t| !t.busy).for_each(|tracked| tracked.doubt(now, gone_after));
+        self.distrust(problem, now);
+    }
+
+    /// The requests that are due. Each must be answered by [`Desk::on_done`].
+    pub(super) fn next_jobs(&mut self, now: Ts) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        let ids: Vec<OrderId> = self.orders.keys().copied().collect();
+        for id in ids {
+            self.poll(id, now);
+            let Some(step) = self.orders.get(&id).and_then(|tracked| tracked.step(now)) else { continue };
+            jobs.extend(self.job(id, step));
+        }
+        if let Some((client, symbol)) = self.forgotten.first_key_value().filter(|_| !self.forgotten_busy) {
+            jobs.push(Job::Forgotten { symbol: symbol.clone(), client: client.clone() });
+            self.forgotten_busy = true;
+        }
+        if self.view_due.is_some_and(|due| now >= due) && !self.view_busy && self.is_quiet() {
+            self.view_busy = true;
+            jobs.push(Job::View { revision: self.revision });
+        }
+        jobs
+    }
+
+    /// When a request falls due.
+    pub(super) fn next_due(&self) -> Option<Ts> {
+        let by_orders = self.orders.values().filter_map(Tracked::next_due);
+        let by_view = self.view_due.filter(|_| !self.view_busy && self.is_quiet());
+        let polled = |t: &&Tracked| !self.is_stream_up && !t.busy;
+        let by_poll = self.orders.values().filter(polled).map(|t| t.checked_at.plus_ns(POLL_NS));
+        by_orders.chain(by_view).chain(by_poll).min()
+    }
+
+    /// Takes what is to be said, in order.
+    pub(super) fn drain(&mut self) -> Vec<Said> {
+        std::mem::take(&mut self.said)
+    }
+
+    /// Takes the answer to a request.
+    pub(super) fn on_done(&mut self, done: Done, now: Ts) {
+        match done {
+            Done::Place(id, answer) => self.on_placed(id, answer, now),
+            Done::Cancel(id, answer) => self.on_cancelled(id, answer, now),
+            Done::Query(id, answer) => self.on_queried(id, answer, now),
+            Done::Trades(id, Ok(trades)) => {
+                self.free(id);
+                trades.iter().for_each(|trade| self.book(id, trade, now));
+                self.with(id, |tracked| tracked.back_off(now));
+                self.settle(id, now);
+            }
+            Done::Trades(id, Err(fault)) => self.retry(id, &fault, now),
+            Done::Forgotten(client, answer) => {
+                self.forgotten_busy = false;
+                self.forgotten.remove(&client);
+                self.revision += 1;
+                let outcome = answer.map_or_else(|fault| fault.to_string(), |_| "it is cancelled".to_owned());
+                self.problem(format!("the exchange had our order '{client}', which the engine forgot: {outcome}"));
+            }
+            Done::View(revision, answer) => self.on_viewed(revision, answer, now),
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.forgotten.is_empty() && self.orders.values().all(Tracked::is_settled)
+    }
+
+    /// While nothing is pushed, open orders are asked for.
+    fn poll(&mut self, id: OrderId, now: Ts) {
+        let gone_after = now.plus_ns(self.validity_ns);
+        if !self.is_stream_up
+            && let Some(tracked) = self.orders.get_mut(&id)
+            && !tracked.busy
+            && now >= tracked.checked_at.plus_ns(POLL_NS)
+        {
+            tracked.checked_at = now;
+            tracked.doubt(now, gone_after);
+        }
+    }
+
+    fn job(&mut self, id: OrderId, step: Step) -> Option<Job> {
+        let order = self.orders.get(&id)?.order;
+        let listed = self.config.listed.get(order.symbol.index())?.clone();
+        let (symbol, client) = (listed.name.clone(), self.run.client_id(id));
+        let job = match step {
+            Step::Place => match placing(self.config.market, &listed, &order, &client) {
+                Ok(params) => {
+                    self.with(id, |tracked| tracked.stage = Stage::Placing);
+                    Job::Place { id, params }
+                }
+                Err(no_words) => {
+                    self.problem(format!("order {}: {no_words}", id.0));
+                    self.with(id, |tracked| tracked.on_refused(CancelReason::Rejected));
+                    self.settle(id, order.decided_at);
+                    return None;
+                }
+            },
+            Step::Query => Job::Query { id, symbol, client },
+            Step::Trades(venue_id) => Job::Trades { id, symbol, venue_id },
+            Step::Cancel => Job::Cancel { id, symbol, client },
+        };
+        self.with(id, |tracked| tracked.busy = true);
+        Some(job)
+    }
+
+    fn with(&mut self, id: OrderId, change: impl FnOnce(&mut Tracked)) {
+        if let Some(tracked) = self.orders.get_mut(&id) {
+            change(tracked);
+        }
+    }
+
+    fn free(&mut self, id: OrderId) {
+        self.revision += 1;
+        self.with(id, |tracked| tracked.busy = false);
+    }
+
+    fn retry(&mut self, id: OrderId, fault: &Fault, now: Ts) {
+        self.free(id);
+        self.with(id, |tracked| {
+            tracked.back_off(now);
+            if let Fault::Limited { wait } = fault {
+                let wait_ns = i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX);
+                tracked.wait_until(Ts(now.0.saturating_add(wait_ns)));
+            }
+        });
+    }
+
+    fn hear(&mut self, id: OrderId, state: &OrderState, now: Ts) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        let before = tracked.is_settled();
+        tracked.on_state(state, now);
+        if !tracked.was_accepted {
+            tracked.was_accepted = true;
+            self.said.push(Said::Report(VenueReport { id, at: now, what: Reported::Accepted }));
+        }
+        self.revision += u64::from(!before || !tracked.is_settled());
+        self.settle(id, now);
+    }
+
+    fn book(&mut self, id: OrderId, trade: &Trade, now: Ts) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        if !tracked.on_trade(trade) {
+            return;
+        }
+        let (symbol, is_over) = (tracked.order.symbol, tracked.is_overfilled());
+        self.revision += 1;
+        let (fee, base_fee) = fees::fee_of(&self.config, &self.costs, symbol, trade);
+        let Trade { id: trade_id, price, qty, liquidity, .. } = *trade;
+        let what = Reported::Filled { trade_id, price, qty, fee, base_fee, liquidity };
+        self.said.push(Said::Report(VenueReport { id, at: now, what }));
+        if is_over {
+            self.problem(format!("order {} traded more than was ordered", id.0));
+        }
+        self.settle(id, now);
+    }
+
+    /// Lets an order go once nothing more can come of it.
+    fn settle(&mut self, id: OrderId, now: Ts) {
+        let Some(tracked) = self.orders.get(&id) else { return };
+        let fate = tracked.fate();
+        // A request under way may still bring trades.
+        if fate == Fate::Lives || tracked.busy {
+            return;
+        }
+        if let Fate::Ended(reason) = fate {
+            self.said.push(Said::Report(VenueReport { id, at: now, what: Reported::Ended { reason } }));
+        }
+        let trades = self.orders.remove(&id).map(|tracked| tracked.trades).unwrap_or_default();
+        self.revision += 1;
+        self.ended.insert(id, trades);
+        self.ended_in_order.push_back(id);
+        if self.ended_in_order.len() > REMEMBERED
+            && let Some(oldest) = self.ended_in_order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+    }
+
+    fn listed(&self, name: &str) -> Option<&Listed> {
+        self.config.listed.iter().find(|listed| listed.name == name)
+    }
+
+    fn distrust(&mut self, reason: String, now: Ts) {
+        self.said.push(Said::Unready(reason));
+        self.revision += 1;
+        if self.is_stream_up {
+            self.view_due = Some(now);
+        }
+    }
+
+    fn problem(&mut self, what: String) {
+        self.said.push(Said::Problem(what));
+    }
+}

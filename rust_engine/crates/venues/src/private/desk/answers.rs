@@ -1,0 +1,157 @@
+//! What the answer to a request means, or its absence.
+
+use super::super::client::{Fault, Viewed};
+use super::super::config::Market;
+use super::super::tracked::Stage;
+use super::super::words::OrderState;
+use super::Said;
+use super::{Desk, VIEW_RETRY_NS};
+use model::{CancelReason, OrderId, Qty, Ts};
+use risk::reconcile::{OpenOrder, VenueOrder, VenueView};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Desk {
+    pub(super) fn on_placed(&mut self, id: OrderId, answer: Result<OrderState, Fault>, now: Ts) {
+        self.free(id);
+        match answer {
+            Ok(state) => self.hear(id, &state, now),
+            Err(Fault::Unknown { reason, until }) => {
+                self.problem(format!("order {}: not known whether it was taken: {reason}", id.0));
+                self.with(id, |tracked| tracked.doubt(now, until));
+            }
+            // A repeat is recognised by its name: the first one stands, or stood.
+            Err(Fault::Refused { reason, code }) if is_repeat(code, &reason) => {
+                self.with(id, |tracked| tracked.doubt(now, Ts(i64::MAX)));
+            }
+            Err(fault) => {
+                if !matches!(fault, Fault::Limited { .. }) {
+                    self.problem(format!("order {}: {fault}", id.0));
+                }
+                self.with(id, |tracked| {
+                    // The stream may have brought it already, whatever the answer says.
+                    if tracked.stage == Stage::Placing {
+                        tracked.on_refused(refusal(&fault));
+                    }
+                });
+                self.settle(id, now);
+            }
+        }
+    }
+
+    pub(super) fn on_cancelled(&mut self, id: OrderId, answer: Result<OrderState, Fault>, now: Ts) {
+        match answer {
+            Ok(state) => {
+                self.free(id);
+                self.hear(id, &state, now);
+            }
+            Err(fault) => {
+                let gone_after = now.plus_ns(self.validity_ns);
+                let is_limit = matches!(fault, Fault::Limited { .. });
+                self.retry(id, &fault, now);
+                if !is_limit {
+                    self.with(id, |tracked| tracked.doubt(now, gone_after));
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_queried(&mut self, id: OrderId, answer: Result<OrderState, Fault>, now: Ts) {
+        match answer {
+            Ok(state) => {
+                self.free(id);
+                self.hear(id, &state, now);
+            }
+            Err(fault) if fault.is_no_such_order() => {
+                self.free(id);
+                let mut is_gone = false;
+                self.with(id, |tracked| is_gone = tracked.on_missing(now));
+                if is_gone {
+                    self.problem(format!("order {} never reached the exchange", id.0));
+                    self.settle(id, now);
+                }
+            }
+            Err(fault) => self.retry(id, &fault, now),
+        }
+    }
+
+    pub(super) fn on_viewed(&mut self, revision: u64, answer: Result<Viewed, Fault>, now: Ts) {
+        self.view_busy = false;
+        if self.view_due.is_none() {
+            return;
+        }
+        let viewed = match answer {
+            Ok(viewed) => viewed,
+            Err(fault) => {
+                let wait_ns = match fault {
+                    Fault::Limited { wait } => i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX),
+                    _ => 4 * VIEW_RETRY_NS,
+                };
+                self.view_due = Some(Ts(now.0.saturating_add(wait_ns)));
+                return self.said.push(Said::Unready(format!("no_answer: the account cannot be read: {fault}")));
+            }
+        };
+        self.compare(&viewed, now);
+        if self.revision != revision || !self.is_quiet() {
+            self.view_due = Some(now.plus_ns(VIEW_RETRY_NS));
+            return;
+        }
+        self.view_due = None;
+        let view = self.view(&viewed);
+        self.said.push(Said::View(view));
+    }
+
+    /// Asks about every order that the two sides do not see alike.
+    fn compare(&mut self, viewed: &Viewed, now: Ts) {
+        let mut open = BTreeSet::new();
+        for state in &viewed.open {
+            let Some(id) = self.run.order_id(&state.client) else { continue };
+            open.insert(id);
+            if self.orders.contains_key(&id) {
+                self.hear(id, state, now);
+            } else {
+                self.revision += 1;
+                self.forgotten.insert(state.client.clone(), state.symbol.clone());
+            }
+        }
+        let gone_after = now.plus_ns(self.validity_ns);
+        for tracked in self.orders.values_mut().filter(|t| t.is_settled() && !open.contains(&t.order.id)) {
+            tracked.doubt(now, gone_after);
+        }
+    }
+
+    fn view(&self, viewed: &Viewed) -> VenueView {
+        let order = |state: &OrderState| {
+            let listed = self.listed(&state.symbol)?;
+            let qty_left = state.qty - state.executed;
+            let order = OpenOrder { symbol: listed.id, side: state.side, qty_left, price: state.price };
+            let client_id = self.run.order_id(&state.client);
+            Some(VenueOrder { venue_id: state.venue_id.to_string(), client_id, order })
+        };
+        let mut positions = BTreeMap::new();
+        for listed in &self.config.listed {
+            let name = if self.config.market == Market::Spot { &listed.base } else { &listed.name };
+            let held = viewed.held.iter().find(|(held, _)| held == name).map_or(Qty::ZERO, |(_, qty)| *qty);
+            let position = held - listed.keep;
+            if position != Qty::ZERO {
+                positions.insert(listed.id, position);
+            }
+        }
+        VenueView { at: viewed.at, orders: viewed.open.iter().filter_map(order).collect(), positions }
+    }
+}
+
+/// Whether the exchange already knows an order of this name.
+fn is_repeat(code: i64, reason: &str) -> bool {
+    (code == -2010 && reason.contains("Duplicate order")) || code == -4116
+}
+
+/// What a definite no means to the strategy.
+fn refusal(fault: &Fault) -> CancelReason {
+    match fault {
+        Fault::Limited { .. } => CancelReason::RateLimited,
+        Fault::Refused { code: -5022, .. } => CancelReason::WouldCross,
+        Fault::Refused { code: -2010, reason } if reason.contains("immediately match") => CancelReason::WouldCross,
+        Fault::Refused { code: -2022, .. } => CancelReason::NothingToReduce,
+        _ => CancelReason::Rejected,
+    }
+}

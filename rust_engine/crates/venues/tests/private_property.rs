@@ -1,0 +1,228 @@
+//! A whole engine against an exchange that fails by chance: in the end both hold the same, and nothing was executed twice.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
+
+mod account;
+
+use account::{BTC, RUN, clock, exchange, initial, open, symbols};
+use engine::Runtime;
+use engine::input::{Input, Reconciliation};
+use fake_exchange::private::{PrivateExchange, Script, Venue};
+use model::config::{AdvicePolicy, EngineConfig, Pace, StateConfig};
+use model::message::{AdvanceTo, Command, CommandAction};
+use model::{
+    CandleInterval, Costs, Driver, InstanceConfig, MarketEvent, MarketFeedConfig, MarketStreams, MarketVenue, Mode,
+    Money, Price, Qty, Quote, RiskLimits, StrategyParams, VenueConfig, VenueModel,
+};
+use risk::reconcile::{Outcome, reconcile};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use venues::private::{Account, Said};
+use venues::public::Clock;
+
+const STEPS: u64 = 60;
+const STEP: Duration = Duration::from_millis(400);
+/// Longer than any wait of the account: a ban of seconds, a request of ten seconds and what it may still do.
+const SETTLES_WITHIN: u64 = 240;
+
+fn money(text: &str) -> Money {
+    text.parse().unwrap()
+}
+
+fn config(clock: &Clock) -> EngineConfig {
+    let mut params = StrategyParams::defaults("market_making").unwrap().values();
+    params.insert("spread_threshold".into(), 10.0);
+    let instance = InstanceConfig {
+        instance_id: "making-1".into(),
+        strategy: "market_making".into(),
+        symbols: vec!["BTCUSDT".into()],
+        capital: money("10000"),
+        mode: Mode::Live,
+        version: 1,
+        params,
+        driver: Driver::Quotes,
+        rules: None,
+    };
+    EngineConfig {
+        engine_id: "live-1".into(),
+        state_dir: "unused".into(),
+        feed: String::new(),
+        symbols: symbols(),
+        markets: vec![MarketFeedConfig {
+            venue: MarketVenue::BinanceSpot,
+            symbols: BTreeMap::from([("BTCUSDT".to_owned(), "BTCUSDT".to_owned())]),
+            streams: MarketStreams { candles: Some(CandleInterval::M1), ..MarketStreams::default() },
+            ws_url: None,
+            rest_url: None,
+            stale_after_ms: 60_000,
+        }],
+        state: StateConfig::default(),
+        pace: Pace::Realtime,
+        trade_from_ns: clock().0,
+        instances: vec![instance],
+        costs: Costs::default(),
+        venue: VenueConfig { model: VenueModel::External, ..VenueConfig::default() },
+        limits: RiskLimits::basic(money("100000"), money("100000"), money("100000"), 1_000.0),
+        advice: AdvicePolicy {
+            enabled: false,
+            min_strength: 1.0,
+            min_notional_krw: 1e12,
+            krw_per_quote: 1_400.0,
+            rate_max_age_ms: 86_400_000,
+            deadline_ms: 950,
+        },
+        mark_interval_ms: 3_600_000,
+        bridge_url: "ws://127.0.0.1:1/ai_bridge".into(),
+        secret_file: "unused".into(),
+        dead_man_ms: None,
+        metrics_listen: None,
+    }
+}
+
+/// The engine, its account, and the loop between them.
+struct World {
+    engine: Runtime,
+    account: Account,
+    exchange: Arc<PrivateExchange>,
+    clock: Clock,
+    outcome: Option<Outcome>,
+    n_ready: usize,
+    log: Vec<String>,
+}
+
+impl World {
+    fn new(venue: Venue, seed: u64) -> Self {
+        let clock = clock();
+        let exchange = exchange(venue, Script::random(seed, 400), &clock);
+        let account = open(&exchange, venue, &clock, &[]);
+        let engine = Runtime::new(&config(&clock), Vec::new()).unwrap();
+        let mut world = Self { engine, account, exchange, clock, outcome: None, n_ready: 0, log: Vec::new() };
+        world.compared(Some("reconciliation: not compared yet".into()));
+        world
+    }
+
+    fn compared(&mut self, mismatch: Option<String>) {
+        let now = (self.clock)();
+        self.engine.apply(&Input::Reconciliation(Reconciliation { mismatch }), now).unwrap();
+    }
+
+    fn hear(&mut self, said: Said) {
+        let now = (self.clock)();
+        match said {
+            Said::Report(report) => {
+                self.log.push(format!("{} {report:?}", now.0));
+                if let Some(lost) = self.engine.apply(&Input::Report(report), now).unwrap() {
+                    self.log.push(lost);
+                }
+            }
+            Said::Unready(reason) => {
+                self.log.push(format!("{} unready {reason}", now.0));
+                self.outcome = None;
+                self.compared(Some(reason));
+            }
+            Said::View(view) => {
+                let outcome = reconcile(&self.engine.own_view(), Ok(&view));
+                let is_equal = outcome == Outcome::Reconciled;
+                self.n_ready += usize::from(is_equal);
+                self.compared((!is_equal).then(|| outcome.to_string()));
+                self.log.push(format!("{} {outcome}", now.0));
+                self.outcome = Some(outcome);
+                if !is_equal {
+                    self.account.recheck();
+                }
+            }
+            Said::Problem(what) => self.log.push(format!("{} {what}", now.0)),
+        }
+        self.send();
+    }
+
+    fn send(&mut self) {
+        let to_ns = (self.clock)().0;
+        self.engine.apply(&Input::Advance(AdvanceTo { to_ns }), (self.clock)()).unwrap();
+        while self.engine.advance(1_024).unwrap() {}
+        self.engine.drain();
+        self.engine.drain_requests().into_iter().for_each(|request| self.account.request(request));
+    }
+
+    async fn pass(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while let Ok(said) = timeout_at(end, self.account.next()).await {
+            self.hear(said.expect("the account's task lives"));
+        }
+    }
+
+    /// The middle moves, and with it what rests at the exchange.
+    fn quote(&mut self, mid_cents: i64) {
+        let price = |cents: i64| Price(cents * 1_000_000);
+        let (bid, ask) = (price(mid_cents - 1), price(mid_cents + 1));
+        self.exchange.set_prices(bid, ask);
+        let at = (self.clock)();
+        let size = Qty(100_000_000);
+        let quote = Quote { symbol: BTC, at, exch_at: at, bid, bid_qty: size, ask, ask_qty: size };
+        self.engine.enqueue(MarketEvent::Quote(quote)).unwrap();
+        self.send();
+    }
+
+    /// Halts, so that nothing more is placed, and waits until both sides agree.
+    async fn settle(&mut self) {
+        let (by, reason) = ("tester".to_owned(), "the end".to_owned());
+        let halt = Command { command_id: "end".into(), action: CommandAction::Halt, by, reason };
+        self.engine.apply(&Input::Command(halt), (self.clock)()).unwrap();
+        self.send();
+        self.exchange.behave();
+        self.pass(Duration::from_secs(SETTLES_WITHIN / 2)).await;
+        self.outcome = None;
+        self.account.recheck();
+        self.pass(Duration::from_secs(SETTLES_WITHIN / 2)).await;
+    }
+}
+
+async fn session(venue: Venue, seed: u64) -> (usize, usize) {
+    let mut world = World::new(venue, seed);
+    world.pass(Duration::from_secs(2)).await;
+    let mut random = seed;
+    let mut mid_cents = 10_000;
+    for _ in 0..STEPS {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        mid_cents += (random >> 33) as i64 % 31 - 15;
+        world.quote(mid_cents);
+        world.pass(STEP).await;
+    }
+    world.settle().await;
+    let story = || format!("{venue:?} seed {seed}\n{}", world.log.join("\n"));
+    assert_eq!(world.outcome, Some(Outcome::Reconciled), "{}", story());
+    let own = world.engine.own_view();
+    assert!(own.orders.is_empty(), "{}", story());
+    let position = own.positions.get(&BTC).copied().unwrap_or_default();
+    let n_fills = usize::try_from(world.engine.n_fills()).unwrap();
+    world.exchange.truth(|book| {
+        assert_eq!(book.base - initial(venue), position, "{}", story());
+        assert_eq!(book.trades.len(), n_fills, "every trade is booked once: {}", story());
+        assert!(book.taken.values().all(|times| *times == 1), "no order is taken twice: {}", story());
+        let ours = |client: &str| client.strip_prefix(&format!("xc-{RUN}-")).is_some();
+        assert!(book.taken.keys().all(|client| ours(client)), "{}", story());
+        assert!(book.orders.values().all(|o| !o.is_open() && o.executed <= o.qty), "{}", story());
+    });
+    (n_fills, world.n_ready)
+}
+
+async fn sessions(venue: Venue) {
+    let (mut fills, mut ready) = (0, 0);
+    for seed in 0..50 {
+        let (n_fills, n_ready) = session(venue, seed).await;
+        (fills, ready) = (fills + n_fills, ready + n_ready);
+    }
+    assert!(fills > 50 && ready > 100, "the sessions trade ({fills}) and become ready again ({ready})");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_fails_on_spot_both_sides_agree_in_the_end_and_nothing_trades_twice() {
+    sessions(Venue::Spot).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_fails_on_usdm_both_sides_agree_in_the_end_and_nothing_trades_twice() {
+    sessions(Venue::Usdm).await;
+}
