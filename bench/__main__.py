@@ -52,7 +52,8 @@ def show(row: Row, as_json: bool) -> None:
     if as_json:
         print(json.dumps(dataclasses.asdict(row)), flush=True)
         return
-    peer = "not installed" if row.peer_value is None else f"{row.peer_value:,.0f}"
+    absent = "not installed" if row.peer else ""
+    peer = absent if row.peer_value is None else f"{row.peer_value:,.0f}"
     ratio = "" if row.ratio is None else f"{row.ratio:,.1f}x"
     print(
         f"{row.name:26} {row.ours:>14,.0f} {row.unit:16} {row.peer:14} {peer:>13} {ratio:>9}  {verdict(row)}",
