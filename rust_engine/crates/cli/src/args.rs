@@ -107,6 +107,9 @@ pub enum JournalVerb {
         /// Configuration of the run.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Print each message that it makes to the worker first, one JSON line each.
+        #[arg(long)]
+        messages: bool,
     },
 }
 
@@ -116,8 +119,8 @@ pub enum JournalTask {
     List(PathBuf),
     /// Check the chain.
     Verify(PathBuf),
-    /// Play it again, by the configuration.
-    Replay(PathBuf),
+    /// Play it again, by the configuration; whether its messages are printed too.
+    Replay(PathBuf, bool),
 }
 
 impl JournalArgs {
@@ -128,7 +131,7 @@ impl JournalArgs {
     pub fn task(self) -> Result<JournalTask, Failure> {
         let missing = || Failure::BadInput(anyhow::anyhow!("journal needs --state-dir DIR, or `replay --config FILE`"));
         match self.what {
-            Some(JournalVerb::Replay { config }) => Ok(JournalTask::Replay(config)),
+            Some(JournalVerb::Replay { config, messages }) => Ok(JournalTask::Replay(config, messages)),
             Some(JournalVerb::Verify) => Ok(JournalTask::Verify(self.state_dir.ok_or_else(missing)?)),
             None => Ok(JournalTask::List(self.state_dir.ok_or_else(missing)?)),
         }

@@ -52,7 +52,7 @@ fn execute(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Run { config, strategies, die_with_parent } => run(&config, &strategies, die_with_parent),
         Verb::Backtest(backtest) => print(offline::backtest(&backtest.request()).map_err(Failure::BadInput)?),
-        Verb::Replay { config } => replay(&config),
+        Verb::Replay { config } => replay(&config, false),
         Verb::Schema { out } => {
             let written = schema::export(&out)?;
             eprintln!("wrote {written} schemas to {}", out.display());
@@ -61,7 +61,7 @@ fn execute(verb: Verb) -> Result<(), Failure> {
         Verb::Journal(journal) => match journal.task()? {
             JournalTask::List(state_dir) => print(offline::inspect_journal(&state_dir, true)?),
             JournalTask::Verify(state_dir) => print(offline::inspect_journal(&state_dir, false)?),
-            JournalTask::Replay(config) => replay(&config),
+            JournalTask::Replay(config, messages) => replay(&config, messages),
         },
         Verb::Status { state_dir, json } => {
             let status = control::ask(&state_dir, &control::Request::Status {})?;
@@ -83,9 +83,9 @@ fn tell(order: Order, action: CommandAction) -> Result<(), Failure> {
     print(control::ask(&state_dir, &order.request(action)?)?)
 }
 
-fn replay(config: &Path) -> Result<(), Failure> {
+fn replay(config: &Path, list: bool) -> Result<(), Failure> {
     let config = config::load(config).map_err(Failure::BadInput)?;
-    print(offline::replay(&config)?)
+    print(offline::replay(&config, list)?)
 }
 
 fn print(value: serde_json::Value) -> Result<(), Failure> {

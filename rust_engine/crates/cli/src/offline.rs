@@ -5,6 +5,7 @@ use engine::backtest::{self, BacktestRequest};
 use engine::journal::{self, JournalReader};
 use engine::{feed, run};
 use model::config::EngineConfig;
+use model::message::Message;
 use model::params::StrategyParams;
 use model::{Costs, Money, SymbolSpec, Ts};
 use serde_json::{Value, json};
@@ -84,9 +85,17 @@ fn params(strategy: &str, changes: &[String]) -> Result<BTreeMap<String, f64>> {
     Ok(StrategyParams::validate(strategy, &values)?.values())
 }
 
-/// Replays the journal of a run and says where it stands.
-pub fn replay(config: &EngineConfig) -> Result<Value> {
-    let replay = run::replay(config)?;
+/// Replays the journal of a run and says where it stands; with `list`, also prints each message that it makes to the worker.
+pub fn replay(config: &EngineConfig, list: bool) -> Result<Value> {
+    let mut unprinted = None;
+    let replay = run::replay_telling(config, &mut |seq, message| {
+        if list && let Err(error) = print_message(seq, message) {
+            unprinted.get_or_insert(error);
+        }
+    })?;
+    if let Some(error) = unprinted {
+        return Err(error);
+    }
     Ok(json!({
         "records": replay.records,
         "messages": replay.messages,
@@ -97,6 +106,12 @@ pub fn replay(config: &EngineConfig) -> Result<Value> {
         "actions_sha256": replay.standing.actions_sha256,
         "state_sha256": replay.state_sha256,
     }))
+}
+
+fn print_message(seq: u64, message: &Message) -> Result<()> {
+    let body: Value = serde_json::from_str(&message.body()?)?;
+    println!("{}", json!({ "seq": seq, "kind": message.kind(), "body": body }));
+    Ok(())
 }
 
 /// Verifies the journal in `state_dir`, with the market log and the snapshots beside it; with `list`, also prints its records.

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 pub use check::{Verified, verify};
 pub use error::RunError;
-pub use recovery::{Recovered, Replay, replay};
+pub use recovery::{Recovered, Replay, replay, replay_telling};
 
 /// The journal notes an acknowledgement whenever this many messages were acknowledged since the last note.
 const ACKED_NOTE_EVERY: u64 = 256;

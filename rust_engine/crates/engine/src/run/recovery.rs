@@ -59,15 +59,15 @@ struct Replaying {
 }
 
 impl Replaying {
-    /// Follows the journal to its end.
-    fn finish(&mut self) -> Result<(), RunError> {
+    /// Follows the journal to its end; `told` gets each message that this makes, with its number.
+    fn finish(&mut self, told: &mut dyn FnMut(u64, &Message)) -> Result<(), RunError> {
         while let Some(record) = self.journal.next_record()? {
-            self.apply(&record)?;
+            self.apply(&record, told)?;
         }
         Ok(())
     }
 
-    fn apply(&mut self, record: &Record) -> Result<(), RunError> {
+    fn apply(&mut self, record: &Record, told: &mut dyn FnMut(u64, &Message)) -> Result<(), RunError> {
         let runtime = &mut self.runtime;
         let missing = record.step.checked_sub(runtime.steps()).unwrap_or(u64::MAX);
         let reachable = missing != u64::MAX && (runtime.advance(missing)? || runtime.steps() == record.step);
@@ -89,7 +89,10 @@ impl Replaying {
         }
         self.received_seq = self.received_seq.max(record.seq.unwrap_or(0));
         let messages = self.runtime.drain();
-        self.made += messages.len() as u64;
+        for message in &messages {
+            self.made += 1;
+            told(self.made, message);
+        }
         self.messages.extend(messages);
         self.records += 1;
         Ok(())
@@ -236,10 +239,10 @@ fn recover(
             acked_seq: header.acked_seq,
             records: 0,
         };
-        replaying.finish()?;
+        replaying.finish(&mut |_, _| ())?;
         return Ok((replaying, Some(snapshot)));
     }
-    Ok((replay_all(state_dir, start, bars.to_vec())?, None))
+    Ok((replay_all(state_dir, start, bars.to_vec(), &mut |_, _| ())?, None))
 }
 
 /// Puts the state of a snapshot in place and proves that it is the one that was written; gives its messages.
@@ -256,7 +259,12 @@ fn take_over(runtime: &mut Runtime, snapshot: &Snapshot) -> Result<VecDeque<Mess
     snapshot.header.outbox.iter().map(message).collect()
 }
 
-fn replay_all(state_dir: &Path, start: &Start, bars: Vec<Bar>) -> Result<Replaying, RunError> {
+fn replay_all(
+    state_dir: &Path,
+    start: &Start,
+    bars: Vec<Bar>,
+    told: &mut dyn FnMut(u64, &Message),
+) -> Result<Replaying, RunError> {
     let mut replaying = Replaying {
         runtime: Runtime::new(&start.config, bars)?,
         journal: JournalReader::open(state_dir)?,
@@ -267,7 +275,7 @@ fn replay_all(state_dir: &Path, start: &Start, bars: Vec<Bar>) -> Result<Replayi
         made: 0,
         records: 0,
     };
-    replaying.finish()?;
+    replaying.finish(told)?;
     Ok(replaying)
 }
 
@@ -277,6 +285,14 @@ fn replay_all(state_dir: &Path, start: &Start, bars: Vec<Bar>) -> Result<Replayi
 /// # Errors
 /// As [`Run::open`]; an empty journal replays to the start.
 pub fn replay(config: &EngineConfig) -> Result<Replay, RunError> {
+    replay_telling(config, &mut |_, _| ())
+}
+
+/// [`replay`], in which `told` gets each message to the worker, with its number.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_telling(config: &EngineConfig, told: &mut dyn FnMut(u64, &Message)) -> Result<Replay, RunError> {
     let state_dir = Path::new(&config.state_dir);
     let feed = Feed::load(config)?;
     let Some(first) = JournalReader::open(state_dir)?.next_record()? else {
@@ -289,7 +305,7 @@ pub fn replay(config: &EngineConfig) -> Result<Replay, RunError> {
         });
     };
     let start = check_same_run(config, &first, &feed.sha256)?;
-    let replayed = replay_all(state_dir, &start, feed.bars)?;
+    let replayed = replay_all(state_dir, &start, feed.bars, told)?;
     Ok(Replay {
         records: replayed.records,
         messages: replayed.made,

@@ -1,0 +1,228 @@
+"""Paper trading as a person runs it, on a recorded exchange: each trade is stored once, whatever dies on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from app.home import Home
+from app.status import read_supervision
+from core.model.generated import TradeEvent
+from core.model.trade import Trade
+from core.settings import PROJECT_ROOT, Settings
+from core.store import Store, frames, open_store, quarantine, trades
+from feedback.logger import trade_of
+from market.live_log import DEPTH, QUOTE, TRADE, read_segment, segment_paths
+from strategies.bridge.frame import parse_body
+from tests.servers import free_port
+
+BINARY = Settings().engine.binary
+PLAYER = BINARY.with_name("play_capture")
+CAPTURE = Path("ticks", "raw_binance_spot_btcusdt_20240808.gz")
+SPEED = 2
+WITHIN_S = 120.0
+END_WITHIN_S = 20.0
+N_TRADES = 3
+"""So many more are waited for after each kill."""
+
+
+class Exchange:
+    """A recorded session of an exchange, played on a loopback port as if it happened now."""
+
+    def __init__(self, capture: Path) -> None:
+        command = [str(PLAYER), str(capture), "--speed", str(SPEED), "--streams", "3", "--until-stdin-closes"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.address: dict[str, Any] = json.loads(self.process.stdout.readline())
+
+    def close(self) -> None:
+        """End it."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+class Paper:
+    """A home with `xcrack up --mode paper` running in it."""
+
+    def __init__(self, folder: Path, exchange: Exchange) -> None:
+        self.home = Home(folder / "h")
+        feed = {
+            "venue": "binance_spot",
+            "symbols": ["BTCUSDT"],
+            "streams": {"trades": True, "quotes": True, "depth": False, "candles": "1m"},
+            "ws_url": exchange.address["ws_url"],
+            "rest_url": exchange.address["rest_url"],
+        }
+        instance = {
+            "instance_id": "mm-1",
+            "strategy": "market_making",
+            "symbols": [],
+            "capital_share": 0.4,
+            "driver": "quotes",
+            "params": {"spread_threshold": 2.0},
+        }
+        market = {"feeds": [feed], "warmup_days": 1, "segment_minutes": 1}
+        settings = folder / "settings.yaml"
+        settings.write_text(yaml.safe_dump({"market": market, "instances": [instance]}), encoding="utf-8")
+        self.environ = {
+            **os.environ,
+            "XCRACK_SETTINGS": str(settings),
+            "XCRACK_HOME": str(self.home.path),
+            "XCRACK_WEB__PORT": str(free_port()),
+            "XCRACK_BRIDGE__PORT": str(free_port()),
+        }
+        self.log = (folder / "up.log").open("wb")
+        command = [sys.executable, "-m", "app.cli", "up", "--mode", "paper"]
+        self.up = subprocess.Popen(command, cwd=PROJECT_ROOT, env=self.environ, stdout=self.log, stderr=self.log)
+        self.store: Store | None = None
+
+    def call(self, *arguments: str) -> dict[str, Any]:
+        """Run another command of this installation, and return the JSON that it prints."""
+        command = [sys.executable, "-m", "app.cli", *arguments]
+        done = subprocess.run(
+            command, cwd=PROJECT_ROOT, env=self.environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.stdout, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def pid(self, process: str) -> int | None:
+        """Return the process id of a child as the supervisor last wrote it down."""
+        supervision = read_supervision(self.home)
+        children = supervision.children if supervision is not None else ()
+        return next((child.pid for child in children if child.name == process), None)
+
+    def kill(self, process: str) -> None:
+        """As `kill -9`; return when the supervisor has started it again."""
+        before = self.pid(process)
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        self.wait_for(f"a new {process}", lambda: self.pid(process) != before)
+
+    def n_stored(self) -> int:
+        """Return how many trades the database holds."""
+        if not (self.home.path / "supervisor.json").exists():
+            return 0
+        if self.store is None:
+            self.store = open_store(f"sqlite:///{self.home.path / 'xcrack.db'}")
+        with self.store.session() as session:
+            return trades.count(session)
+
+    def wait_for(self, what: str, look: Callable[[], Any]) -> Any:
+        """Look until there is something, and return it; fail with the log when `up` ends or time is over."""
+        until, pause = time.monotonic() + WITHIN_S, threading.Event()
+        while time.monotonic() < until and self.up.poll() is None:
+            if found := look():
+                return found
+            pause.wait(0.3)
+        pytest.fail(f"no {what}: {Path(self.log.name).read_text()[-3000:]}")
+
+    def end(self) -> None:
+        """Kill whatever runs."""
+        pids = [pid for name in ("engine", "worker", "web") if (pid := self.pid(name)) is not None]
+        self.up.kill()
+        self.up.wait()
+        for pid in pids:
+            if Path(f"/proc/{pid}").exists():
+                os.kill(pid, signal.SIGKILL)
+        if self.store is not None:
+            self.store.dispose()
+        self.log.close()
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    data = os.environ.get("XCRACK_DATA_DIR")
+    if data is None or not (Path(data) / CAPTURE).is_file():
+        pytest.skip("the recorded session is not here: set XCRACK_DATA_DIR")
+    if not PLAYER.is_file():
+        pytest.fail(f"{PLAYER} is missing: make engine builds it")
+    exchange = Exchange(Path(data) / CAPTURE)
+    yield exchange
+    exchange.close()
+
+
+@pytest.fixture
+def paper(tmp_path: Path, exchange: Exchange) -> Iterator[Paper]:
+    paper = Paper(tmp_path, exchange)
+    yield paper
+    paper.end()
+
+
+def test_kills_on_the_way_lose_no_trade_double_none_and_do_not_stop_the_archive(paper: Paper) -> None:
+    paper.wait_for("first trades", lambda: paper.n_stored() >= N_TRADES)
+    [feed] = paper.call("status", "--json")["engine"]["feeds"]
+    assert (feed["symbol"], feed["venue"], feed["state"]) == ("BTCUSDT", "binance_spot", "live")
+
+    for process in ("engine", "worker"):
+        before = paper.n_stored()
+        paper.kill(process)
+        paper.wait_for(f"trades after the {process} came back", lambda n=before: paper.n_stored() >= n + N_TRADES)
+
+    paper.wait_for("an archived segment", lambda: list(archived(paper.home)))
+    paper.call("engine", "halt", "--by", "test", "--reason", "enough seen")
+    paper.wait_for("every message in the database", lambda: nothing_is_owed(paper))
+    paper.up.send_signal(signal.SIGINT)
+    assert paper.up.wait(END_WITHIN_S) == 0
+    require_the_journals_trades(paper)
+    require_the_logs_events(paper.home)
+
+
+def nothing_is_owed(paper: Paper) -> bool:
+    """Whether the halted engine has had every message acknowledged."""
+    told = paper.call("engine", "status")
+    return bool(told["state"] == "halted" and told["acked_seq"] == told["sent_seq"] > 0)
+
+
+def require_the_journals_trades(paper: Paper) -> None:
+    """Compare what the database holds with what the journal alone says was traded, value by value."""
+    command = [str(BINARY), "journal", "replay", "--config", str(paper.home.engine_config), "--messages"]
+    replayed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
+    told = [json.loads(line) for line in replayed if line.startswith('{"body"')]
+    assert [one["seq"] for one in told] == list(range(1, len(told) + 1))
+    events = [parse_body("trade_event", json.dumps(one["body"])) for one in told if one["kind"] == "trade_event"]
+    assert paper.store is not None
+    with paper.store.session() as session:
+        received = frames.received_seq(session, "engine-1")
+        stored = [trades.get(session, event.trade_id) for event in events if isinstance(event, TradeEvent)]
+        assert (trades.count(session), quarantine.latest(session, 1)) == (len(events), [])
+    assert received == len(told)
+    assert len(events) >= 3 * N_TRADES
+    assert [as_told(event, trade) for event, trade in zip(events, stored, strict=True)] == stored
+
+
+def as_told(event: Any, stored: Trade) -> Trade:
+    """Return the trade that the event makes, with what the worker looked up beside it."""
+    return trade_of(event, stored.conditions.sentiment, stored.krw_per_usd, stored.krw_rate_stale)
+
+
+def archived(home: Home) -> Iterator[Path]:
+    """Yield the segments of the market log that are in the archive."""
+    for path in segment_paths(home.engine / "market"):
+        if path.with_suffix(".archived").exists():
+            yield path
+
+
+def require_the_logs_events(home: Home) -> None:
+    """Compare prints and quotes of each archived segment with the archive, row by row."""
+    for path in archived(home):
+        segment = read_segment(path)
+        for kind, name in ((TRADE, "trades"), (QUOTE, "quotes"), (DEPTH, "depth")):
+            rows = segment.rows[segment.rows["kind"] == kind]
+            files = list((home.path / "ticks" / name).glob(f"*/{segment.number:08}.parquet"))
+            assert len(files) == (1 if len(rows) else 0), f"{name} of segment {segment.number}"
+            if files:
+                at_ns = pq.read_table(files[0]).column("at_ns").to_pylist()
+                assert at_ns == rows["v"][:, 0].tolist()
