@@ -62,7 +62,8 @@ test-rust: engine  ## Rust tests
 test-python: tools engine  ## Python tests, browser included
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not soak'
 
-soak: tools engine  ## Long counts: every crash point with many seeds, fuzzing
+soak: tools engine  ## Long counts: crashes at many points with many seeds, fuzzing, recordings in real time
+	cd rust_engine && $(CARGO) test --release --quiet --workspace -- --ignored
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m soak
 
 bench: engine  ## Speed, side by side with the peers that are installed
