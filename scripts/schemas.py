@@ -3,7 +3,7 @@
     python scripts/schemas.py [--check] [--binary rust_engine/target/release/xcrack-engine]
 
 Rust types are the source. `strategies/schemas/` holds them as JSON Schema, `core/model/generated/` as msgspec structs,
-one file a message, with a `KINDS` map from the kind in an envelope to its struct.
+one file a message, with a `KINDS` map from a kind to its struct.
 """
 
 import argparse
@@ -111,8 +111,8 @@ def kinds_module(titles: dict[str, str]) -> str:
     lines.insert(2, "from core.model.generated._base import Message")
     lines += ["", f"__all__ = {json.dumps(sorted([*titles.values(), 'Message', 'KINDS']))}", ""]
     lines += ["KINDS: dict[str, type[Message]] = {"]
-    lines += [f'    "{kind}": {title},' for kind, title in titles.items() if kind != "envelope"]
-    return "\n".join([*lines, "}", '"""Struct of every kind that an envelope may name."""', ""])
+    lines += [f'    "{kind}": {title},' for kind, title in titles.items()]
+    return "\n".join([*lines, "}", '"""Struct of every kind."""', ""])
 
 
 def files_of(folder: Path) -> dict[str, Path]:

@@ -4,10 +4,11 @@ from core.model.generated._base import Message
 from core.model.generated.advance_to import AdvanceTo
 from core.model.generated.advice_answer import AdviceAnswer
 from core.model.generated.advice_request import AdviceRequest
+from core.model.generated.challenge import Challenge
 from core.model.generated.command import Command
 from core.model.generated.command_ack import CommandAck
-from core.model.generated.envelope import Envelope
 from core.model.generated.equity_mark import EquityMark
+from core.model.generated.gap_fill import GapFill
 from core.model.generated.heartbeat import Heartbeat
 from core.model.generated.hello import Hello
 from core.model.generated.mev_opportunity import MevOpportunity
@@ -22,15 +23,17 @@ from core.model.generated.state_changed import StateChanged
 from core.model.generated.trade_event import TradeEvent
 from core.model.generated.welcome import Welcome
 
-__all__ = ["AdvanceTo", "AdviceAnswer", "AdviceRequest", "Command", "CommandAck", "Envelope", "EquityMark", "Heartbeat", "Hello", "KINDS", "Message", "MevOpportunity", "ParamsAck", "ParamsUpdate", "PerformanceFeedback", "Prediction", "RateUpdate", "Reached", "SignalEvent", "StateChanged", "TradeEvent", "Welcome"]
+__all__ = ["AdvanceTo", "AdviceAnswer", "AdviceRequest", "Challenge", "Command", "CommandAck", "EquityMark", "GapFill", "Heartbeat", "Hello", "KINDS", "Message", "MevOpportunity", "ParamsAck", "ParamsUpdate", "PerformanceFeedback", "Prediction", "RateUpdate", "Reached", "SignalEvent", "StateChanged", "TradeEvent", "Welcome"]
 
 KINDS: dict[str, type[Message]] = {
     "advance_to": AdvanceTo,
     "advice_answer": AdviceAnswer,
     "advice_request": AdviceRequest,
+    "challenge": Challenge,
     "command": Command,
     "command_ack": CommandAck,
     "equity_mark": EquityMark,
+    "gap_fill": GapFill,
     "heartbeat": Heartbeat,
     "hello": Hello,
     "mev_opportunity": MevOpportunity,
@@ -45,4 +48,4 @@ KINDS: dict[str, type[Message]] = {
     "trade_event": TradeEvent,
     "welcome": Welcome,
 }
-"""Struct of every kind that an envelope may name."""
+"""Struct of every kind."""

@@ -10,11 +10,22 @@ from msgspec import Meta
 
 class Heartbeat(Message, frozen=True, kw_only=True):
     """
-    Sent by both sides when nothing else was sent for a second.
+    A sign of life, and a measurement of the line.
     """
 
     at_ns: Annotated[int, Meta(description="Sender's clock.")]
     """Sender's clock."""
+
+    echo_ns: Annotated[
+        int,
+        Meta(
+            description='`at_ns` of the last heartbeat that the sender received on this link, zero for none.'
+        ),
+    ]
+    """`at_ns` of the last heartbeat that the sender received on this link, zero for none."""
+
+    held_ns: Annotated[int, Meta(description='How long ago it received that.')]
+    """How long ago it received that."""
 
     reached_ns: Annotated[
         int, Meta(description='Market time processed; zero from the worker.')

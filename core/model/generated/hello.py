@@ -51,25 +51,42 @@ class InstanceState(Message, frozen=True, kw_only=True):
 
 class Hello(Message, frozen=True, kw_only=True):
     """
-    First frame of the engine after it dialled.
+    The engine's answer to `challenge`.
     """
 
     build: Annotated[str, Meta(description='Version of the build.')]
     """Version of the build."""
 
+    compression: Annotated[
+        Literal['none', 'zlib'],
+        Meta(description='How packets may be compressed from now on, by both sides.'),
+    ]
+    """How packets may be compressed from now on, by both sides."""
+
+    encoding: Annotated[
+        Literal['json', 'msgpack'],
+        Meta(description='How packets are written from now on, by both sides.'),
+    ]
+    """How packets are written from now on, by both sides."""
+
     engine_id: Annotated[str, Meta(description='Name of the engine.')]
     """Name of the engine."""
+
+    epoch: Annotated[
+        str,
+        Meta(
+            description="The epoch of the worker's signals as the engine last knew it; empty for none."
+        ),
+    ]
+    """The epoch of the worker's signals as the engine last knew it; empty for none."""
 
     instances: Annotated[
         list[InstanceState], Meta(description='What runs, with versions and hashes.')
     ]
     """What runs, with versions and hashes."""
 
-    nonce: Annotated[
-        str,
-        Meta(description="Random per connection; part of the handshake's freshness."),
-    ]
-    """Random per connection; part of the handshake's freshness."""
+    nonce: Annotated[str, Meta(description='Random per link, 32 hex digits.')]
+    """Random per link, 32 hex digits."""
 
     protocol: Annotated[int, Meta(description='Must equal [`PROTOCOL`].', ge=0)]
     """Must equal [`PROTOCOL`]."""
@@ -80,21 +97,30 @@ class Hello(Message, frozen=True, kw_only=True):
     """Time up to which the market has been processed."""
 
     received_seq: Annotated[
-        int,
-        Meta(
-            description='Last sequenced frame of the worker that is in the journal.',
-            ge=0,
-        ),
+        int, Meta(description='Last message of the worker that is durable here.', ge=0)
     ]
-    """Last sequenced frame of the worker that is in the journal."""
+    """Last message of the worker that is durable here."""
 
     sent_seq: Annotated[
-        int, Meta(description='Highest sequenced frame this engine has made.', ge=0)
+        int, Meta(description='Last message that this engine has made.', ge=0)
     ]
-    """Highest sequenced frame this engine has made."""
+    """Last message that this engine has made."""
+
+    signals_received: Annotated[
+        int, Meta(description='Last signal of that epoch that arrived.', ge=0)
+    ]
+    """Last signal of that epoch that arrived."""
 
     state: Annotated[
         Literal['active', 'reducing', 'halted'],
         Meta(description='Active, reducing or halted.'),
     ]
     """Active, reducing or halted."""
+
+    worker_nonce: Annotated[
+        str,
+        Meta(
+            description='The nonce of the challenge, so that an old hello is worthless.'
+        ),
+    ]
+    """The nonce of the challenge, so that an old hello is worthless."""

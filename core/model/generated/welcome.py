@@ -10,8 +10,16 @@ from msgspec import Meta
 
 class Welcome(Message, frozen=True, kw_only=True):
     """
-    Answer of the worker to `hello`.
+    The worker's answer to `hello`; packets follow.
     """
+
+    epoch: Annotated[
+        str,
+        Meta(
+            description='Random name of this worker process, 32 hex digits; signals are numbered anew in each.'
+        ),
+    ]
+    """Random name of this worker process, 32 hex digits; signals are numbered anew in each."""
 
     nonce: Annotated[
         str,
@@ -24,18 +32,24 @@ class Welcome(Message, frozen=True, kw_only=True):
 
     received_seq: Annotated[
         int,
-        Meta(
-            description='Last sequenced frame of the engine whose effect is committed.',
-            ge=0,
-        ),
+        Meta(description='Last message of the engine whose effect is committed.', ge=0),
     ]
-    """Last sequenced frame of the engine whose effect is committed."""
+    """Last message of the engine whose effect is committed."""
 
     resume_seq: Annotated[
         int,
         Meta(
-            description='First sequenced frame the worker will send. An engine that has received none starts here; any other expects its next.',
+            description='First message the worker will send. An engine that has received none starts here; any other expects its next.',
             ge=0,
         ),
     ]
-    """First sequenced frame the worker will send. An engine that has received none starts here; any other expects its next."""
+    """First message the worker will send. An engine that has received none starts here; any other expects its next."""
+
+    signals_resume_seq: Annotated[
+        int,
+        Meta(
+            description='First signal the worker will send. An engine that does not know the epoch starts here.',
+            ge=0,
+        ),
+    ]
+    """First signal the worker will send. An engine that does not know the epoch starts here."""

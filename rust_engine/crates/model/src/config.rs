@@ -5,9 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod bridge;
 mod markets;
 mod state;
 
+pub use bridge::{BridgeCompression, BridgeEncoding, BridgeTls};
 pub use markets::{CandleInterval, MarketFeedConfig, MarketStreams, MarketVenue};
 pub use state::{Retain, StateConfig};
 
@@ -322,8 +324,18 @@ pub struct EngineConfig {
     pub advice: AdvicePolicy,
     /// Distance of two equity marks.
     pub mark_interval_ms: u64,
-    /// `ws://127.0.0.1:PORT/ai_bridge`.
+    /// The worker: `ws://127.0.0.1:PORT/ai_bridge`, `tcp://127.0.0.1:PORT` or `redis://127.0.0.1:PORT/DB`; from another
+    /// machine `wss://` or `tcps://`, with `bridge_tls`.
     pub bridge_url: String,
+    /// How packets are written.
+    #[serde(default)]
+    pub bridge_encoding: BridgeEncoding,
+    /// Whether they are compressed.
+    #[serde(default)]
+    pub bridge_compression: BridgeCompression,
+    /// Files for `wss://` and `tcps://`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge_tls: Option<BridgeTls>,
     /// File with the shared secret, mode 0600.
     pub secret_file: String,
     /// Trading halts when neither the worker nor an operator was heard from for this long; absent: never.

@@ -1,17 +1,17 @@
 //! Everything that crosses the bridge. Each struct is exported to `strategies/schemas/messages/<kind>.json`.
 //!
-//! A frame is one [`Envelope`] as JSON text. Sequenced kinds carry `seq >= 1` per direction, are kept until acknowledged and
-//! sent again after a reconnect; `hello`, `welcome` and `heartbeat` carry `seq = 0`. `mac` is
-//! `hex(HMAC-SHA256(secret, "{kind}\n{seq}\n{ack}\n{body}"))` over the body's exact text, in both directions.
+//! `challenge`, `hello` and `welcome` open a link. After them a frame is a packet: what is due of heartbeat, acknowledgements,
+//! messages and signals. Predictions and opportunities travel as signals, every other kind as a message; `gap_fill` stands
+//! where signals will never be sent.
 
-use crate::config::{Mode, TradingState};
+use crate::config::{BridgeCompression, BridgeEncoding, Mode, TradingState};
 use crate::{Money, Qty};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of this file's contract; both sides refuse another.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 macro_rules! messages {
     ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$fdoc:meta])* pub $field:ident: $ty:ty,)* })+) => {
@@ -39,7 +39,19 @@ pub use steering::{
 };
 
 messages! {
-/// First frame of the engine after it dialled.
+/// First frame of a link, from the worker: who dials must prove that it knows the secret now, not once.
+pub struct Challenge {
+    /// Must equal [`PROTOCOL`].
+    pub protocol: u32,
+    /// Random per link, 32 hex digits.
+    pub nonce: String,
+    /// Encodings that the worker reads; `json` is always among them.
+    pub encodings: Vec<BridgeEncoding>,
+    /// Compressions that the worker reads; `none` is always among them.
+    pub compressions: Vec<BridgeCompression>,
+}
+
+/// The engine's answer to `challenge`.
 pub struct Hello {
     /// Must equal [`PROTOCOL`].
     pub protocol: u32,
@@ -47,12 +59,22 @@ pub struct Hello {
     pub engine_id: String,
     /// Version of the build.
     pub build: String,
-    /// Random per connection; part of the handshake's freshness.
+    /// Random per link, 32 hex digits.
     pub nonce: String,
-    /// Last sequenced frame of the worker that is in the journal.
+    /// The nonce of the challenge, so that an old hello is worthless.
+    pub worker_nonce: String,
+    /// How packets are written from now on, by both sides.
+    pub encoding: BridgeEncoding,
+    /// How packets may be compressed from now on, by both sides.
+    pub compression: BridgeCompression,
+    /// Last message of the worker that is durable here.
     pub received_seq: u64,
-    /// Highest sequenced frame this engine has made.
+    /// Last message that this engine has made.
     pub sent_seq: u64,
+    /// The epoch of the worker's signals as the engine last knew it; empty for none.
+    pub epoch: String,
+    /// Last signal of that epoch that arrived.
+    pub signals_received: u64,
     /// Time up to which the market has been processed.
     pub reached_ns: i64,
     /// What runs, with versions and hashes.
@@ -85,46 +107,50 @@ pub struct InstanceState {
     pub capital: Money,
 }
 
-/// Answer of the worker to `hello`.
+/// The worker's answer to `hello`; packets follow.
 pub struct Welcome {
     /// Must equal [`PROTOCOL`].
     pub protocol: u32,
     /// The engine's nonce, so that an old welcome is worthless.
     pub nonce: String,
-    /// Last sequenced frame of the engine whose effect is committed.
+    /// Last message of the engine whose effect is committed.
     pub received_seq: u64,
-    /// First sequenced frame the worker will send. An engine that has received none starts here; any other expects its next.
+    /// First message the worker will send. An engine that has received none starts here; any other expects its next.
     pub resume_seq: u64,
+    /// Random name of this worker process, 32 hex digits; signals are numbered anew in each.
+    pub epoch: String,
+    /// First signal the worker will send. An engine that does not know the epoch starts here.
+    pub signals_resume_seq: u64,
 }
 
-/// Sent by both sides when nothing else was sent for a second.
+/// A sign of life, and a measurement of the line.
 pub struct Heartbeat {
     /// Sender's clock.
     pub at_ns: i64,
+    /// `at_ns` of the last heartbeat that the sender received on this link, zero for none.
+    pub echo_ns: i64,
+    /// How long ago it received that.
+    pub held_ns: i64,
     /// Market time processed; zero from the worker.
     pub reached_ns: i64,
     /// State of the engine; `active` from the worker.
     pub state: TradingState,
 }
 
-/// One frame. `body` is the JSON of the kind's struct.
-pub struct Envelope {
-    /// Kind of the body, for example `trade_event`.
-    pub kind: String,
-    /// Sequence number of the sender, zero for unsequenced kinds.
-    pub seq: u64,
-    /// Last sequenced frame of the peer whose effect is durable.
-    pub ack: u64,
-    /// Body as JSON text, exactly as signed.
-    pub body: String,
-    /// See the module's text.
-    pub mac: String,
+/// Stands for signals that will never be sent, from the item's `seq` on.
+pub struct GapFill {
+    /// Last of them.
+    pub through: u64,
+    /// How many of them expired.
+    pub expired: u64,
+    /// How many of them a newer one replaced.
+    pub conflated: u64,
 }
 }
 
 macro_rules! kinds {
     ($($variant:ident = $name:literal),+ $(,)?) => {
-        /// A sequenced message of any kind.
+        /// A message or signal of any kind.
         // Trades and marks, the large ones, are also the most frequent: a box each would cost more than it saves.
         #[allow(clippy::large_enum_variant)]
         #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +160,7 @@ macro_rules! kinds {
         )+ }
 
         impl Message {
-            /// The kind, as in the envelope.
+            /// The kind, as in a packet's item.
             #[must_use]
             pub fn kind(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $name,)+ }
@@ -148,7 +174,26 @@ macro_rules! kinds {
                 match self { $(Self::$variant(m) => serde_json::to_string(m),)+ }
             }
 
+            /// The body in the notation of `serializer`.
+            ///
+            /// # Errors
+            /// As the serializer says.
+            pub fn serialize_body<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$variant(m) => m.serialize(serializer),)+ }
+            }
+
             /// Reads a body of the given kind; `None` for a kind that does not exist.
+            ///
+            /// # Errors
+            /// The notation or a field is wrong, or a field is unknown.
+            pub fn deserialize_body<'de, D: serde::Deserializer<'de>>(kind: &str, body: D) -> Option<Result<Self, D::Error>> {
+                match kind {
+                    $($name => Some($variant::deserialize(body).map(Self::$variant)),)+
+                    _ => None,
+                }
+            }
+
+            /// Reads a body of the given kind from JSON text; `None` for a kind that does not exist.
             ///
             /// # Errors
             /// The JSON or a field is wrong, or a field is unknown.
@@ -160,15 +205,16 @@ macro_rules! kinds {
             }
         }
 
-        /// The schema of every message by kind, and of the envelope.
+        /// The schema of every message by kind, and of what the session itself says.
         #[must_use]
         pub fn message_schemas() -> BTreeMap<&'static str, schemars::Schema> {
             BTreeMap::from([
                 $(($name, schemars::schema_for!($variant)),)+
+                ("challenge", schemars::schema_for!(Challenge)),
                 ("hello", schemars::schema_for!(Hello)),
                 ("welcome", schemars::schema_for!(Welcome)),
                 ("heartbeat", schemars::schema_for!(Heartbeat)),
-                ("envelope", schemars::schema_for!(Envelope)),
+                ("gap_fill", schemars::schema_for!(GapFill)),
             ])
         }
     };

@@ -58,16 +58,17 @@ pub(super) fn parse(record: &Record) -> Result<Input, RunError> {
     record.input().map_err(|e| diverged(record.n, e.to_string()))
 }
 
-/// What may differ between two starts of one run: addresses, how its state is kept, and the rate, which has its own message.
+/// What may differ between two starts of one run: addresses and what is spoken there, how its state is kept, and the rate, which has its own message.
 /// On live markets also what warmed it up: that is kept with the run.
 fn comparable(config: &EngineConfig) -> serde_json::Value {
     let mut config = config.clone();
     config.state_dir.clear();
     config.feed.clear();
     config.bridge_url.clear();
+    (config.bridge_encoding, config.bridge_compression) = Default::default();
+    config.bridge_tls = None;
     config.secret_file.clear();
     config.metrics_listen = None;
-    config.dead_man_ms = None;
     (config.dead_man_ms, config.metrics_listen) = (None, None);
     config.advice.krw_per_quote = 0.0;
     config.state = StateConfig::default();
