@@ -1,131 +1,135 @@
-//! The WebSocket to the worker, seen as two bounded queues of text.
+//! What moves frames: a WebSocket, a stream of bytes, Redis Streams.
 //!
-//! Reading and writing are two tasks, so that a peer that stops reading can never keep the engine from reading, from its
-//! control socket or from its timers.
+//! A link has no task of its own. Whoever holds it reads in its own turn and writes at once: between the socket and the loop
+//! there is no queue and no other task. What the peer does not take is kept and counted; the holder stops making more.
 
-use crate::frame::MAX_FRAME_BYTES;
-use futures_util::{SinkExt, StreamExt};
-use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+mod address;
+mod framed;
+mod tls;
+mod websocket;
 
-/// Frames that may wait on each queue.
-const QUEUE_FRAMES: usize = 256;
+pub use address::{Address, AddressError, Carrier};
 
-/// Why no link came about.
+use framed::Framed;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use websocket::WebSocket;
+
+/// Why a link is over, or none came about.
 #[derive(Debug, thiserror::Error)]
-pub enum DialError {
-    /// The address is not one of this machine's own.
-    #[error(
-        "bridge_url '{0}' must be ws://127.0.0.1:PORT/PATH (or localhost, [::1]): the bridge never leaves the machine"
-    )]
-    NotLoopback(String),
-    /// Refused, or not a WebSocket.
-    #[error("cannot reach the worker at {0}: {1}")]
-    Unreachable(String, Box<tungstenite::Error>),
+pub enum LinkError {
+    /// Nobody there, or the line broke.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The worker hung up.
+    #[error("the worker closed the connection")]
+    Closed,
+    /// The worker hung up and said why.
+    #[error("the worker closed the connection: {0}")]
+    Refused(String),
+    /// A frame longer than any may be.
+    #[error("a frame of {0} bytes is longer than any may be")]
+    TooLong(usize),
+    /// Frames are binary.
+    #[error("the worker sent text; frames are binary")]
+    Text,
+    /// What the WebSocket says.
+    #[error(transparent)]
+    WebSocket(Box<tokio_tungstenite::tungstenite::Error>),
+    /// A file or a certificate that cannot be used.
+    #[error("{0}")]
+    Tls(String),
+    /// What Redis says.
+    #[error("redis: {0}")]
+    Redis(String),
 }
 
-/// What comes in.
-#[derive(Debug, PartialEq)]
-pub enum Incoming {
-    /// A frame.
-    Text(String),
-    /// The last thing to come: why the connection is over.
-    Closed(String),
+/// Bytes both ways.
+trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
+type BoxedStream = Box<dyn Bytes>;
+
+/// One open connection.
+pub struct Link(Inner);
+
+enum Inner {
+    Tcp(Framed<TcpStream>),
+    Tls(Box<Framed<TlsStream<TcpStream>>>),
+    WebSocket(Box<WebSocket>),
 }
 
-/// One open connection. Dropping `outgoing` closes it.
-pub struct Link {
-    /// Text to send. Full while the peer does not read.
-    pub outgoing: mpsc::Sender<String>,
-    /// What comes in, until the connection is over.
-    pub incoming: mpsc::Receiver<Incoming>,
-}
-
-/// Checks that `url` names a WebSocket on this machine.
+/// Opens a connection to `address`. Over Redis it is announced as that of `engine_id`, under the random `name`.
 ///
 /// # Errors
-/// [`DialError::NotLoopback`].
-pub fn check_url(url: &str) -> Result<(), DialError> {
-    let refused = || DialError::NotLoopback(url.chars().take(200).collect());
-    let uri: tungstenite::http::Uri = url.parse().map_err(|_| refused())?;
-    let loopback = uri.host().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]", "::1"].contains(&host));
-    if uri.scheme_str() != Some("ws") || !loopback || uri.port_u16().is_none() {
-        return Err(refused());
+/// [`LinkError`].
+pub async fn dial(address: &Address, engine_id: &str, name: &str) -> Result<Link, LinkError> {
+    let _ = (engine_id, name);
+    let tcp = TcpStream::connect((address.host.as_str(), address.port)).await?;
+    tcp.set_nodelay(true)?;
+    Ok(Link(match (address.carrier, &address.tls) {
+        (Carrier::WebSocket, None) => {
+            Inner::WebSocket(Box::new(WebSocket::connect(&address.url, Box::new(tcp)).await?))
+        }
+        (Carrier::WebSocket, Some(files)) => {
+            let stream = tls::connect(files, &address.host, tcp).await?;
+            Inner::WebSocket(Box::new(WebSocket::connect(&address.url, Box::new(stream)).await?))
+        }
+        (_, None) => Inner::Tcp(Framed::new(tcp)),
+        (_, Some(files)) => Inner::Tls(Box::new(Framed::new(tls::connect(files, &address.host, tcp).await?))),
+    }))
+}
+
+impl Link {
+    /// Hands a frame to the system, or keeps what it does not take now; never waits.
+    ///
+    /// # Errors
+    /// The link is over.
+    pub fn send(&mut self, frame: Vec<u8>) -> Result<(), LinkError> {
+        match &mut self.0 {
+            Inner::Tcp(framed) => framed.send(&frame),
+            Inner::Tls(framed) => framed.send(&frame),
+            Inner::WebSocket(socket) => socket.send(frame),
+        }
     }
-    Ok(())
-}
 
-/// Opens one connection and starts its two tasks on the running tokio runtime.
-///
-/// # Errors
-/// [`DialError`].
-pub async fn dial(url: &str) -> Result<Link, DialError> {
-    check_url(url)?;
-    let config =
-        WebSocketConfig::default().max_message_size(Some(MAX_FRAME_BYTES)).max_frame_size(Some(MAX_FRAME_BYTES));
-    let (socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), true)
-        .await
-        .map_err(|e| DialError::Unreachable(url.to_owned(), Box::new(e)))?;
-    Ok(spawn(socket))
-}
-
-fn spawn(socket: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>) -> Link {
-    let (mut sink, mut stream) = socket.split();
-    let (outgoing, mut to_send) = mpsc::channel::<String>(QUEUE_FRAMES);
-    let (received, incoming) = mpsc::channel::<Incoming>(QUEUE_FRAMES);
-    let reader = tokio::spawn(async move {
-        let mut last_word = "the worker closed the connection".to_owned();
-        while let Some(message) = stream.next().await {
-            let text = match message {
-                Ok(Message::Text(text)) => text.as_str().to_owned(),
-                Ok(Message::Close(Some(frame))) => {
-                    last_word = format!("the worker closed the connection: {}", frame.reason);
-                    continue;
-                }
-                // Pings are answered by the library; only text is ours.
-                Ok(_) => continue,
-                Err(error) => {
-                    last_word = error.to_string();
-                    break;
-                }
-            };
-            if received.send(Incoming::Text(text)).await.is_err() {
-                return;
-            }
+    /// Bytes that were handed over and not taken yet.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        match &self.0 {
+            Inner::Tcp(framed) => framed.backlog(),
+            Inner::Tls(framed) => framed.backlog(),
+            Inner::WebSocket(socket) => socket.backlog(),
         }
-        // Nobody listens any more when this fails, so nobody needs the reason.
-        drop(received.send(Incoming::Closed(last_word)).await);
-    });
-    tokio::spawn(async move {
-        while let Some(text) = to_send.recv().await {
-            if sink.feed(Message::text(text)).await.is_err() {
-                break;
-            }
-            if to_send.is_empty() && sink.flush().await.is_err() {
-                break;
-            }
-        }
-        // A failed goodbye changes nothing: the session resumes from acknowledgements, not from closing frames.
-        drop(sink.close().await);
-        reader.abort();
-    });
-    Link { outgoing, incoming }
-}
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// The next frame; meanwhile writes what was kept. Nothing is lost when the caller stops waiting.
+    ///
+    /// # Errors
+    /// The link is over.
+    pub async fn recv(&mut self) -> Result<Vec<u8>, LinkError> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
 
-    #[test]
-    fn only_addresses_of_this_machine_are_dialled() {
-        for good in ["ws://127.0.0.1:8765/ai_bridge", "ws://localhost:1/x", "ws://[::1]:8765/ai_bridge"] {
-            check_url(good).unwrap();
+    /// A frame that is here already, if there is one.
+    ///
+    /// # Errors
+    /// The link is over.
+    pub fn try_recv(&mut self) -> Result<Option<Vec<u8>>, LinkError> {
+        match self.poll_recv(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(frame) => frame.map(Some),
+            Poll::Pending => Ok(None),
         }
-        for bad in ["ws://10.0.0.1:8765/", "wss://127.0.0.1:1/", "ws://127.0.0.1/ai_bridge", "http://localhost:1/", "x"]
-        {
-            assert!(check_url(bad).is_err(), "{bad}");
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, LinkError>> {
+        match &mut self.0 {
+            Inner::Tcp(framed) => framed.poll_recv(cx),
+            Inner::Tls(framed) => framed.poll_recv(cx),
+            Inner::WebSocket(socket) => socket.poll_recv(cx),
         }
     }
 }

@@ -1,13 +1,23 @@
-//! Frames: JSON text with a MAC over everything that has an effect.
+//! Frames: `flags | mac | payload`. What a frame holds is trusted no further than its tag.
 
-use hmac::{Hmac, KeyInit, Mac};
-use model::message::Envelope;
-use sha2::Sha256;
+use crate::secret::{Key, MAC_BYTES};
+use flate2::Compression;
+use flate2::read::{ZlibDecoder, ZlibEncoder};
+use model::config::{BridgeCompression, BridgeEncoding};
+use std::borrow::Cow;
+use std::io::Read;
 
-/// Longest frame either side accepts, in bytes of UTF-8.
+/// Longest frame either side accepts, in bytes.
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
-/// Shortest accepted secret, in bytes.
-pub const MIN_SECRET_BYTES: usize = 16;
+/// Longest payload either side unpacks, in bytes.
+pub const MAX_PAYLOAD_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes before the payload.
+pub const HEADER_BYTES: usize = 1 + MAC_BYTES;
+/// A shorter payload is not worth compressing.
+const MIN_COMPRESSED_BYTES: usize = 256;
+
+const MSGPACK: u8 = 1;
+const ZLIB: u8 = 2;
 
 /// Why a frame was refused.
 #[derive(Debug, thiserror::Error)]
@@ -15,104 +25,130 @@ pub enum FrameError {
     /// Longer than [`MAX_FRAME_BYTES`].
     #[error("a frame of {0} bytes is longer than {MAX_FRAME_BYTES}")]
     TooLong(usize),
-    /// Not an envelope.
-    #[error("not an envelope: {0}")]
-    Syntax(#[from] serde_json::Error),
-    /// The MAC is missing, malformed or wrong.
-    #[error("the signature of a '{0}' frame is wrong: both sides must read the same secret file")]
-    Signature(String),
+    /// Shorter than a header.
+    #[error("a frame of {0} bytes is shorter than its header of {HEADER_BYTES}")]
+    TooShort(usize),
+    /// The tag is wrong.
+    #[error("the signature of frame {0} is wrong: both sides must read the same secret file")]
+    Signature(u64),
+    /// It is written in another way than was agreed.
+    #[error("a frame with flags {0:#04x} was not agreed on this link")]
+    Flags(u8),
+    /// It does not unpack, or to more than [`MAX_PAYLOAD_BYTES`].
+    #[error("a frame does not unpack: {0}")]
+    Unpack(String),
+    /// The payload is not of the form that it must have.
+    #[error("a payload of the wrong form: {0}")]
+    Form(String),
     /// The secret is too short to protect anything.
-    #[error("the bridge secret has {0} bytes, at least {MIN_SECRET_BYTES} are needed")]
+    #[error("the bridge secret has {0} bytes, at least {min} are needed", min = crate::secret::MIN_SECRET_BYTES)]
     ShortSecret(usize),
 }
 
-/// The shared secret. It has no `Debug`, so that it cannot reach a log.
-#[derive(Clone)]
-pub struct Secret(Vec<u8>);
+/// How the payloads of a link are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Text or binary.
+    pub encoding: BridgeEncoding,
+    /// Whether they may be compressed.
+    pub compression: BridgeCompression,
+}
 
-impl Secret {
-    /// The secret in `bytes`, without surrounding white space.
-    ///
-    /// # Errors
-    /// [`FrameError::ShortSecret`].
-    pub fn new(bytes: &[u8]) -> Result<Self, FrameError> {
-        let trimmed = bytes.trim_ascii();
-        if trimmed.len() < MIN_SECRET_BYTES {
-            return Err(FrameError::ShortSecret(trimmed.len()));
+impl Style {
+    const fn flags(self) -> u8 {
+        match self.encoding {
+            BridgeEncoding::Json => 0,
+            BridgeEncoding::Msgpack => MSGPACK,
         }
-        Ok(Self(trimmed.to_vec()))
+    }
+}
+
+/// One direction of one link: its key, and how many frames it has seen.
+pub struct Channel {
+    key: Key,
+    n: u64,
+    style: Style,
+}
+
+impl Channel {
+    /// A direction before its first frame.
+    #[must_use]
+    pub fn new(key: Key) -> Self {
+        Self { key, n: 0, style: Style::default() }
     }
 
-    fn mac(&self, kind: &str, seq: u64, ack: u64, body: &str) -> Hmac<Sha256> {
-        // HMAC takes a key of any length, so this cannot fail; an empty key would only make every check fail.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| Hmac::new(&Default::default()));
-        mac.update(format!("{kind}\n{seq}\n{ack}\n{body}").as_bytes());
-        mac
+    /// Goes on under another key, in the style that was agreed.
+    pub fn switch(&mut self, key: Key, style: Style) {
+        (self.key, self.style) = (key, style);
     }
 
-    /// The frame's text, signed.
+    /// The next frame around `payload`.
     ///
     /// # Errors
     /// [`FrameError::TooLong`].
-    pub fn seal(&self, kind: &str, seq: u64, ack: u64, body: &str) -> Result<String, FrameError> {
-        let mac = hex::encode(self.mac(kind, seq, ack, body).finalize().into_bytes());
-        let text = serde_json::to_string(&Envelope { kind: kind.to_owned(), seq, ack, body: body.to_owned(), mac })?;
-        if text.len() > MAX_FRAME_BYTES {
-            return Err(FrameError::TooLong(text.len()));
+    pub fn seal(&mut self, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
+        let packed = self.pack(payload);
+        let flags = self.style.flags() | if packed.is_some() { ZLIB } else { 0 };
+        let payload = packed.as_deref().unwrap_or(payload);
+        let length = HEADER_BYTES + payload.len();
+        if length > MAX_FRAME_BYTES {
+            return Err(FrameError::TooLong(length));
         }
-        Ok(text)
-    }
-
-    /// The envelope in `text`, its MAC checked in constant time.
-    ///
-    /// # Errors
-    /// Too long, not an envelope, or not signed with this secret.
-    pub fn open(&self, text: &str) -> Result<Envelope, FrameError> {
-        if text.len() > MAX_FRAME_BYTES {
-            return Err(FrameError::TooLong(text.len()));
-        }
-        let frame: Envelope = serde_json::from_str(text)?;
-        let signature = || FrameError::Signature(frame.kind.chars().take(40).collect());
-        let given = hex::decode(&frame.mac).map_err(|_| signature())?;
-        let mac = self.mac(&frame.kind, frame.seq, frame.ack, &frame.body);
-        mac.verify_slice(&given).map_err(|_| signature())?;
+        let mut frame = Vec::with_capacity(length);
+        frame.push(flags);
+        frame.extend_from_slice(&self.key.tag(self.n, flags, payload));
+        frame.extend_from_slice(payload);
+        self.n += 1;
         Ok(frame)
     }
+
+    /// The compressed payload, where that was agreed and makes it shorter.
+    fn pack(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        if self.style.compression == BridgeCompression::None || payload.len() < MIN_COMPRESSED_BYTES {
+            return None;
+        }
+        let mut packed = Vec::new();
+        // Reading from memory cannot fail; if it did, the payload would go out as it is.
+        ZlibEncoder::new(payload, Compression::fast()).read_to_end(&mut packed).ok()?;
+        (packed.len() < payload.len()).then_some(packed)
+    }
+
+    /// The payload of the next frame, its tag checked before anything else is looked at.
+    ///
+    /// # Errors
+    /// Any [`FrameError`]; the link must be dropped then.
+    pub fn open<'a>(&mut self, frame: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError> {
+        if frame.len() > MAX_FRAME_BYTES {
+            return Err(FrameError::TooLong(frame.len()));
+        }
+        let (header, payload) = frame.split_at_checked(HEADER_BYTES).ok_or(FrameError::TooShort(frame.len()))?;
+        let (flags, tag) = (header[0], &header[1..]);
+        if !self.key.verifies(self.n, flags, payload, tag) {
+            return Err(FrameError::Signature(self.n));
+        }
+        self.n += 1;
+        match flags ^ self.style.flags() {
+            0 => Ok(Cow::Borrowed(payload)),
+            ZLIB if self.style.compression == BridgeCompression::Zlib => unpack(payload).map(Cow::Owned),
+            _ => Err(FrameError::Flags(flags)),
+        }
+    }
+}
+
+fn unpack(packed: &[u8]) -> Result<Vec<u8>, FrameError> {
+    let mut payload = Vec::new();
+    let mut decoder = ZlibDecoder::new(packed);
+    let limit = MAX_PAYLOAD_BYTES as u64 + 1;
+    decoder.by_ref().take(limit).read_to_end(&mut payload).map_err(|e| FrameError::Unpack(e.to_string()))?;
+    if payload.len() > MAX_PAYLOAD_BYTES {
+        return Err(FrameError::Unpack(format!("it holds more than {MAX_PAYLOAD_BYTES} bytes")));
+    }
+    if decoder.total_in() != packed.len() as u64 {
+        return Err(FrameError::Unpack("bytes follow its end".to_owned()));
+    }
+    Ok(payload)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn secret() -> Secret {
-        Secret::new(b" 0123456789abcdef\n").unwrap()
-    }
-
-    #[test]
-    fn a_sealed_frame_opens_with_the_same_secret_only() {
-        let text = secret().seal("heartbeat", 0, 7, "{\"a\":1}").unwrap();
-        assert_eq!(secret().open(&text).unwrap().body, "{\"a\":1}");
-        assert!(Secret::new(b"another secret of length").unwrap().open(&text).is_err());
-    }
-
-    #[test]
-    fn every_changed_field_breaks_the_signature() {
-        let text = secret().seal("params_update", 3, 7, "{}").unwrap();
-        for (from, to) in
-            [("params_update", "command"), ("\"seq\":3", "\"seq\":4"), ("\"ack\":7", "\"ack\":8"), ("{}", "[]")]
-        {
-            let changed = text.replace(from, to);
-            assert_ne!(changed, text);
-            assert!(matches!(secret().open(&changed), Err(FrameError::Signature(_))), "{from}");
-        }
-    }
-
-    #[test]
-    fn a_missing_signature_a_short_secret_and_a_long_frame_are_refused() {
-        let bare = r#"{"kind":"command","seq":1,"ack":0,"body":"{}","mac":""}"#;
-        assert!(matches!(secret().open(bare), Err(FrameError::Signature(_))));
-        assert!(matches!(Secret::new(b"short"), Err(FrameError::ShortSecret(5))));
-        let long = "x".repeat(MAX_FRAME_BYTES);
-        assert!(matches!(secret().seal("command", 1, 0, &long), Err(FrameError::TooLong(_))));
-    }
-}
+#[path = "frame_tests.rs"]
+mod tests;

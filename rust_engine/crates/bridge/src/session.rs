@@ -1,78 +1,81 @@
-//! One session between two sides that may both die at any time.
+//! One session between two sides that may both die at any time, without sockets and without a clock of its own.
 //!
-//! Each direction counts its messages from 1. The sender keeps a message until the peer has acknowledged that its effect is
-//! durable. After a reconnect each side says what it has and the other goes on from there, so a gap on a live link
-//! is never repaired in place: the link is dropped, and the resume repairs it.
+//! Messages are counted from 1 in each direction and kept until the peer made their effect durable. Signals have a lane of
+//! their own. After a reconnect each side says what it has and the other goes on from there, so a gap on a live link is
+//! never repaired in place: the link is dropped, and the resume repairs it.
+//!
+//! The engine's half runs in the engine. The worker's half is the mirror image: it lets both halves be tried against each other,
+//! and writes the golden frames that the worker's own implementation is held to.
 
-use crate::frame::{FrameError, Secret};
-use model::message::{Heartbeat, Message};
-use std::collections::VecDeque;
+mod error;
+mod fresh;
+mod messages;
+mod packets;
+mod signals;
 
-/// Why a link cannot go on. The session itself stays sound: reconnect and resume.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The frame itself.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// A message is missing before this one.
-    #[error("message {got} came where {expected} was due: reconnecting to have it sent again")]
-    Gap {
-        /// The next message in order.
-        expected: u64,
-        /// What came.
-        got: u64,
-    },
-    /// The peer knows messages that this side never made: one of the two lost its state.
-    #[error(
-        "the peer has {peer} messages of this side, which has made only {own}: one side's state was lost or swapped. \
-         Restore it, or start both with a new engine_id and empty state"
-    )]
-    PeerAhead {
-        /// What the peer claims to have.
-        peer: u64,
-        /// What this side has made.
-        own: u64,
-    },
-    /// The peer has lost messages that it had acknowledged.
-    #[error(
-        "the peer has {peer} messages of this side but had acknowledged {acked}: its state was lost or restored from an \
-         older copy. Restore it, or start both with a new engine_id and empty state"
-    )]
-    PeerBehind {
-        /// What the peer claims to have.
-        peer: u64,
-        /// What it had acknowledged.
-        acked: u64,
-    },
-    /// The other side was built from another contract.
-    #[error("the peer speaks protocol {peer}, this side {own}: build both from one version")]
-    Protocol {
-        /// The peer's.
-        peer: u32,
-        /// Ours.
-        own: u32,
-    },
-    /// A message of another kind than the protocol allows here.
-    #[error("a '{0}' frame is not allowed here")]
-    Unexpected(String),
-    /// The link is down.
-    #[error("no link")]
-    Down,
+use crate::frame::{Channel, Style};
+use crate::handshake;
+use crate::monitor::Monitor;
+use crate::secret::{Direction, Secret};
+use messages::{Inbox, Outbox};
+use model::TradingState;
+use model::message::{Hello, InstanceState, Message, PROTOCOL, Welcome};
+use signals::{SignalInbox, SignalOutbox};
+
+pub use error::SessionError;
+pub use fresh::NotFresh;
+pub use signals::{MOST_HELD, SignalRefused};
+
+/// What time it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// This side's clock.
+    pub at_ns: i64,
+    /// The injected clock that both sides share, where there is one; signals are then judged by it.
+    pub shared_ns: Option<i64>,
+}
+
+/// What this side says of itself in every heartbeat.
+#[derive(Clone, Copy, Debug)]
+pub struct Pulse {
+    /// Market time processed.
+    pub reached_ns: i64,
+    /// State of the engine.
+    pub state: TradingState,
+}
+
+/// What an engine says of itself when it greets.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its name.
+    pub engine_id: String,
+    /// Its build.
+    pub build: String,
+    /// What runs.
+    pub instances: Vec<InstanceState>,
+    /// Where it stands.
+    pub pulse: Pulse,
 }
 
 /// What one frame brought.
-// It lives for one call, one at a time: a box would only add an allocation.
+// They live for one turn: a box would only add an allocation.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, PartialEq)]
-pub enum Received {
-    /// The next message in order, to be made durable and then confirmed with [`Session::confirm`].
+pub enum Event {
+    /// To an engine: the worker wants to be greeted, with [`Session::greet`].
+    Challenged,
+    /// To a worker: the engine has greeted and waits for [`Session::welcome`].
+    Greeted(Hello),
+    /// The link is up.
+    Opened,
+    /// The next message, to be made durable and then confirmed with [`Session::confirm`].
     Message {
         /// Its number.
         seq: u64,
         /// What it says.
         message: Message,
     },
-    /// The next message in order, correctly signed but of a kind or form this build does not know.
+    /// The next message, correctly signed but of a kind or form this build does not know; to be recorded and confirmed too.
     Unreadable {
         /// Its number.
         seq: u64,
@@ -81,205 +84,346 @@ pub enum Received {
         /// What is wrong.
         reason: String,
     },
-    /// A message that was delivered before; only its acknowledgement may be owed.
-    Duplicate,
-    /// A sign of life.
-    Heartbeat(Heartbeat),
+    /// A fresh signal. It counts as received, so it must take effect before the next [`Session::transmit`].
+    Signal(Message),
 }
 
-struct Outbound {
-    seq: u64,
-    kind: &'static str,
-    body: String,
+enum Phase {
+    Down,
+    /// Engine: the challenge is due. Worker: the hello is due, to this nonce.
+    Opening(String),
+    /// Engine: greets next. Worker: welcomes next.
+    Answering(Box<Answering>),
+    /// Engine only: the welcome is due, to this nonce.
+    Greeted {
+        worker_nonce: String,
+        engine_nonce: String,
+    },
+    Up,
+}
+
+struct Answering {
+    own_nonce: String,
+    peer_nonce: String,
+    hello: Option<Hello>,
+}
+
+/// One link: what is forgotten when it breaks.
+struct Line {
+    phase: Phase,
+    outgoing: Channel,
+    incoming: Channel,
+    style: Style,
+    heartbeat_due_ns: i64,
 }
 
 /// Both directions of one session.
 pub struct Session {
     secret: Secret,
-    unacked: VecDeque<Outbound>,
-    sent_seq: u64,
-    acked_seq: u64,
-    delivered_seq: u64,
-    durable_seq: u64,
-    /// `None` while no link is up, else the next message to put on it.
-    next: Option<u64>,
-    /// The acknowledgement that the peer was last told on this link.
-    told_seq: u64,
+    is_engine: bool,
+    wanted: Style,
+    line: Line,
+    outbox: Outbox,
+    inbox: Inbox,
+    signals_out: SignalOutbox,
+    signals_in: SignalInbox,
+    epoch: String,
+    monitor: Monitor,
 }
 
 impl Session {
-    /// A session that has made nothing and received nothing.
+    /// An engine's half, which has made nothing and received nothing, and wants to speak in `style`.
     #[must_use]
-    pub fn new(secret: Secret) -> Self {
+    pub fn engine(secret: Secret, style: Style) -> Self {
+        let mut session = Self::new(secret, true, String::new());
+        session.wanted = style;
+        session.signals_in = SignalInbox::open();
+        session
+    }
+
+    /// A worker's half, whose signals are of `epoch`.
+    #[must_use]
+    pub fn worker(secret: Secret, epoch: String) -> Self {
+        Self::new(secret, false, epoch)
+    }
+
+    fn new(secret: Secret, is_engine: bool, epoch: String) -> Self {
         Self {
+            line: Line::down(&secret),
             secret,
-            unacked: VecDeque::new(),
-            sent_seq: 0,
-            acked_seq: 0,
-            delivered_seq: 0,
-            durable_seq: 0,
-            next: None,
-            told_seq: 0,
+            is_engine,
+            wanted: Style::default(),
+            outbox: Outbox::default(),
+            inbox: Inbox::default(),
+            signals_out: SignalOutbox::default(),
+            signals_in: SignalInbox::default(),
+            epoch,
+            monitor: Monitor::default(),
         }
     }
 
+    /// Takes over what is on disk: messages received, and own messages known to be acknowledged. Those are not made again:
+    /// the next [`Session::enqueue`] has the number after them.
+    pub fn restore(&mut self, received_seq: u64, acked_seq: u64) {
+        self.inbox.restore(received_seq);
+        self.outbox.restore(acked_seq);
+    }
+
     /// Adds a message and returns its number. It leaves when [`Session::transmit`] is called.
+    pub fn enqueue(&mut self, message: Message) -> u64 {
+        self.outbox.push(message)
+    }
+
+    /// Adds a signal and returns its number; a newer prediction takes the place of an older one on the same matter.
     ///
     /// # Errors
-    /// The message cannot be JSON.
-    pub fn enqueue(&mut self, message: &Message) -> Result<u64, serde_json::Error> {
-        let body = message.body()?;
-        self.sent_seq += 1;
-        self.unacked.push_back(Outbound { seq: self.sent_seq, kind: message.kind(), body });
-        Ok(self.sent_seq)
+    /// [`SignalRefused`].
+    pub fn offer(&mut self, signal: Message, now: Now) -> Result<u64, SignalRefused> {
+        self.signals_out.push(signal, now.shared_ns.unwrap_or(now.at_ns))
+    }
+
+    /// Declares the effect of every message up to `seq` durable; from now on it is acknowledged.
+    pub fn confirm(&mut self, seq: u64) {
+        self.inbox.confirm(seq);
     }
 
     /// Highest message made.
     #[must_use]
     pub fn sent_seq(&self) -> u64 {
-        self.sent_seq
+        self.outbox.made()
     }
 
     /// Highest own message that the peer made durable.
     #[must_use]
     pub fn acked_seq(&self) -> u64 {
-        self.acked_seq
+        self.outbox.acked()
     }
 
     /// Highest received message whose effect is durable.
     #[must_use]
     pub fn durable_seq(&self) -> u64 {
-        self.durable_seq
+        self.inbox.durable()
+    }
+
+    /// Highest signal of the peer's present epoch that arrived, or that the peer will never send.
+    #[must_use]
+    pub fn signals_received(&self) -> u64 {
+        self.signals_in.received
+    }
+
+    /// Own signals: how many were numbered, how many the peer accounts for, how many are held, and how many expired and were
+    /// replaced here.
+    #[must_use]
+    pub fn signals_out(&self) -> SignalsOut {
+        let out = &self.signals_out;
+        SignalsOut {
+            made: out.made(),
+            acked: out.acked(),
+            held: out.n_held(),
+            slots: out.n_slots(),
+            expired: out.expired,
+            conflated: out.conflated,
+        }
+    }
+
+    /// What is known of the line.
+    #[must_use]
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
     }
 
     /// Whether a link is up.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.next.is_some()
+        matches!(self.line.phase, Phase::Up)
     }
 
-    /// Takes over what a journal knows: messages received, and own messages known to be acknowledged. Those are not made again:
-    /// the next [`Session::enqueue`] has the number after them.
-    pub fn restore(&mut self, received_seq: u64, acked_seq: u64) {
-        self.delivered_seq = self.delivered_seq.max(received_seq);
-        self.durable_seq = self.delivered_seq;
-        self.acked_seq = self.acked_seq.max(acked_seq);
-        self.sent_seq = self.sent_seq.max(acked_seq);
-        self.forget_acked();
-    }
-
-    /// Puts the session on a fresh link whose peer has `peer_received` of our messages and goes on with `peer_resumes_at`.
-    /// A side that has received nothing yet starts there; any other insists on its own next message.
+    /// A connection is there; `nonce` is random and of this connection alone. A worker speaks first, an engine listens.
     ///
     /// # Errors
-    /// [`SessionError::PeerAhead`] or [`SessionError::PeerBehind`].
-    pub fn link_up(&mut self, peer_received: u64, peer_resumes_at: u64) -> Result<(), SessionError> {
-        if peer_received < self.acked_seq {
-            return Err(SessionError::PeerBehind { peer: peer_received, acked: self.acked_seq });
-        }
-        self.acknowledge(peer_received)?;
-        if self.delivered_seq == 0 {
-            self.delivered_seq = peer_resumes_at.saturating_sub(1);
-            self.durable_seq = self.delivered_seq;
-        } else if peer_resumes_at > self.delivered_seq + 1 {
-            return Err(SessionError::Gap { expected: self.delivered_seq + 1, got: peer_resumes_at });
-        }
-        self.next = Some(peer_received + 1);
-        self.told_seq = self.durable_seq;
-        Ok(())
+    /// The challenge cannot be written.
+    pub fn open(&mut self, nonce: String) -> Result<Option<Vec<u8>>, SessionError> {
+        self.line = Line::down(&self.secret);
+        let challenge = match self.is_engine {
+            true => None,
+            false => Some(self.seal(&handshake::write("challenge", &handshake::challenge(&nonce))?)?),
+        };
+        self.line.phase = Phase::Opening(nonce);
+        Ok(challenge)
     }
 
-    /// Forgets the link. What was not acknowledged is kept.
-    pub fn link_down(&mut self) {
-        self.next = None;
+    /// Forgets the connection, if there is one. What was not acknowledged is kept.
+    pub fn close(&mut self) {
+        match self.line.phase {
+            Phase::Up => self.monitor.counts.links_broken += 1,
+            _ => self.monitor.counts.links_failed += 1,
+        }
+        self.line = Line::down(&self.secret);
     }
 
     /// Reads one frame of the peer.
     ///
     /// # Errors
-    /// The link must be dropped: see [`SessionError`].
-    pub fn receive(&mut self, text: &str) -> Result<Received, SessionError> {
-        if !self.is_up() {
+    /// The link must be closed: see [`SessionError`]. What came before in `events` counts.
+    pub fn receive(&mut self, frame: &[u8], now: Now, events: &mut Vec<Event>) -> Result<(), SessionError> {
+        let result = self.read(frame, now, events);
+        match result {
+            Ok(()) => self.monitor.counts.frames_received += 1,
+            Err(_) => self.monitor.counts.frames_refused += 1,
+        }
+        result
+    }
+
+    fn read(&mut self, frame: &[u8], now: Now, events: &mut Vec<Event>) -> Result<(), SessionError> {
+        if matches!(self.line.phase, Phase::Down) {
             return Err(SessionError::Down);
         }
-        let frame = self.secret.open(text)?;
-        self.acknowledge(frame.ack)?;
-        if frame.seq == 0 {
-            if frame.kind != "heartbeat" {
-                return Err(SessionError::Unexpected(frame.kind));
+        let payload = self.line.incoming.open(frame)?;
+        match std::mem::replace(&mut self.line.phase, Phase::Down) {
+            Phase::Up => {
+                self.line.phase = Phase::Up;
+                self.read_packet(&payload, now, events)
             }
-            return Ok(Received::Heartbeat(serde_json::from_str(&frame.body).map_err(FrameError::from)?));
+            Phase::Opening(nonce) if self.is_engine => {
+                let challenge = handshake::read_challenge(&payload, self.wanted)?;
+                let answering = Answering { own_nonce: nonce, peer_nonce: challenge.nonce, hello: None };
+                self.line.phase = Phase::Answering(Box::new(answering));
+                events.push(Event::Challenged);
+                Ok(())
+            }
+            Phase::Opening(nonce) => {
+                let hello = handshake::read_hello(&payload, &nonce)?;
+                let peer_nonce = hello.nonce.clone();
+                let answering = Answering { own_nonce: nonce, peer_nonce, hello: Some(hello.clone()) };
+                self.line.phase = Phase::Answering(Box::new(answering));
+                events.push(Event::Greeted(hello));
+                Ok(())
+            }
+            Phase::Greeted { worker_nonce, engine_nonce } => {
+                let welcome = handshake::read_welcome(&payload, &engine_nonce)?;
+                self.signals_in.link_up(&welcome.epoch, welcome.signals_resume_seq)?;
+                self.signals_out.link_up(0)?;
+                self.outbox.link_up(welcome.received_seq)?;
+                self.inbox.link_up(welcome.resume_seq)?;
+                self.link_up(&worker_nonce, &engine_nonce, self.wanted);
+                events.push(Event::Opened);
+                Ok(())
+            }
+            Phase::Answering(_) | Phase::Down => Err(SessionError::Unexpected("frame before the answer".to_owned())),
         }
-        let expected = self.delivered_seq + 1;
-        if frame.seq < expected {
-            // The peer sends it again because it never saw the acknowledgement, so it must be told once more.
-            self.told_seq = 0;
-            return Ok(Received::Duplicate);
-        }
-        if frame.seq > expected {
-            return Err(SessionError::Gap { expected, got: frame.seq });
-        }
-        self.delivered_seq = expected;
-        let (seq, kind) = (frame.seq, frame.kind);
-        Ok(match Message::parse(&kind, &frame.body) {
-            Some(Ok(message)) => Received::Message { seq, message },
-            Some(Err(error)) => Received::Unreadable { seq, kind, reason: error.to_string() },
-            None => Received::Unreadable { seq, kind, reason: "unknown kind".to_owned() },
-        })
     }
 
-    /// Declares the effect of every message up to `seq` durable; from now on it is acknowledged.
-    pub fn confirm(&mut self, seq: u64) {
-        self.durable_seq = self.durable_seq.max(seq.min(self.delivered_seq));
-    }
-
-    /// The next message due on this link, or `None`.
+    /// An engine's hello, after [`Event::Challenged`].
     ///
     /// # Errors
-    /// The message is too long for a frame.
-    pub fn transmit(&mut self) -> Result<Option<String>, SessionError> {
-        let Some(next) = self.next else { return Ok(None) };
-        let Some(first) = self.unacked.front().map(|m| m.seq) else { return Ok(None) };
-        let Some(message) = usize::try_from(next.max(first) - first).ok().and_then(|i| self.unacked.get(i)) else {
-            return Ok(None);
+    /// No challenge came, or the hello is too long for a frame.
+    pub fn greet(&mut self, about: &About) -> Result<Vec<u8>, SessionError> {
+        let Phase::Answering(answering) = std::mem::replace(&mut self.line.phase, Phase::Down) else {
+            return Err(SessionError::Down);
         };
-        let text = self.secret.seal(message.kind, message.seq, self.durable_seq, &message.body)?;
-        self.next = Some(message.seq + 1);
-        self.told_seq = self.durable_seq;
-        Ok(Some(text))
+        let hello = Hello {
+            protocol: PROTOCOL,
+            engine_id: about.engine_id.clone(),
+            build: about.build.clone(),
+            nonce: answering.own_nonce.clone(),
+            worker_nonce: answering.peer_nonce.clone(),
+            encoding: self.wanted.encoding,
+            compression: self.wanted.compression,
+            received_seq: self.inbox.durable(),
+            sent_seq: self.outbox.made(),
+            epoch: self.signals_in.epoch.clone(),
+            signals_received: self.signals_in.received,
+            reached_ns: about.pulse.reached_ns,
+            instances: about.instances.clone(),
+            state: about.pulse.state,
+        };
+        let frame = self.seal(&handshake::write("hello", &hello)?)?;
+        self.line.phase =
+            Phase::Greeted { worker_nonce: answering.peer_nonce, engine_nonce: answering.own_nonce };
+        Ok(frame)
     }
 
-    /// Whether the peer waits for an acknowledgement that no message has carried yet.
-    #[must_use]
-    pub fn owes_ack(&self) -> bool {
-        self.is_up() && self.told_seq < self.durable_seq
-    }
-
-    /// A heartbeat frame, which also carries the acknowledgement.
+    /// A worker's welcome, after [`Event::Greeted`]; packets follow.
     ///
     /// # Errors
-    /// The heartbeat cannot be JSON.
-    pub fn heartbeat(&mut self, heartbeat: &Heartbeat) -> Result<String, SessionError> {
-        let body = serde_json::to_string(heartbeat).map_err(FrameError::from)?;
-        self.told_seq = self.durable_seq;
-        Ok(self.secret.seal("heartbeat", 0, self.durable_seq, &body)?)
-    }
-
-    fn acknowledge(&mut self, ack: u64) -> Result<(), SessionError> {
-        if ack > self.sent_seq {
-            return Err(SessionError::PeerAhead { peer: ack, own: self.sent_seq });
+    /// No hello came, or one of the two sides has lost its state.
+    pub fn welcome(&mut self) -> Result<Vec<u8>, SessionError> {
+        let Phase::Answering(answering) = std::mem::replace(&mut self.line.phase, Phase::Down) else {
+            return Err(SessionError::Down);
+        };
+        let Some(hello) = answering.hello else { return Err(SessionError::Down) };
+        if hello.sent_seq < self.inbox.durable() {
+            return Err(SessionError::PeerBehind { peer: hello.sent_seq, acked: self.inbox.durable() });
         }
-        self.acked_seq = self.acked_seq.max(ack);
-        self.forget_acked();
-        Ok(())
+        self.outbox.link_up(hello.received_seq)?;
+        self.inbox.link_up(self.inbox.durable() + 1)?;
+        self.signals_in.link_up("", 1)?;
+        let knows_epoch = hello.epoch == self.epoch;
+        self.signals_out.link_up(if knows_epoch { hello.signals_received } else { self.signals_out.acked() })?;
+        let welcome = Welcome {
+            protocol: PROTOCOL,
+            nonce: answering.peer_nonce.clone(),
+            received_seq: self.inbox.durable(),
+            resume_seq: self.outbox.acked() + 1,
+            epoch: self.epoch.clone(),
+            signals_resume_seq: self.signals_out.acked() + 1,
+        };
+        let frame = self.seal(&handshake::write("welcome", &welcome)?)?;
+        let style = Style { encoding: hello.encoding, compression: hello.compression };
+        self.link_up(&answering.own_nonce, &answering.peer_nonce, style);
+        Ok(frame)
     }
 
-    fn forget_acked(&mut self) {
-        while self.unacked.front().is_some_and(|m| m.seq <= self.acked_seq) {
-            self.unacked.pop_front();
+    fn seal(&mut self, payload: &[u8]) -> Result<Vec<u8>, SessionError> {
+        let frame = self.line.outgoing.seal(payload)?;
+        self.monitor.counts.frames_sent += 1;
+        Ok(frame)
+    }
+
+    /// From here on frames are packets, under keys of this link.
+    fn link_up(&mut self, worker_nonce: &str, engine_nonce: &str, style: Style) {
+        let key = |direction| self.secret.link_key(direction, worker_nonce, engine_nonce);
+        let (up, down) = (key(Direction::Up), key(Direction::Down));
+        let (outgoing, incoming) = if self.is_engine { (up, down) } else { (down, up) };
+        self.line.outgoing.switch(outgoing, style);
+        self.line.incoming.switch(incoming, style);
+        self.line.style = style;
+        self.line.heartbeat_due_ns = i64::MIN;
+        self.line.phase = Phase::Up;
+        self.monitor.link_up();
+    }
+}
+
+impl Line {
+    fn down(secret: &Secret) -> Self {
+        let key = secret.opening_key();
+        Self {
+            phase: Phase::Down,
+            outgoing: Channel::new(key.clone()),
+            incoming: Channel::new(key),
+            style: Style::default(),
+            heartbeat_due_ns: i64::MIN,
         }
     }
 }
 
+/// What became of this side's signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalsOut {
+    /// Numbered.
+    pub made: u64,
+    /// The peer has them, or knows that they will never come.
+    pub acked: u64,
+    /// Held, waiting or unacknowledged.
+    pub held: usize,
+    /// Places that they and the gaps between them take.
+    pub slots: usize,
+    /// Expired here.
+    pub expired: u64,
+    /// Replaced here by a newer one.
+    pub conflated: u64,
+}
+
 #[cfg(test)]
+#[path = "session_tests.rs"]
 mod tests;

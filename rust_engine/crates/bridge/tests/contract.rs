@@ -1,63 +1,78 @@
-//! The golden frames are read by this test and by `tests/contract/test_messages.py`, so both languages mean the same.
+//! Golden messages and frames are read by this test and by `tests/contract/`, so both languages mean the same.
 
 // The lint's exception for tests covers functions marked as tests, not what they share.
 #![allow(clippy::unwrap_used)]
 
-use bridge::Secret;
-use model::message::{Envelope, Heartbeat, Hello, Message, Welcome, message_schemas};
+use bridge::packet::{Body, BodyRef};
+use model::config::BridgeEncoding;
+use model::message::{Challenge, GapFill, Heartbeat, Hello, Welcome, message_schemas};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-fn golden() -> Vec<(String, String)> {
+fn golden() -> Vec<(String, Value)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../tests/contract/messages");
-    std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap()))
-        .collect()
+    let read = |path: PathBuf| {
+        let sample: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let kind = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert_eq!(sample["kind"], kind.as_str());
+        (kind, sample["body"].clone())
+    };
+    std::fs::read_dir(&folder).unwrap().map(|entry| read(entry.unwrap().path())).collect()
 }
 
-/// Reads a body of any kind and writes it again.
-fn again(kind: &str, body: &str) -> Result<String, serde_json::Error> {
+fn through<T: Serialize + DeserializeOwned>(body: BodyRef<'_>, encoding: BridgeEncoding) -> Result<Body, String> {
+    let value: T = body.read().map_err(|e| e.to_string())?;
+    Body::new(&value, encoding).map_err(|e| e.to_string())
+}
+
+/// Reads a body of any kind and writes it again, perhaps in another encoding.
+fn again(kind: &str, body: BodyRef<'_>, encoding: BridgeEncoding) -> Result<Body, String> {
     match kind {
-        "hello" => serde_json::to_string(&serde_json::from_str::<Hello>(body)?),
-        "welcome" => serde_json::to_string(&serde_json::from_str::<Welcome>(body)?),
-        "heartbeat" => serde_json::to_string(&serde_json::from_str::<Heartbeat>(body)?),
-        other => Message::parse(other, body).unwrap()?.body(),
+        "challenge" => through::<Challenge>(body, encoding),
+        "hello" => through::<Hello>(body, encoding),
+        "welcome" => through::<Welcome>(body, encoding),
+        "heartbeat" => through::<Heartbeat>(body, encoding),
+        "gap_fill" => through::<GapFill>(body, encoding),
+        other => Ok(Body::of_message(&body.message(other)?, encoding).unwrap()),
+    }
+}
+
+fn text(body: &Body) -> &str {
+    match body {
+        Body::Json(text) => text.get(),
+        Body::Msgpack(_) => panic!("this is MessagePack"),
     }
 }
 
 #[test]
-fn every_kind_has_one_golden_frame() {
-    let kinds: BTreeSet<&str> = message_schemas().into_keys().filter(|k| *k != "envelope").collect();
+fn every_kind_has_one_golden_message() {
+    let kinds: BTreeSet<&str> = message_schemas().into_keys().collect();
     let golden = golden();
     assert_eq!(golden.iter().map(|(kind, _)| kind.as_str()).collect::<BTreeSet<_>>(), kinds);
 }
 
 #[test]
-fn a_golden_frame_opens_and_its_message_says_the_same_again() {
-    let secret = Secret::new(b"golden secret of the contract").unwrap();
-    for (kind, text) in golden() {
-        let frame: Envelope = secret.open(&text).unwrap();
-        assert_eq!(frame.kind, kind);
-        let (then, now): (Value, Value) = (
-            serde_json::from_str(&frame.body).unwrap(),
-            serde_json::from_str(&again(&kind, &frame.body).unwrap()).unwrap(),
-        );
-        assert_eq!(now, then, "{kind}");
-        let sealed: Envelope =
-            serde_json::from_str(&secret.seal(&kind, frame.seq, frame.ack, &frame.body).unwrap()).unwrap();
-        assert_eq!(sealed, frame);
+fn a_golden_message_says_the_same_again_in_both_encodings() {
+    for (kind, sample) in golden() {
+        let given = sample.to_string();
+        let json = again(&kind, BodyRef::Json(&given), BridgeEncoding::Json).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(text(&json)).unwrap(), sample, "{kind}");
+        let packed = again(&kind, BodyRef::Json(&given), BridgeEncoding::Msgpack).unwrap();
+        let Body::Msgpack(bytes) = packed else { panic!("{kind} is no MessagePack") };
+        let back = again(&kind, BodyRef::Msgpack(&bytes), BridgeEncoding::Json).unwrap();
+        assert_eq!(text(&back), text(&json), "{kind}");
     }
 }
 
 #[test]
-fn a_body_with_a_foreign_field_is_refused() {
-    for (kind, text) in golden() {
-        let frame: Envelope = serde_json::from_str(&text).unwrap();
-        let mut body: Value = serde_json::from_str(&frame.body).unwrap();
+fn a_body_with_a_foreign_field_is_refused_in_both_encodings() {
+    for (kind, mut body) in golden() {
         body["foreign"] = 1.into();
-        assert!(again(&kind, &body.to_string()).is_err(), "{kind}");
+        assert!(again(&kind, BodyRef::Json(&body.to_string()), BridgeEncoding::Json).is_err(), "{kind}");
+        let bytes = rmp_serde::to_vec_named(&body).unwrap();
+        assert!(again(&kind, BodyRef::Msgpack(&bytes), BridgeEncoding::Json).is_err(), "{kind}");
     }
 }
