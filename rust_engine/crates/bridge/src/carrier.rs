@@ -5,12 +5,14 @@
 
 mod address;
 mod framed;
+mod redis;
 mod tls;
 mod websocket;
 
 pub use address::{Address, AddressError, Carrier};
 
 use framed::Framed;
+use redis::RedisLink;
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, Waker};
@@ -60,6 +62,7 @@ enum Inner {
     Tcp(Framed<TcpStream>),
     Tls(Box<Framed<TlsStream<TcpStream>>>),
     WebSocket(Box<WebSocket>),
+    Redis(RedisLink),
 }
 
 /// Opens a connection to `address`. Over Redis it is announced as that of `engine_id`, under the random `name`.
@@ -67,7 +70,9 @@ enum Inner {
 /// # Errors
 /// [`LinkError`].
 pub async fn dial(address: &Address, engine_id: &str, name: &str) -> Result<Link, LinkError> {
-    let _ = (engine_id, name);
+    if address.carrier == Carrier::Redis {
+        return RedisLink::open(&address.url, engine_id, name).await.map(Inner::Redis).map(Link);
+    }
     let tcp = TcpStream::connect((address.host.as_str(), address.port)).await?;
     tcp.set_nodelay(true)?;
     Ok(Link(match (address.carrier, &address.tls) {
@@ -93,6 +98,7 @@ impl Link {
             Inner::Tcp(framed) => framed.send(&frame),
             Inner::Tls(framed) => framed.send(&frame),
             Inner::WebSocket(socket) => socket.send(frame),
+            Inner::Redis(redis) => redis.send(frame),
         }
     }
 
@@ -103,6 +109,7 @@ impl Link {
             Inner::Tcp(framed) => framed.backlog(),
             Inner::Tls(framed) => framed.backlog(),
             Inner::WebSocket(socket) => socket.backlog(),
+            Inner::Redis(redis) => redis.backlog(),
         }
     }
 
@@ -130,6 +137,7 @@ impl Link {
             Inner::Tcp(framed) => framed.poll_recv(cx),
             Inner::Tls(framed) => framed.poll_recv(cx),
             Inner::WebSocket(socket) => socket.poll_recv(cx),
+            Inner::Redis(redis) => redis.poll_recv(cx),
         }
     }
 }

@@ -132,10 +132,11 @@ impl Monitor {
         self.heard.map_or((0, 0), |(at, heard)| (at, now_ns.saturating_sub(heard)))
     }
 
-    /// How far the peer's clock is ahead of ours; zero until it is known.
+    /// How far the peer's clock is ahead of ours. It is known to half a round trip only, so a smaller one counts as none.
     #[must_use]
     pub fn offset_ns(&self) -> i64 {
-        self.recent.iter().min_by_key(|(round_trip, _)| *round_trip).map_or(0, |(_, offset)| *offset)
+        let best = self.recent.iter().min_by_key(|(round_trip, _)| *round_trip);
+        best.map_or(0, |(round_trip, offset)| if offset.abs() > round_trip / 2 { *offset } else { 0 })
     }
 
     /// The last round trip.
@@ -182,6 +183,10 @@ mod tests {
         monitor.heard(&heartbeat(2502 * MS, 2000 * MS, MS), 2003 * MS);
         monitor.heard(&heartbeat(3560 * MS, 3000 * MS, 0), 3061 * MS);
         assert_eq!(monitor.offset_ns(), 500 * MS);
+        // Two clocks that agree, seen through a line that is slow one way.
+        let mut same = Monitor::default();
+        same.heard(&heartbeat(1200 * MS, 1000 * MS, 0), 1201 * MS);
+        assert_eq!(same.offset_ns(), 0);
         let (n, p50) = monitor.round_trips(0.5);
         assert_eq!(n, 3);
         assert!((p50 as i64 - 4 * MS).abs() * 100 <= 4 * MS, "{p50}");

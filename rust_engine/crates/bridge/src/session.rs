@@ -338,8 +338,7 @@ impl Session {
             state: about.pulse.state,
         };
         let frame = self.seal(&handshake::write("hello", &hello)?)?;
-        self.line.phase =
-            Phase::Greeted { worker_nonce: answering.peer_nonce, engine_nonce: answering.own_nonce };
+        self.line.phase = Phase::Greeted { worker_nonce: answering.peer_nonce, engine_nonce: answering.own_nonce };
         Ok(frame)
     }
 
@@ -423,7 +422,3 @@ pub struct SignalsOut {
     /// Replaced here by a newer one.
     pub conflated: u64,
 }
-
-#[cfg(test)]
-#[path = "session_tests.rs"]
-mod tests;

@@ -14,7 +14,7 @@ pub fn load(path: &Path) -> Result<EngineConfig> {
         std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
     let config: EngineConfig = serde_json::from_str(&text)
         .with_context(|| format!("{} is not an engine configuration (see `xcrack-engine schema`)", path.display()))?;
-    bridge::check_url(&config.bridge_url)?;
+    bridge::carrier::Address::parse(&config.bridge_url, config.bridge_tls.as_ref())?;
     Ok(config)
 }
 

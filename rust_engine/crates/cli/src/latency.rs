@@ -19,11 +19,13 @@ pub enum Stage {
     Ack,
     /// An order is sent: until its first fill.
     Fill,
+    /// A signal of a model is in: until every strategy has decided on it.
+    Signal,
 }
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 4] = [Self::Decide, Self::Send, Self::Ack, Self::Fill];
+    pub const ALL: [Self; 5] = [Self::Decide, Self::Send, Self::Ack, Self::Fill, Self::Signal];
 
     /// The stage's name.
     #[must_use]
@@ -33,6 +35,7 @@ impl Stage {
             Self::Send => "send",
             Self::Ack => "ack",
             Self::Fill => "fill",
+            Self::Signal => "signal",
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`serve`]: the loop of a running engine
-//! - [`link`]: keeps dialling the worker
+//! - [`link`]: the line to the worker
 //! - [`control`]: the Unix socket that works with everything else dead
 //! - [`kill`]: what halts without a line: a file, a signal, silence
 //! - [`metrics`], [`latency`], [`scrape`]: figures for Prometheus

@@ -13,10 +13,14 @@ pub enum AddressError {
     )]
     Form(String),
     /// Another machine, in the clear.
-    #[error("bridge_url '{0}' is not of this machine: without TLS the bridge never leaves the machine. Use wss:// or tcps://")]
+    #[error(
+        "bridge_url '{0}' is not of this machine: without TLS the bridge never leaves the machine. Use wss:// or tcps://"
+    )]
     NotLoopback(String),
     /// TLS without files, or files without TLS.
-    #[error("bridge_url '{0}' and bridge_tls do not belong together: wss:// and tcps:// need it, no other has a use for it")]
+    #[error(
+        "bridge_url '{0}' and bridge_tls do not belong together: wss:// and tcps:// need it, no other has a use for it"
+    )]
     Tls(String),
 }
 
