@@ -1,67 +1,110 @@
-"""Frames: JSON text with a MAC over everything that has an effect. The same rules as crate `bridge`."""
+"""Frames: flags, MAC, payload. The same rules as crate `bridge`; docs/bridge.md has them in full."""
 
-import hashlib
 import hmac
-
-import msgspec
+import zlib
 
 from core.errors import BadInput
-from core.model.generated import KINDS, Envelope, Message
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_FRAME_BYTES = 1024 * 1024
+MAX_UNPACKED_BYTES = 8 * 1024 * 1024
 MIN_SECRET_BYTES = 16
+COMPRESS_FROM_BYTES = 256
+"""Shorter payloads seldom get smaller."""
 
-_decode_envelope = msgspec.json.Decoder(Envelope).decode
-_decode_body = {kind: msgspec.json.Decoder(struct).decode for kind, struct in KINDS.items()}
-_kind_of = {struct: kind for kind, struct in KINDS.items()}
+PACKED = 1
+"""Flag: the payload is MessagePack, else JSON."""
+COMPRESSED = 2
+"""Flag: the payload is compressed with zlib, after encoding."""
+
+_MAC_BYTES = 16
+_HEAD_BYTES = 1 + _MAC_BYTES
+_LABEL = "xcrack bridge 2"
 
 
 class FrameError(BadInput):
-    """A frame is too long, malformed, of an unknown kind, or not signed with our secret."""
+    """What the peer sent breaks a rule of the bridge, so the link ends."""
 
 
-def mac_of(secret: bytes, kind: str, seq: int, ack: int, body: str) -> str:
-    """Return hex HMAC-SHA256 over `kind`, `seq`, `ack` and `body`, joined by line ends."""
-    return hmac.new(secret, f"{kind}\n{seq}\n{ack}\n{body}".encode(), hashlib.sha256).hexdigest()
+def handshake_key(secret: bytes) -> bytes:
+    """Return the key of the three frames that open a link."""
+    return hmac.digest(secret, _LABEL.encode(), "sha256")
 
 
-def seal(secret: bytes, kind: str, seq: int, ack: int, body: str) -> str:
-    """Return the signed text of a frame; one over 1 MiB raises FrameError."""
-    mac = mac_of(secret, kind, seq, ack, body)
-    text = msgspec.json.encode(Envelope(kind=kind, seq=seq, ack=ack, body=body, mac=mac))
-    if len(text) > MAX_FRAME_BYTES:
-        raise FrameError(f"a '{kind}' frame of {len(text)} bytes is longer than {MAX_FRAME_BYTES}")
-    return text.decode()
+def link_key(secret: bytes, direction: str, worker_nonce: str, engine_nonce: str) -> bytes:
+    """Return the key of one direction of one link: `up` is towards the worker, `down` towards the engine."""
+    return hmac.digest(secret, f"{_LABEL}\n{direction}\n{worker_nonce}\n{engine_nonce}".encode(), "sha256")
 
 
-def open_frame(secret: bytes, text: str) -> Envelope:
-    """Return the envelope in `text`, its MAC compared in constant time. Raises FrameError."""
-    if len(text) > MAX_FRAME_BYTES:
-        raise FrameError(f"a frame of {len(text)} characters is longer than {MAX_FRAME_BYTES}")
+class Sealer:
+    """Signs the frames of one direction of one link, in their order."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._n = 0
+
+    def rekey(self, key: bytes) -> None:
+        """Sign with `key` from now on; the count goes on."""
+        self._key = key
+
+    def seal(self, payload: bytes, flags: int = 0, *, compress: bool = False) -> bytes:
+        """Return the next frame; one over 1 MiB raises FrameError and does not count.
+
+        `compress` is a wish: a payload that is short or does not shrink stays as it is.
+        """
+        if compress and len(payload) >= COMPRESS_FROM_BYTES:
+            packed = zlib.compress(payload, 1)
+            if len(packed) < len(payload):
+                payload, flags = packed, flags | COMPRESSED
+        if len(payload) + _HEAD_BYTES > MAX_FRAME_BYTES:
+            raise FrameError(f"a frame of {len(payload) + _HEAD_BYTES} bytes is longer than {MAX_FRAME_BYTES}")
+        head = bytes((flags,))
+        mac = hmac.digest(self._key, self._n.to_bytes(8, "big") + head + payload, "sha256")
+        self._n += 1
+        return head + mac[:_MAC_BYTES] + payload
+
+
+class Opener:
+    """Checks the frames of one direction of one link: each one once, whole and in its place."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._n = 0
+
+    def rekey(self, key: bytes) -> None:
+        """Expect `key` from now on; the count goes on."""
+        self._key = key
+
+    def open(self, frame: bytes, *, may_unpack: bool = False) -> tuple[int, bytes]:
+        """Return the flags without COMPRESSED, and the payload, unpacked. Raises FrameError.
+
+        A compressed frame is refused unless `may_unpack`: compression is agreed on in the handshake.
+        """
+        if not _HEAD_BYTES <= len(frame) <= MAX_FRAME_BYTES:
+            raise FrameError(f"a frame has {len(frame)} bytes; {_HEAD_BYTES} to {MAX_FRAME_BYTES} are allowed")
+        flags = frame[0]
+        signed = self._n.to_bytes(8, "big") + frame[:1] + frame[_HEAD_BYTES:]
+        mac = hmac.digest(self._key, signed, "sha256")
+        if not hmac.compare_digest(mac[:_MAC_BYTES], frame[1:_HEAD_BYTES]):
+            raise FrameError(
+                f"the signature of frame {self._n} is wrong",
+                "Both sides must read the same secret file, and nothing between them may change, drop or repeat frames",
+            )
+        if flags & ~(PACKED | COMPRESSED if may_unpack else PACKED):
+            raise FrameError(f"frame {self._n} has the flags {flags:#04x}, which were not agreed on")
+        self._n += 1
+        payload = frame[_HEAD_BYTES:]
+        return flags & PACKED, _unpack(payload) if flags & COMPRESSED else payload
+
+
+def _unpack(payload: bytes) -> bytes:
+    unpacker = zlib.decompressobj()
     try:
-        frame = _decode_envelope(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise FrameError(f"not an envelope: {error}") from None
-    expected = mac_of(secret, frame.kind, frame.seq, frame.ack, frame.body)
-    if not hmac.compare_digest(expected.encode(), frame.mac.encode()):
+        plain = unpacker.decompress(payload, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise FrameError(f"a compressed frame cannot be unpacked: {error}") from None
+    if not unpacker.eof or unpacker.unused_data:
         raise FrameError(
-            f"the signature of a '{frame.kind[:40]}' frame is wrong", "Both sides must read the same secret file"
+            f"a compressed frame is cut short, too long, or unpacks to more than {MAX_UNPACKED_BYTES} bytes"
         )
-    return frame
-
-
-def parse_body(kind: str, body: str) -> Message:
-    """Return the message of a verified frame; an unknown kind, or a body off its schema, raises FrameError."""
-    decode = _decode_body.get(kind)
-    if decode is None:
-        raise FrameError(f"unknown kind '{kind[:40]}'")
-    try:
-        return decode(body)
-    except msgspec.DecodeError as error:
-        raise FrameError(f"a '{kind}' message is not what its schema says: {error}") from None
-
-
-def kind_and_body(message: Message) -> tuple[str, str]:
-    """Return the kind and the JSON text of a message."""
-    return _kind_of[type(message)], msgspec.json.encode(message).decode()
+    return plain

@@ -1,4 +1,4 @@
-"""What the engine sent, committed once: frames, their effects and the sequence number are one transaction."""
+"""What the engine sent, committed once: messages, their effects and the sequence number are one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from core.clock import Clock, from_ns
 from core.errors import Conflict, Unavailable
 from core.log import get_logger
-from core.model.generated import Envelope, Heartbeat, Hello, Message, Reached
+from core.model.generated import Hello, Message, Reached
 from core.store import Session, Store, frames
-from strategies.bridge.frame import FrameError, parse_body
+from strategies.bridge.frame import FrameError
+from strategies.bridge.packet import Codec, Item
 
 Handler = Callable[[Session, Message], None]
 
@@ -24,7 +25,9 @@ HANDLED_KINDS = frozenset(
         "state_changed",
     }
 )
-"""Kinds the engine sends that need a handler. `reached` is kept by the inbox itself; a handler for it is optional."""
+"""Kinds the engine sends that need a handler."""
+OPTIONAL_KINDS = frozenset({"reached", "performance_feedback"})
+"""Kinds whose handler may be missing: `reached` is kept by the inbox itself."""
 MAX_TRIES = 5
 
 
@@ -33,13 +36,13 @@ class Committed:
     """What one batch changed, known to be durable."""
 
     received_seq: int
-    acked_seq: int
     reached: Reached | None
-    heartbeat: Heartbeat | None
+    n_refused: int
+    """Messages of an unknown kind or form, kept as dead letters."""
 
 
 class Inbox:
-    """Takes verified frames of one engine at a time. All methods block and are meant for a thread."""
+    """Takes verified messages of one engine at a time. All methods block and are meant for a thread."""
 
     def __init__(
         self, store: Store, clock: Clock, handlers: Mapping[str, Handler], on_alert: Callable[[str], None]
@@ -78,28 +81,27 @@ class Inbox:
                 on_hello(session, hello)
             return known or 0, max(hello.received_seq, acked) + 1
 
-    def commit(self, engine_id: str, batch: Sequence[Envelope]) -> Committed:
-        """Apply a batch in one transaction and return what is durable now.
+    def commit(self, engine_id: str, codec: Codec, batch: Sequence[Item], acked: int) -> Committed:
+        """Apply a batch in one transaction, with what the engine acknowledged, and return what is durable now.
 
-        A frame whose handler fails rolls everything back and raises; after MAX_TRIES it becomes a dead letter.
+        A message of an unknown kind or form becomes a dead letter at once: sending it again would not mend it.
+        One whose handler fails rolls everything back and raises; after MAX_TRIES it becomes a dead letter too.
         """
         reached: Reached | None = None
-        heartbeat: Heartbeat | None = None
         dead: list[str] = []
+        n_refused = 0
         with self._store.session() as session:
             received = frames.received_seq(session, engine_id) or 0
-            for frame in batch:
-                if frame.seq == 0:
-                    heartbeat = _heartbeat(frame)
-                elif frame.seq > received + 1:
-                    raise FrameError(f"message {frame.seq} came where {received + 1} was due")
-                elif frame.seq == received + 1:
-                    message = self._take(session, engine_id, frame, dead)
+            for item in batch:
+                if item.seq > received + 1:
+                    raise FrameError(f"message {item.seq} came where {received + 1} was due")
+                if item.seq <= received:
+                    continue
+                message = self._read(session, engine_id, codec, item, dead)
+                n_refused += message is None
+                if message is not None and self._take(session, engine_id, codec, item, message, dead):
                     reached = message if isinstance(message, Reached) else reached
-                    received = frame.seq
-            acked = max((frame.ack for frame in batch), default=0)
-            if acked > frames.made_seq(session):
-                raise FrameError(f"engine {engine_id} acknowledges message {acked}, which was never made")
+                received = item.seq
             frames.ack_through(session, acked, self._clock.now())
             frames.set_received_seq(session, engine_id, received)
             if reached is not None:
@@ -108,38 +110,41 @@ class Inbox:
             self._on_alert(text)
         if dead:
             self._failures = {k: v for k, v in self._failures.items() if k[0] == engine_id and k[1] > received}
-        return Committed(received, acked, reached, heartbeat)
+        return Committed(received, reached, n_refused)
 
-    def _take(self, session: Session, engine_id: str, frame: Envelope, dead: list[str]) -> Message | None:
-        errors = self._failures.setdefault((engine_id, frame.seq), [])
-        if len(errors) >= MAX_TRIES:
-            reason = f"failed {len(errors)} times, last with {errors[-1]}"
-            frames.add_dead_letter(session, "bridge", frame.kind, frame.body, reason, self._clock.now())
-            dead.append(f"message {frame.seq} ({frame.kind}) of engine {engine_id} was set aside: {reason}")
-            return None
+    def _read(self, session: Session, engine_id: str, codec: Codec, item: Item, dead: list[str]) -> Message | None:
         try:
-            message = self._effect(session, frame)
-        except Unavailable:
-            raise  # the database is down: no fault of the frame
-        except Exception as error:
-            errors.append(repr(error))
-            self._log.error("frame failed", kind=frame.kind, seq=frame.seq, tries=len(errors), error=errors[-1])
-            raise
-        del self._failures[engine_id, frame.seq]
-        return message
+            if item.kind not in HANDLED_KINDS | OPTIONAL_KINDS:
+                raise FrameError(f"the engine may not send '{item.kind[:40]}'")
+            return codec.parse(item)
+        except FrameError as error:
+            self._bury(session, engine_id, codec, item, str(error), dead)
+            return None
 
-    def _effect(self, session: Session, frame: Envelope) -> Message:
-        if frame.kind not in HANDLED_KINDS and frame.kind != "reached":
-            raise FrameError(f"the engine may not send '{frame.kind[:40]}'")
-        message = parse_body(frame.kind, frame.body)
-        handler = self._handlers.get(frame.kind)
-        if handler is not None:
+    def _take(
+        self, session: Session, engine_id: str, codec: Codec, item: Item, message: Message, dead: list[str]
+    ) -> bool:
+        """Apply the message; return False when it failed so often that it was set aside."""
+        errors = self._failures.get((engine_id, item.seq), [])
+        if len(errors) >= MAX_TRIES:
+            self._bury(session, engine_id, codec, item, f"failed {len(errors)} times, last with {errors[-1]}", dead)
+            return False
+        handler = self._handlers.get(item.kind)
+        if handler is None:
+            return True
+        try:
             handler(session, message)
-        return message
+        except Unavailable:
+            raise  # the database is down: no fault of the message
+        except Exception as error:
+            errors = self._failures.setdefault((engine_id, item.seq), errors)
+            errors.append(repr(error))
+            self._log.error("message failed", kind=item.kind, seq=item.seq, tries=len(errors), error=errors[-1])
+            raise
+        self._failures.pop((engine_id, item.seq), None)
+        return True
 
-
-def _heartbeat(frame: Envelope) -> Heartbeat:
-    message = parse_body(frame.kind, frame.body)
-    if not isinstance(message, Heartbeat):
-        raise FrameError(f"an unsequenced '{frame.kind[:40]}' frame is not allowed here")
-    return message
+    def _bury(self, session: Session, engine_id: str, codec: Codec, item: Item, reason: str, dead: list[str]) -> None:
+        kind = item.kind[:40]
+        frames.add_dead_letter(session, "bridge", kind, codec.text(item), reason, self._clock.now())
+        dead.append(f"message {item.seq} ({kind}) of engine {engine_id} was set aside: {reason}")

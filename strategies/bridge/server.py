@@ -1,44 +1,30 @@
-"""The socket the engine dials: one engine at a time, on this machine only.
-
-Reading, committing and sending are three tasks of one connection; the database is only touched in threads. Whatever
-ends one of them ends the connection, and the engine comes back: the session resumes from what is committed.
-"""
+"""The bridge, as the worker's rooms see it: one engine at a time, over any of the carriers it listens on."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-
-from core.clock import Clock, to_ns
-from core.errors import Conflict, XcrackError
+from core.clock import Clock, ns_reader, to_ns
+from core.errors import BadInput, Conflict
 from core.log import get_logger
-from core.model.generated import AdvanceTo, Envelope, Heartbeat, Hello, Message, Reached, Welcome
+from core.model.generated import AdvanceTo, Heartbeat, Hello, Message, Reached
 from core.store import Session, Store, frames
-from strategies.bridge.frame import (
-    MAX_FRAME_BYTES,
-    PROTOCOL,
-    FrameError,
-    kind_and_body,
-    open_frame,
-    parse_body,
-    seal,
-)
+from strategies.bridge.carriers import Listener, Receiver, TlsFiles, Wire, listener_at
+from strategies.bridge.carriers.ws import WsListener
 from strategies.bridge.inbox import Committed, Handler, Inbox
+from strategies.bridge.link import Link, LinkRooms
+from strategies.bridge.monitor import BridgeFigures
+from strategies.bridge.packet import MAX_BODY_BYTES, kind_and_body
+from strategies.bridge.session import Session as BridgeSession
+from strategies.bridge.signals import Signal
 
-PATH = "/ai_bridge"
-HELLO_TIMEOUT_S = 5.0
-HEARTBEAT_S = 1.0
-SILENCE_S = 15.0
-BATCH_FRAMES = 512
-REFUSED = 1008
-"""Close code for a peer that broke a rule."""
+EPOCH_BYTES = 16
 
 
 class BridgeServer:
-    """Serves the bridge. `send` and `wake` may be called from any thread, everything else from the event loop."""
+    """Serves the bridge. `send`, `send_signal`, `wake`, `figures` are for any thread, the rest for the loop."""
 
     def __init__(
         self,
@@ -49,66 +35,121 @@ class BridgeServer:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        listen: Sequence[str] = (),
+        tls: TlsFiles | None = None,
         on_hello: Callable[[Session, Hello], None] | None = None,
         on_alert: Callable[[str], None] | None = None,
+        on_signals_acked: Callable[[int], None] | None = None,
     ) -> None:
-        self._log = get_logger("bridge")
-        self._store = store
-        self._secret = secret
-        self._clock = clock
-        self._address = (host, port)
-        self._on_hello = on_hello
-        self._inbox = Inbox(store, clock, handlers, on_alert or (lambda text: self._log.error("alert", text=text)))
-        self._server: Server | None = None
+        """Listen at `ws://host:port/ai_bridge` and at every address in `listen`.
+
+        `on_signals_acked` is called in the loop with the last signal that the engine has acted on.
+        """
+        log = get_logger("bridge")
+        self._store, self._clock, self._now_ns = store, clock, ns_reader(clock)
+        self._session = BridgeSession(secrets.token_hex(EPOCH_BYTES))
+        inbox = Inbox(store, clock, handlers, on_alert or (lambda text: log.error("alert", text=text)))
+        self._rooms = LinkRooms(secret, store, inbox, self._session, self._now_ns, on_hello)
+        self._on_signals_acked = on_signals_acked
+        self._ws = WsListener(host, port)
+        self._listen: list[Listener] = [self._ws, *(listener_at(address, tls) for address in listen)]
+        self._is_started = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._link: _Link | None = None
-        self._progress = asyncio.Condition()
+        self._thread = 0
+        self._flush_is_due = False
+        self._link: Link | None = None
+        self._links: set[Link] = set()
+        self._progress: list[asyncio.Future[None]] = []
         self._acked_seq = 0
         self._reached: Reached | None = None
         self.last_hello: Hello | None = None
         self.last_heartbeat: Heartbeat | None = None
-        self._latency_ms: float | None = None
 
     @property
     def connected(self) -> bool:
         """Whether an engine is connected and past its handshake."""
-        return self._link is not None
+        return self._session.is_up
 
     @property
     def latency_ms(self) -> float | None:
-        """How long the last heartbeat took from the engine's clock to ours, in milliseconds; None without an engine.
-
-        Both are on this machine, so it is one clock. It means nothing on a virtual clock.
-        """
-        return self._latency_ms if self.connected else None
+        """Round trip of the last heartbeat, None without an engine. It means nothing on a virtual clock."""
+        ns = self._session.monitor.last_round_trip_ns
+        return ns / 1e6 if ns is not None and self.connected else None
 
     @property
     def port(self) -> int:
-        """The port in use, known after start()."""
-        if self._server is None:
+        """The port of the WebSocket, known after start()."""
+        if not self._is_started:
             raise RuntimeError("the bridge is not started")
-        return int(next(iter(self._server.sockets)).getsockname()[1])
+        return int(self._ws.address.rsplit(":", 1)[1].split("/")[0])
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address, with real ports after start()."""
+        return tuple(listener.address for listener in self._listen)
+
+    def figures(self) -> BridgeFigures:
+        """Return what was measured and counted so far."""
+        monitor, signals, link = self._session.monitor, self._session.signals.counts(), self._link
+        trips, offset_ns = monitor.round_trips(), monitor.offset_ns
+        settled = signals.acked + signals.expired + signals.refused
+        return BridgeFigures(
+            connected=self.connected,
+            carrier=link.carrier if link else "",
+            encoding=link.encoding if link else "",
+            round_trip_p50_ms=trips.p50 if trips else None,
+            round_trip_p90_ms=trips.p90 if trips else None,
+            round_trip_p99_ms=trips.p99 if trips else None,
+            clock_offset_ms=offset_ns / 1e6 if offset_ns is not None else None,
+            success_rate=signals.acked / settled if settled else None,
+            signals_made=signals.made,
+            signals_acked=signals.acked,
+            signals_expired=signals.expired,
+            signals_conflated=signals.conflated,
+            signals_held=signals.held,
+            signals_refused=signals.refused,
+            counts=monitor.counted(),
+        )
 
     async def start(self) -> None:
         """Listen. A port in use raises OSError."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         with self._store.session() as session:
             self._acked_seq = frames.acked_seq(session)
-        host, port = self._address
-        self._server = await serve(
-            self._serve, host, port, max_size=MAX_FRAME_BYTES, compression=None, ping_interval=None
-        )
+        for listener in self._listen:
+            await listener.start(self._accept)
+        self._is_started = True
 
     async def stop(self) -> None:
-        """Close the connection and the socket; what is not acknowledged stays in the store."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        """Close the links and the sockets; what is not acknowledged stays in the store, signals are forgotten."""
+        for link in tuple(self._links):
+            link.end("the worker stopped")
+        await asyncio.gather(*(link.finished() for link in tuple(self._links)))
+        for listener in self._listen:
+            await listener.stop()
 
     def send(self, session: Session, message: Message) -> int:
-        """Add a message to the caller's transaction and return its number; it leaves once that is committed."""
+        """Add a message to the caller's transaction and return its number; it leaves once that is committed.
+
+        One whose JSON text is too long for a frame raises BadInput.
+        """
         kind, body = kind_and_body(message)
+        if len(body) > MAX_BODY_BYTES:
+            raise BadInput(f"a '{kind}' message of {len(body)} characters is longer than {MAX_BODY_BYTES}")
         return frames.append_outbound(session, kind, body, self._clock.now(), self.wake)
+
+    def send_signal(self, signal: Signal) -> int:
+        """Send a prediction or an opportunity at once, past the store, and return its number in this process's epoch.
+
+        It waits for an engine as long as it is worth something. Raises SignalExpired, or SignalsFull when 4,096 wait.
+        """
+        seq = self._session.signals.offer(signal, self._now_ns())
+        if threading.get_ident() == self._thread:
+            self._flush()
+        elif self._loop is not None and not self._flush_is_due and not self._loop.is_closed():
+            self._flush_is_due = True
+            self._loop.call_soon_threadsafe(self._flush)
+        return seq
 
     def wake(self) -> None:
         """Have the sender look into the store now. Safe from any thread, and before start()."""
@@ -117,13 +158,11 @@ class BridgeServer:
 
     async def wait_acked(self, seq: int) -> None:
         """Return when the engine has made message `seq` durable, across reconnects. Bound it with asyncio.timeout."""
-        async with self._progress:
-            await self._progress.wait_for(lambda: self._acked_seq >= seq)
+        await self._wait_for(lambda: self._acked_seq >= seq)
 
     async def wait_connected(self) -> Hello:
         """Return the hello of the connected engine, waiting for one."""
-        async with self._progress:
-            await self._progress.wait_for(lambda: self.connected)
+        await self._wait_for(lambda: self.connected)
         assert self.last_hello is not None
         return self.last_hello
 
@@ -137,176 +176,67 @@ class BridgeServer:
 
         self._reached = None
         await asyncio.to_thread(append)
-        async with self._progress:
-            await self._progress.wait_for(lambda: self._reached is not None and self._reached.to_ns >= to_ns_)
+        await self._wait_for(lambda: self._reached is not None and self._reached.to_ns >= to_ns_)
         assert self._reached is not None
         return self._reached
 
-    def _wake_link(self) -> None:
-        if self._link is not None:
-            self._link.outbound_due = True
-            self._link.wake.set()
-
-    async def _serve(self, socket: ServerConnection) -> None:
-        try:
-            link = await self._handshake(socket)
-        except (XcrackError, TimeoutError, ConnectionClosed) as error:
-            self._log.warning("engine refused", error=str(error) or type(error).__name__)
-            await socket.close(REFUSED, _reason(error))
+    def claim(self, link: Link, hello: Hello) -> None:
+        """See LinkOwner. An engine that dials again has lost its older link, even where nobody noticed yet."""
+        if self._link is None:
+            self._link = link
             return
-        self._log.info("engine connected", engine_id=link.engine_id)
-        try:
-            await self._run(link)
-        finally:
-            self._link = None
-            self._log.info("engine disconnected", engine_id=link.engine_id)
+        if self._link.engine_id == hello.engine_id:
+            self._link.end("the engine dialled again")
+        raise Conflict(f"engine {self._link.engine_id} is connected already", "Stop it before starting a second one")
 
-    async def _handshake(self, socket: ServerConnection) -> "_Link":
-        if socket.request is None or socket.request.path != PATH:
-            raise FrameError(f"the bridge is at {PATH}")
-        async with asyncio.timeout(HELLO_TIMEOUT_S):
-            text = await socket.recv()
-        hello = self._read_hello(text)
-        if self._link is not None:
-            raise Conflict(
-                f"engine {self._link.engine_id} is connected already", "Stop it before starting a second one"
-            )
-        # Taken before the first await, so that two engines cannot pass the check above together.
-        link = self._link = _Link(socket, hello.engine_id)
-        try:
-            link.received_seq, resume_seq = await asyncio.to_thread(self._inbox.admit, hello, self._on_hello)
-            link.cursor = resume_seq - 1
-            welcome = Welcome(
-                protocol=PROTOCOL, nonce=hello.nonce, received_seq=link.received_seq, resume_seq=resume_seq
-            )
-            kind, body = kind_and_body(welcome)
-            await socket.send(seal(self._secret, kind, 0, link.received_seq, body))
-        except BaseException:
-            self._link = None
-            raise
-        link.told_seq = link.received_seq
+    def opened(self, link: Link, hello: Hello) -> None:
+        """See LinkOwner."""
         self.last_hello = hello
-        await self._advance(max(self._acked_seq, hello.received_seq), None)
+        self._acked_seq = max(self._acked_seq, hello.received_seq)
+        self._notify()
+
+    def released(self, link: Link) -> None:
+        """See LinkOwner."""
+        if self._link is link:
+            self._link = None
+
+    def heard(self, heartbeat: Heartbeat) -> None:
+        """See LinkOwner."""
+        self.last_heartbeat = heartbeat
+
+    def committed(self, acked_seq: int, done: Committed) -> None:
+        """See LinkOwner."""
+        self._acked_seq = max(self._acked_seq, acked_seq)
+        self._reached = done.reached or self._reached
+        self._notify()
+
+    def signals_acked(self) -> None:
+        """See LinkOwner."""
+        if self._on_signals_acked is not None:
+            self._on_signals_acked(self._session.signals.acked_through)
+
+    def _accept(self, wire: Wire) -> Receiver:
+        link = Link(self, self._rooms, wire)
+        self._links = {known for known in self._links if not known.is_over} | {link}
         return link
 
-    def _read_hello(self, text: str | bytes) -> Hello:
-        if isinstance(text, bytes):
-            raise FrameError("frames are text")
-        frame = open_frame(self._secret, text)
-        message = parse_body(frame.kind, frame.body)
-        if not isinstance(message, Hello) or frame.seq != 0:
-            raise FrameError(f"the first frame must be 'hello', not '{frame.kind[:40]}'")
-        if message.protocol != PROTOCOL:
-            raise FrameError(
-                f"the engine speaks protocol {message.protocol}, this worker {PROTOCOL}", "Build both from one version"
-            )
-        return message
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        if self._link is not None:
+            self._link.flush()
 
-    async def _run(self, link: "_Link") -> None:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(link))
-                tasks.create_task(self._commit(link))
-                tasks.create_task(self._write(link))
-        except* (ConnectionClosed, TimeoutError):
-            pass  # the engine went away; it dials again
-        except* Exception as group:
-            self._log.error("link dropped", errors=[repr(e) for e in group.exceptions])
-        with suppress(ConnectionClosed):
-            await link.socket.close()
+    def _wake_link(self) -> None:
+        if self._link is not None:
+            self._link.wake()
 
-    async def _read(self, link: "_Link") -> None:
-        while True:
-            async with asyncio.timeout(SILENCE_S):
-                text = await link.socket.recv()
-            if isinstance(text, bytes):
-                raise FrameError("frames are text")
-            await link.inbound.put(open_frame(self._secret, text))
+    def _notify(self) -> None:
+        waiting, self._progress = self._progress, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
-    async def _commit(self, link: "_Link") -> None:
-        while True:
-            batch = [await link.inbound.get()]
-            while len(batch) < BATCH_FRAMES and not link.inbound.empty():
-                batch.append(link.inbound.get_nowait())
-            if all(frame.seq == 0 and frame.ack <= self._acked_seq for frame in batch):
-                self.last_heartbeat = _heartbeat(batch[-1])
-                self._latency_ms = (to_ns(self._clock.now()) - self.last_heartbeat.at_ns) / 1e6
-                continue  # nothing to make durable
-            commit = asyncio.ensure_future(asyncio.to_thread(self._inbox.commit, link.engine_id, batch))
-            try:
-                done = await asyncio.shield(commit)
-            except asyncio.CancelledError:
-                # The thread goes on after a lost link, and the engine will not repeat what it commits.
-                await self._take_over(link, await commit)
-                raise
-            await self._take_over(link, done)
-
-    async def _take_over(self, link: "_Link", done: Committed) -> None:
-        link.received_seq = done.received_seq
-        self.last_heartbeat = done.heartbeat or self.last_heartbeat
-        link.wake.set()
-        await self._advance(max(self._acked_seq, done.acked_seq), done.reached)
-
-    async def _advance(self, acked_seq: int, reached: Reached | None) -> None:
-        async with self._progress:
-            self._acked_seq = acked_seq
-            self._reached = reached or self._reached
-            self._progress.notify_all()
-
-    async def _write(self, link: "_Link") -> None:
-        while True:
-            if link.outbound_due:
-                link.outbound_due = False
-                await self._write_outbound(link)
-            if link.told_seq < link.received_seq or link.idle:
-                await self._send(link, 0, Heartbeat(at_ns=to_ns(self._clock.now()), reached_ns=0, state="active"))
-            link.idle = False
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):
-                    await link.wake.wait()
-            except TimeoutError:
-                link.idle = True
-            link.wake.clear()
-
-    async def _write_outbound(self, link: "_Link") -> None:
-        def load() -> tuple[frames.OutboundFrame, ...]:
-            with self._store.session() as session:
-                return frames.unacked_after(session, link.cursor)
-
-        while waiting := await asyncio.to_thread(load):
-            for frame in waiting:
-                told = link.received_seq
-                await link.socket.send(seal(self._secret, frame.kind, frame.seq, told, frame.body))
-                link.cursor, link.told_seq = frame.seq, told
-
-    async def _send(self, link: "_Link", seq: int, message: Message) -> None:
-        kind, body = kind_and_body(message)
-        told = link.received_seq
-        await link.socket.send(seal(self._secret, kind, seq, told, body))
-        link.told_seq = told
-
-
-class _Link:
-    """State of one connection."""
-
-    def __init__(self, socket: ServerConnection, engine_id: str) -> None:
-        self.socket = socket
-        self.engine_id = engine_id
-        self.inbound: asyncio.Queue[Envelope] = asyncio.Queue(maxsize=2 * BATCH_FRAMES)
-        self.wake = asyncio.Event()
-        self.outbound_due = True
-        self.idle = False
-        self.cursor = 0
-        self.received_seq = 0
-        self.told_seq = 0
-
-
-def _heartbeat(frame: Envelope) -> Heartbeat:
-    message = parse_body(frame.kind, frame.body)
-    if not isinstance(message, Heartbeat):
-        raise FrameError(f"an unsequenced '{frame.kind[:40]}' frame is not allowed here")
-    return message
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error) or "no hello in time").encode()[:120].decode(errors="ignore")
+    async def _wait_for(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            future = asyncio.get_running_loop().create_future()
+            self._progress.append(future)
+            await future

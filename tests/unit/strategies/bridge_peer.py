@@ -1,4 +1,4 @@
-"""An engine's side of the bridge for tests: speaks frames, remembers what it received, can die at any moment."""
+"""An engine and a worker for tests of the server: the engine dials, remembers what it received, can die at any moment."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -7,89 +7,122 @@ from datetime import UTC, datetime
 from websockets.asyncio.client import connect
 
 from core.clock import VirtualClock
-from core.model.generated import Heartbeat, Hello, Message, StateChanged
+from core.model.generated import Message, Prediction, StateChanged
 from core.store import Session, open_store
 from core.store.tables import metadata
 from strategies.bridge import BridgeServer
-from strategies.bridge.frame import kind_and_body, open_frame, parse_body, seal
 from strategies.bridge.inbox import HANDLED_KINDS
+from strategies.bridge.frame import Sealer, handshake_key
+from strategies.bridge.handshake import opening
+from tests.unit.strategies.bridge_engine import SECRET, EngineHalf
 
-SECRET = b"0123456789abcdef0123456789abcdef"
 START = datetime(2026, 3, 1, tzinfo=UTC)
+START_NS = int(START.timestamp()) * 10**9
 
 
 def state_changed(n: int) -> StateChanged:
     return StateChanged(state="active", at_ns=n, by="test", reason=f"number {n}")
 
 
-class Peer:
-    """A fake engine. `made` is its durable outbox, `received` what it got in order."""
+def prediction(n: int, symbol: str = "BTCUSDT", ttl_ms: int = 10_000, at_ns: int = START_NS) -> Prediction:
+    return Prediction(
+        prediction_id=f"p{n}", at_ns=at_ns, symbol=symbol, direction=0.5, confidence=0.6, expected_move_bps=4.0,
+        expected_volatility_bps=None, horizon_ms=60_000, expires_at_ns=at_ns + ttl_ms * 10**6, model="lstm",
+        model_sha256="ab", feature_schema="cd", recommended_strategy="twap", regime=None, reasons=[("rsi", 0.5)],
+        strategy_params={"slices": 4.0},
+    )  # fmt: skip
 
-    def __init__(self, engine_id: str = "engine-1") -> None:
-        self.engine_id = engine_id
-        self.made: list[Message] = []
-        self.received: list[Message] = []
-        self.first_seq: int | None = None
-        self.acked = 0
-        self.received_seq = 0
+
+class TcpPipe:
+    """Frames over a stream, as the TCP carrier has them."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, frame: bytes) -> None:
+        self.writer.write(len(frame).to_bytes(4, "big") + frame)
+        await self.writer.drain()
+
+    async def recv(self) -> bytes:
+        return await self.reader.readexactly(int.from_bytes(await self.reader.readexactly(4), "big"))
+
+
+@asynccontextmanager
+async def pipe_to(address: str, ssl: object = None):
+    """Connect to an address of the server; gives `send` and `recv` of frames."""
+    if address.startswith("ws"):
+        async with connect(address, compression=None, ssl=ssl) as socket:
+            yield socket
+        return
+    host, port = address.split("://")[1].rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=ssl)
+    try:
+        yield TcpPipe(reader, writer)
+    finally:
+        writer.close()
+
+
+class Peer(EngineHalf):
+    """A fake engine on a socket."""
 
     @asynccontextmanager
-    async def dial(self, port: int, secret: bytes = SECRET, protocol: int = 1):
-        async with connect(f"ws://127.0.0.1:{port}/ai_bridge", compression=None) as socket:
-            self.socket, self.secret = socket, secret
-            hello = Hello(
-                protocol=protocol, engine_id=self.engine_id, build="test", nonce="n1", received_seq=self.received_seq,
-                sent_seq=len(self.made), reached_ns=0, instances=[], state="active",
-            )  # fmt: skip
-            await self.write(0, hello)
-            frame = open_frame(secret, await socket.recv())
-            self.welcome = parse_body(frame.kind, frame.body)
-            if self.received_seq == 0:
-                self.received_seq = self.welcome.resume_seq - 1
+    async def dial(self, address: int | str, signs_with: bytes = SECRET, ssl: object = None, **hello: object):
+        url = address if isinstance(address, str) else f"ws://127.0.0.1:{address}/ai_bridge"
+        async with pipe_to(url, ssl) as self.pipe:
+            frame = self.hello(await self.pipe.recv(), **hello)
+            if signs_with != SECRET:
+                frame = Sealer(handshake_key(signs_with)).seal(opening(self.hello_said))
+            await self.pipe.send(frame)
+            await self.pipe.send(self.welcome(await self.pipe.recv()))
+            self._unread: list[Message] = []
+            while self.credit == 0:
+                self._unread += self.take(await self.pipe.recv())
             yield self
 
-    async def write(self, seq: int, message: Message) -> None:
-        kind, body = kind_and_body(message)
-        await self.socket.send(seal(self.secret, kind, seq, self.received_seq, body))
-
     async def send_from(self, first: int) -> None:
-        for seq in range(first, len(self.made) + 1):
-            await self.write(seq, self.made[seq - 1])
+        await self.pipe.send(self.packet((first, len(self.made))))
 
     async def beat(self) -> None:
-        await self.write(0, Heartbeat(at_ns=1, reached_ns=0, state="active"))
+        await self.pipe.send(self.packet(beat=True))
 
     async def read(self) -> Message:
-        """Return the next message of the worker; heartbeats only update `acked`."""
-        while True:
-            frame = open_frame(self.secret, await self.socket.recv())
-            self.acked = frame.ack
-            message = parse_body(frame.kind, frame.body)
-            if frame.seq:
-                self.received_seq = frame.seq
-                self.received.append(message)
-                return message
+        """Return the next message of the worker."""
+        while not self._unread:
+            self._unread += self.take(await self.pipe.recv())
+        return self._unread.pop(0)
 
     async def read_until_acked(self, seq: int) -> None:
         while self.acked < seq:
-            self.acked = open_frame(self.secret, await self.socket.recv()).ack
+            self._unread += self.take(await self.pipe.recv())
+
+    async def read_signals(self, n: int) -> list[tuple[int, Message]]:
+        """Return the first `n` signals or gaps, waiting for them, and acknowledge them."""
+        while len(self.signals) < n:
+            self._unread += self.take(await self.pipe.recv())
+        await self.pipe.send(self.packet())
+        return self.signals[:n]
 
 
 class Worker:
     """A server on its store whose handlers write down what they saw."""
 
-    def __init__(self, folder) -> None:
+    def __init__(self, folder, **options) -> None:
         self.store = open_store(f"sqlite:///{folder}/bridge.db")
         metadata.create_all(self.store.engine)
         self.clock = VirtualClock(START)
+        self.options = options
         self.seen: list[Message] = []
         self.alerts: list[str] = []
         self.broken: set[int] = set()
+        self.signals_acked: list[int] = []
         self.server = self.make()
 
     def make(self) -> BridgeServer:
         handlers = {kind: self._note for kind in HANDLED_KINDS}
-        return BridgeServer(self.store, SECRET, handlers, self.clock, on_alert=self.alerts.append)
+        return BridgeServer(
+            self.store, SECRET, handlers, self.clock,
+            on_alert=self.alerts.append, on_signals_acked=self.signals_acked.append, **self.options,
+        )  # fmt: skip
 
     def _note(self, session: Session, message: Message) -> None:
         if getattr(message, "at_ns", None) in self.broken:

@@ -55,7 +55,7 @@ async def test_after_a_restart_of_the_worker_the_engine_is_told_where_to_go_on(w
         await peer.read_until_acked(2)
     peer.made.append(state_changed(3))
     async with worker.serving() as server, peer.dial(server.port):
-        assert peer.welcome.received_seq == 2
+        assert peer.welcomed.received_seq == 2
         await peer.send_from(3)
         await peer.read_until_acked(3)
     assert worker.seen == peer.made
@@ -111,7 +111,7 @@ async def test_a_failing_handler_rolls_back_and_the_frame_becomes_a_dead_letter_
         for _ in range(5):
             with pytest.raises(ConnectionClosed):
                 async with peer.dial(server.port):
-                    assert peer.welcome.received_seq == 0
+                    assert peer.welcomed.received_seq == 0
                     await peer.send_from(1)
                     await peer.read()
             worker.seen.clear()
@@ -128,8 +128,9 @@ async def test_a_failing_handler_rolls_back_and_the_frame_becomes_a_dead_letter_
 
 async def test_a_stranger_gets_no_session(worker, peer):
     async with worker.serving() as server:
-        assert "signature" in await refusal(peer, server.port, secret=b"not the shared secret at all")
-        assert "protocol 2" in await refusal(peer, server.port, protocol=2)
+        assert "signature" in await refusal(peer, server.port, signs_with=b"not the shared secret at all")
+        assert "protocol 1" in await refusal(peer, server.port, protocol=1)
+        assert "another link" in await refusal(peer, server.port, worker_nonce="0" * 32)
         assert not server.connected
 
 
@@ -165,7 +166,7 @@ async def test_a_fresh_engine_starts_after_what_an_older_one_acknowledged(worker
             server.send(session, rate(2.0))
         fresh = Peer("engine-2")
         async with fresh.dial(server.port):
-            assert fresh.welcome.resume_seq == 2
+            assert fresh.welcomed.resume_seq == 2
             assert await fresh.read() == rate(2.0)
 
 
