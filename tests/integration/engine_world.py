@@ -16,8 +16,8 @@ from core.model.generated import AdviceAnswer, AdviceRequest, Message
 from core.settings import EngineSettings
 from core.store import Session, Store
 from strategies.bridge import BridgeServer, load_secret
-from strategies.bridge.frame import kind_and_body
-from strategies.bridge.inbox import HANDLED_KINDS
+from strategies.bridge.inbox import HANDLED_KINDS, OPTIONAL_KINDS
+from strategies.bridge.packet import kind_and_body
 
 HOUR_NS = 3_600_000_000_000
 BINARY = EngineSettings().binary
@@ -129,7 +129,7 @@ def make_worker(store: Store, folder: Path, clock: Clock, port: int = 0, *, advi
             server.send(session, answer)
 
     secret = load_secret(folder / "bridge.secret")
-    server = BridgeServer(store, secret, {kind: note for kind in HANDLED_KINDS | {"reached"}}, clock, port=port)
+    server = BridgeServer(store, secret, {kind: note for kind in HANDLED_KINDS | OPTIONAL_KINDS}, clock, port=port)
     return server
 
 

@@ -16,7 +16,8 @@ from core.clock import VirtualClock, from_ns
 from core.model.generated import Command, ParamsAck, ParamsUpdate, TradeEvent
 from core.settings import PROJECT_ROOT
 from core.store import Store, frames
-from strategies.bridge import seal
+from strategies.bridge.frame import Sealer
+from strategies.bridge.packet import Codec
 from tests.integration.engine_world import HOUR_NS, Engine, engine_config, make_worker, told
 
 N_BARS = 400
@@ -129,8 +130,9 @@ async def test_parameters_change_once_and_only_on_the_version_they_were_made_for
 async def test_a_frame_signed_with_another_secret_changes_nothing(world, store):
     server, _ = world
     command = Command(command_id="c1", action="halt", by="stranger", reason="mischief")
-    forged = seal(b"not the shared secret at all", "command", 1, 0, msgspec.json.encode(command).decode())
-    await server._link.socket.send(forged)
+    codec = Codec("json")
+    payload = codec.packet((0, 1024, 0, 0), None, [codec.item(1, command)], [])
+    server._link._wire.send(Sealer(b"not the shared secret at all").seal(payload))
     async with asyncio.timeout(10):
         while server.connected:
             await asyncio.sleep(0.01)

@@ -115,7 +115,7 @@ def test_the_audit_chain_is_anchored_after_each_days_study(
 def test_a_silent_engine_is_not_noted_as_heard(rooms: Rooms) -> None:
     with rooms.store.session() as session:
         engine_states.put(session, "engine-1", "active", NOW, NOW - timedelta(hours=1), {})
-    rooms.server.last_heartbeat = Heartbeat(at_ns=0, reached_ns=0, state="halted")
+    rooms.server.last_heartbeat = Heartbeat(at_ns=0, echo_ns=0, held_ns=0, reached_ns=0, state="halted")
     note_heard(rooms)
     with rooms.store.session() as session:
         known = engine_states.latest(session)

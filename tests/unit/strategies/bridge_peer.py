@@ -1,4 +1,4 @@
-"""An engine and a worker for tests of the server: the engine dials, remembers what it received, can die at any moment."""
+"""An engine and a worker for tests: the engine dials, remembers what it received, can die at any moment."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -11,9 +11,9 @@ from core.model.generated import Message, Prediction, StateChanged
 from core.store import Session, open_store
 from core.store.tables import metadata
 from strategies.bridge import BridgeServer
-from strategies.bridge.inbox import HANDLED_KINDS
 from strategies.bridge.frame import Sealer, handshake_key
 from strategies.bridge.handshake import opening
+from strategies.bridge.inbox import HANDLED_KINDS
 from tests.unit.strategies.bridge_engine import SECRET, EngineHalf
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

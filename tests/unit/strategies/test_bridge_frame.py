@@ -1,47 +1,134 @@
+import os
+import zlib
+
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.model.generated import AdvanceTo, Reached
-from strategies.bridge.frame import MAX_FRAME_BYTES, FrameError, kind_and_body, open_frame, parse_body, seal
+from strategies.bridge.frame import (
+    MAX_FRAME_BYTES,
+    MAX_UNPACKED_BYTES,
+    PACKED,
+    FrameError,
+    Opener,
+    Sealer,
+    handshake_key,
+    link_key,
+)
+from strategies.bridge.packet import Codec, kind_and_body, parse_body
 from strategies.bridge.secret import load_secret
 
-SECRET = b"0123456789abcdef0123456789abcdef"
+KEY = handshake_key(b"0123456789abcdef0123456789abcdef")
 
 
-def test_a_sealed_frame_opens_with_the_same_secret_only():
-    text = seal(SECRET, "advance_to", 3, 7, '{"to_ns":1}')
-    assert open_frame(SECRET, text).body == '{"to_ns":1}'
-    with pytest.raises(FrameError, match="signature"):
-        open_frame(b"another secret of length", text)
+def test_a_sealed_frame_opens_with_the_same_key_only():
+    frame = Sealer(KEY).seal(b"payload", PACKED)
+    assert Opener(KEY).open(frame) == (PACKED, b"payload")
+    with pytest.raises(FrameError, match="signature of frame 0"):
+        Opener(handshake_key(b"another secret of length")).open(frame)
+
+
+def test_every_changed_byte_breaks_the_signature():
+    frame = Sealer(KEY).seal(b"payload")
+    for at in range(len(frame)):
+        changed = bytearray(frame)
+        changed[at] ^= 1
+        with pytest.raises(FrameError, match="signature"):
+            Opener(KEY).open(bytes(changed))
+
+
+def test_a_frame_that_is_repeated_left_out_or_comes_early_is_refused():
+    sealer = Sealer(KEY)
+    first, second, third = (sealer.seal(b"%d" % n) for n in range(3))
+    repeated, skipping = Opener(KEY), Opener(KEY)
+    repeated.open(first)
+    with pytest.raises(FrameError, match="frame 1"):
+        repeated.open(first)
+    repeated.open(second)
+    with pytest.raises(FrameError, match="frame 0"):
+        skipping.open(third)
+
+
+def test_a_link_has_a_key_for_each_direction_and_each_pair_of_nonces():
+    keys = {
+        link_key(KEY, *parts) for parts in [("up", "a", "b"), ("down", "a", "b"), ("up", "b", "a"), ("up", "a", "c")]
+    }
+    assert len(keys | {KEY}) == 5
+
+
+def test_compression_is_undone_and_only_where_it_was_agreed_on():
+    frame = Sealer(KEY).seal(b"x" * 5000, compress=True)
+    assert len(frame) < 100
+    assert Opener(KEY).open(frame, may_unpack=True) == (0, b"x" * 5000)
+    with pytest.raises(FrameError, match="not agreed on"):
+        Opener(KEY).open(frame)
+
+
+def test_short_payloads_and_those_that_do_not_shrink_stay_as_they_are():
+    noise = os.urandom(1000)
+    sealer, opener = Sealer(KEY), Opener(KEY)
+    for payload in (b"x" * 255, noise):
+        assert opener.open(sealer.seal(payload, compress=True)) == (0, payload)
 
 
 @pytest.mark.parametrize(
-    "change", [("advance_to", "command"), ('"seq":3', '"seq":4'), ('"ack":7', '"ack":8'), ("to_ns", "t0_ns")]
+    "packed",
+    [
+        zlib.compress(b"x" * (MAX_UNPACKED_BYTES + 1)),
+        zlib.compress(b"x" * 1000)[:-4],
+        zlib.compress(b"x") + b"more",
+        b"no zlib",
+    ],
+    ids=["bomb", "cut short", "more behind it", "other bytes"],
 )
-def test_every_changed_field_breaks_the_signature(change):
-    text = seal(SECRET, "advance_to", 3, 7, '{"to_ns":1}')
-    assert text.replace(*change) != text
-    with pytest.raises(FrameError, match="signature"):
-        open_frame(SECRET, text.replace(*change))
+def test_what_does_not_unpack_cleanly_is_refused(packed):
+    frame = Sealer(KEY).seal(packed, flags=2)
+    with pytest.raises(FrameError, match="compressed frame"):
+        Opener(KEY).open(frame, may_unpack=True)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"kind":1}', "x" * (MAX_FRAME_BYTES + 1), "\ud800"])
-def test_what_is_no_frame_is_refused_without_a_traceback(text):
-    with pytest.raises(FrameError):
-        open_frame(SECRET, text)
-
-
-def test_a_frame_over_one_mebibyte_is_not_sent():
+def test_unknown_flags_and_impossible_lengths_are_refused():
+    with pytest.raises(FrameError, match="0x04"):
+        Opener(KEY).open(Sealer(KEY).seal(b"", flags=4), may_unpack=True)
+    for length in (0, 16, MAX_FRAME_BYTES + 1):
+        with pytest.raises(FrameError, match="bytes"):
+            Opener(KEY).open(b"x" * length)
+    sealer = Sealer(KEY)
     with pytest.raises(FrameError, match="longer"):
-        seal(SECRET, "command", 1, 0, "x" * MAX_FRAME_BYTES)
+        sealer.seal(b"x" * MAX_FRAME_BYTES)
+    assert Opener(KEY).open(sealer.seal(b"next")) == (0, b"next")
 
 
-def test_a_body_of_an_unknown_kind_or_with_a_foreign_field_is_refused():
+@settings(max_examples=300, derandomize=True)
+@given(st.binary(max_size=200), st.sampled_from(["json", "msgpack"]))
+def test_no_payload_breaks_the_decoder_in_another_way_than_with_its_own_error(payload, encoding):
+    with pytest.raises(FrameError):
+        Codec(encoding).parse_packet(payload)
+
+
+@pytest.mark.parametrize("encoding", ["json", "msgpack"])
+def test_a_body_of_an_unknown_kind_or_form_is_refused_and_can_still_be_shown(encoding):
+    codec = Codec(encoding)
+    item = codec.item(1, AdvanceTo(to_ns=5))
+    strange = msgspec.structs.replace(item, kind="dance")
+    with pytest.raises(FrameError, match="unknown kind 'dance'"):
+        codec.parse(strange)
+    with pytest.raises(FrameError, match="'reached' message"):
+        codec.parse(msgspec.structs.replace(item, kind="reached"))
+    assert msgspec.json.decode(codec.text(strange)) == {"to_ns": 5}
+    assert codec.text(msgspec.structs.replace(item, body=b"\xc1")) in ("c1", "\N{REPLACEMENT CHARACTER}")
+
+
+def test_a_text_of_an_unknown_kind_or_with_a_foreign_field_is_refused():
     with pytest.raises(FrameError, match="unknown kind"):
         parse_body("dance", "{}")
     with pytest.raises(FrameError, match="extra"):
         parse_body("advance_to", '{"to_ns":1,"extra":2}')
+    with pytest.raises(FrameError):
+        parse_body("advance_to", "\ud800")
 
 
 def test_messages_survive_their_text_and_are_frozen():
