@@ -140,7 +140,8 @@ def _worker(settings: Settings, home: Home, clock: Clock) -> ProcessStatus:
         return ProcessStatus("worker", "down", None, "nobody holds its lease")
     heard = "the engine was not heard yet" if engine is None else f"engine heard {engine.heard_at:%H:%M:%S} UTC"
     pid = held.owner.split(":")[1] if held.owner.count(":") >= 1 else ""
-    return ProcessStatus("worker", "up", int(pid) if pid.isdigit() else None, heard)
+    bridge = engine.detail.get("bridge", {}) if engine is not None else {}
+    return ProcessStatus("worker", "up", int(pid) if pid.isdigit() else None, heard, {"bridge": bridge})
 
 
 def _web(settings: Settings, supervision: Supervision | None) -> ProcessStatus:

@@ -33,7 +33,7 @@ from feedback.scheduler import DAILY, MONITOR, WEEKLY, FeedbackScheduler, JobPro
 from feedback.worker_lease import WorkerLease
 from market.bars import BarArchive
 from market.collector import Collector, build_sources
-from strategies.bridge import BridgeServer, load_secret
+from strategies.bridge import BridgeServer, TlsFiles, load_secret
 from strategies.gate import Gate
 from strategies.rollout import Rollout
 
@@ -161,9 +161,16 @@ def _build_server(
         ground.clock,
         ground.settings.bridge.host,
         port,
+        listen=ground.settings.bridge.listen,
+        tls=_tls_files(ground.settings),
         on_hello=desk.on_hello,
         on_alert=lambda text: _alert_dead_letter(ground.store, alert_desk, text),
     )
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    tls = settings.bridge.tls
+    return None if tls is None else TlsFiles(tls.ca_file, tls.cert_file, tls.key_file)
 
 
 def _build_cycles(

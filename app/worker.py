@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import date, datetime, time
 
 from app.engine_process import point_engine_at
@@ -83,9 +84,9 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -
     try:
         await rooms.server.start()
     except OSError as error:
-        where = f"{settings.bridge.host}:{settings.bridge.port}"
+        where = ", ".join(rooms.server.addresses)
         raise BadInput(
-            f"cannot listen on {where}: {error.strerror}", "Stop the other program, or set bridge.port"
+            f"cannot listen on {where}: {error.strerror}", "Stop the other program, or set bridge.port, bridge.listen"
         ) from None
     point_engine_at(home, rooms.server.port)
     ticking = rooms.scheduler.setup_schedule()
@@ -159,7 +160,7 @@ def _due_time(rooms: Rooms, name: str) -> time:
 
 
 def note_heard(rooms: Rooms) -> None:
-    """Keep when the connected engine was last heard, so that its silence is noticed."""
+    """Keep when the connected engine was last heard, so that its silence is noticed, and how the bridge does."""
     heartbeat = rooms.server.last_heartbeat
     if not rooms.server.connected or heartbeat is None:
         return
@@ -167,7 +168,8 @@ def note_heard(rooms: Rooms) -> None:
         known = engine_states.latest(session)
         if known is not None:
             now = rooms.clock.now()
-            engine_states.put(session, known.engine_id, heartbeat.state, known.at, now, known.detail)
+            detail = dict(known.detail) | {"bridge": asdict(rooms.server.figures())}
+            engine_states.put(session, known.engine_id, heartbeat.state, known.at, now, detail)
 
 
 def watch_feeds(rooms: Rooms, home: Home) -> None:

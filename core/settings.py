@@ -34,11 +34,22 @@ class StoreSettings(Section):
     busy_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 2_000
 
 
+class BridgeTlsSettings(Section):
+    """PEM files of mutual TLS, for engines on other machines."""
+
+    ca_file: Path
+    cert_file: Path
+    key_file: Path
+
+
 class BridgeSettings(Section):
     """Where the worker listens for the engine."""
 
     host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+    listen: tuple[str, ...] = ()
+    """Further addresses: tcp, ws or redis on this machine, tcps or wss with `tls` anywhere."""
+    tls: BridgeTlsSettings | None = None
 
 
 class EngineSettings(Section):

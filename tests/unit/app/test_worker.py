@@ -123,6 +123,18 @@ def test_a_silent_engine_is_not_noted_as_heard(rooms: Rooms) -> None:
     assert rooms.server.latency_ms is None
 
 
+def test_a_heard_engine_is_noted_with_the_figures_of_the_bridge(rooms: Rooms, monkeypatch) -> None:
+    with rooms.store.session() as session:
+        engine_states.put(session, "engine-1", "active", NOW, NOW - timedelta(hours=1), {"build": "test"})
+    monkeypatch.setattr(type(rooms.server), "connected", True)
+    rooms.server.last_heartbeat = Heartbeat(at_ns=0, echo_ns=0, held_ns=0, reached_ns=0, state="halted")
+    note_heard(rooms)
+    with rooms.store.session() as session:
+        known = engine_states.latest(session)
+    assert known is not None and (known.state, known.heard_at, known.detail["build"]) == ("halted", NOW, "test")
+    assert known.detail["bridge"]["signals_made"] == 0 and known.detail["bridge"]["counts"]["links_opened"] == 0
+
+
 def test_a_second_worker_is_refused_by_name(rooms: Rooms, tmp_path: Path, clock: VirtualClock) -> None:
     second = build_rooms(Settings.model_validate({"home": tmp_path}), Home(tmp_path), clock, SYMBOLS)
     with pytest.raises(Refused, match="a worker runs already"), second:
