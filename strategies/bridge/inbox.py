@@ -26,7 +26,7 @@ HANDLED_KINDS = frozenset(
     }
 )
 """Kinds the engine sends that need a handler."""
-OPTIONAL_KINDS = frozenset({"reached", "performance_feedback"})
+OPTIONAL_KINDS = frozenset({"reached"})
 """Kinds whose handler may be missing: `reached` is kept by the inbox itself."""
 MAX_TRIES = 5
 
