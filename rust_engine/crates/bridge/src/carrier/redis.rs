@@ -126,7 +126,9 @@ async fn read(mut redis: MultiplexedConnection, stream: String, received: mpsc::
         for mut entry in entries {
             let incoming = match (entry.map.remove(FRAME), entry.map.remove(CLOSED)) {
                 (Some(Value::BulkString(frame)), _) => Ok(frame),
-                (_, Some(Value::BulkString(why))) => Err(LinkError::Refused(String::from_utf8_lossy(&why).into_owned())),
+                (_, Some(Value::BulkString(why))) => {
+                    Err(LinkError::Refused(String::from_utf8_lossy(&why).into_owned()))
+                }
                 _ => Err(LinkError::Redis(format!("an entry of {stream} holds no frame"))),
             };
             let is_over = incoming.is_err();
