@@ -145,8 +145,8 @@ class Paper:
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
     data = os.environ.get("XCRACK_DATA_DIR")
-    if data is None or not (Path(data) / CAPTURE).is_file():
-        pytest.skip("the recorded session is not here: set XCRACK_DATA_DIR")
+    if data is None:
+        pytest.skip("XCRACK_DATA_DIR is not set: no recorded session to trade on")
     if not PLAYER.is_file():
         pytest.fail(f"{PLAYER} is missing: make engine builds it")
     exchange = Exchange(Path(data) / CAPTURE)
