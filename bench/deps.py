@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".bench"
 PEERS = {
+    "websockets": ("websockets==17.4",),
     "hftbacktest": ("hftbacktest==2.4.4",),
     "backtestingpy": ("backtesting==0.6.6",),
     "vectorbt": ("vectorbt==1.2.0",),

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
 from core.clock import SystemClock
 from core.model.generated import Prediction
 from core.store import open_store

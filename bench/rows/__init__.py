@@ -1,11 +1,12 @@
 """What can be measured, one module per family of rows."""
 
 from bench.measure import Measure
-from bench.rows import bars, book, halt, proposal, rules
+from bench.rows import bars, book, bridge, halt, proposal, rules
 
 MEASUREMENTS: dict[tuple[str, ...], Measure] = {
     **bars.MEASUREMENTS,
     **book.MEASUREMENTS,
+    **bridge.MEASUREMENTS,
     **halt.MEASUREMENTS,
     **proposal.MEASUREMENTS,
     **rules.MEASUREMENTS,

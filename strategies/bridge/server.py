@@ -21,6 +21,8 @@ from strategies.bridge.session import Session as BridgeSession
 from strategies.bridge.signals import Signal
 
 EPOCH_BYTES = 16
+BUSY_SIGNALS = 32
+"""From so many unanswered signals on, those of one turn of the loop leave together: the engine is busy in any case."""
 
 
 class BridgeServer:
@@ -144,9 +146,12 @@ class BridgeServer:
         It waits for an engine as long as it is worth something. Raises SignalExpired, or SignalsFull when 4,096 wait.
         """
         seq = self._session.signals.offer(signal, self._now_ns())
-        if threading.get_ident() == self._thread:
+        if self._loop is None or self._flush_is_due:
+            return seq
+        in_loop = threading.get_ident() == self._thread
+        if in_loop and self._session.signals.in_flight < BUSY_SIGNALS:
             self._flush()
-        elif self._loop is not None and not self._flush_is_due and not self._loop.is_closed():
+        elif not self._loop.is_closed():
             self._flush_is_due = True
             self._loop.call_soon_threadsafe(self._flush)
         return seq

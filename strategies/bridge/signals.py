@@ -192,6 +192,11 @@ class SignalLane:
         """The last number that the engine has."""
         return self._acked_through
 
+    @property
+    def in_flight(self) -> int:
+        """How many numbers were sent and are not acknowledged yet."""
+        return self._sent_through - self._acked_through
+
     def _next(self, credit: int, now_ns: int) -> tuple[int, Signal | GapFill] | None:
         while True:
             first = self._sent_through + 1
