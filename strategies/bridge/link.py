@@ -130,7 +130,7 @@ class Link:
         """Send what is due."""
         if not self._is_up or self._codec is None:
             return
-        while not self._wire.is_full:
+        while self._session.is_due and not self._wire.is_full:
             payload = self._session.transmit(self._rooms.now_ns())
             if payload is None:
                 return

@@ -122,14 +122,25 @@ class Session:
             self._link.heartbeat_due = True
         self.signals.sweep(now_ns)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a packet is due; cheap, as it is asked after every packet in either direction."""
+        link = self._link
+        return link is not None and (
+            link.heartbeat_due
+            or self.signals.is_due(link.signal_credit)
+            or (bool(self._waiting) and self._waiting[-1].seq >= link.next_seq and link.next_seq <= link.credit)
+            or link.told != (self.durable_seq, self.signal_ack)
+        )
+
     def transmit(self, now_ns: int) -> bytes | None:
         """Return the payload of the next packet, None when nothing is due."""
         link = self._link
         if link is None:
             return None
-        messages, size = self._due_messages(link)
+        messages, size = self._due_messages(link) if self._waiting else ([], 0)
         signals: list[Item] = []
-        if len(messages) < PACKET_ITEMS and size < PACKET_BYTES:
+        if self.signals.is_due(link.signal_credit) and len(messages) < PACKET_ITEMS and size < PACKET_BYTES:
             signals = self._due_signals(link, now_ns, PACKET_ITEMS - len(messages), PACKET_BYTES - size)
         told = (self.durable_seq, self.signal_ack)
         if not messages and not signals and told == link.told and not link.heartbeat_due:
@@ -157,8 +168,6 @@ class Session:
     def _due_messages(self, link: _Link) -> tuple[list[Item], int]:
         items: list[Item] = []
         size = 0
-        if not self._waiting:
-            return items, size
         at = link.next_seq - self._waiting[0].seq
         while at + len(items) < len(self._waiting) and len(items) < PACKET_ITEMS and link.next_seq <= link.credit:
             message = self._waiting[at + len(items)]

@@ -197,6 +197,10 @@ class SignalLane:
         """How many numbers were sent and are not acknowledged yet."""
         return self._sent_through - self._acked_through
 
+    def is_due(self, credit: int) -> bool:
+        """Whether anything may be sent within this credit."""
+        return self._sent_through < self._made and self._sent_through < credit
+
     def _next(self, credit: int, now_ns: int) -> tuple[int, Signal | GapFill] | None:
         while True:
             first = self._sent_through + 1
