@@ -25,8 +25,6 @@ from strategies.bridge.inbox import HANDLED_KINDS
 
 HOUR_NS = 3_600_000_000_000
 N_BARS = 300
-PAUSE_S = 0.002
-"""Between two predictions, so that each finds the engine idle, as in life."""
 WARM_UP = 200
 FEED_DTYPE = [
     ("symbol", "<u2"), ("opened_at_ns", "<i8"), ("closed_at_ns", "<i8"), ("open", "<f8"), ("high", "<f8"),
@@ -116,7 +114,6 @@ async def measure(folder: Path, engine: str, carrier: str, n: int) -> dict[str, 
                 started_ns = time.perf_counter_ns()
                 server.send_signal(message)
                 taken_ns.append(await answered - started_ns)
-                await asyncio.sleep(PAUSE_S)
         asked = await asyncio.to_thread(
             subprocess.run, [engine, "status", "--state-dir", str(folder / "state"), "--json"],
             capture_output=True, check=True,
