@@ -44,7 +44,8 @@ def _measure(folder: Path, size: Size) -> list[Row]:
     p50 = statistics.median(of(ours, "p50"))
     inside = of(ours, "signal_p99")
     inside_bar = min(SIGNAL_P99_AT_MOST * statistics.median(of(ours, "signal_p50")), p50)
-    work = f"{n:,} predictions of 17 fields, one at a time: encode, send, decode, decide, acknowledge, decode; TCP, state in memory"
+    steps = "encode, send, decode, decide, acknowledge, decode"
+    work = f"{n:,} predictions of 17 fields, one after the other: {steps}; TCP, state in memory"
     return [
         build_row("bridge_round_trip.p50", work, "us", PEER, (of(ours, "p50"), of(theirs, "p50")), Goal(4, 5), False),
         build_row(
