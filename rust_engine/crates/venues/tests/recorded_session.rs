@@ -17,8 +17,7 @@ use verdict::{check_bars, check_book, check_quotes, check_stamps, check_trades};
 
 const SETTLE: Duration = Duration::from_secs(3);
 
-#[tokio::test(start_paused = true)]
-async fn the_whole_usdm_session_comes_through() {
+async fn check_usdm() {
     let Some(capture) = capture("usdm", WHOLE) else { return };
     let session = session(MarketVenue::BinanceUsdm, &capture, Script::default(), SETTLE).await;
     assert_eq!(check_trades(&session, &capture), 0);
@@ -32,8 +31,7 @@ async fn the_whole_usdm_session_comes_through() {
     assert_eq!(session.problems(), Vec::<&str>::new());
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_whole_spot_session_comes_through() {
+async fn check_spot() {
     let Some(capture) = capture("spot", WHOLE) else { return };
     let session = session(MarketVenue::BinanceSpot, &capture, Script::default(), SETTLE).await;
     assert_eq!(check_trades(&session, &capture), 0);
@@ -44,6 +42,28 @@ async fn the_whole_spot_session_comes_through() {
     assert!(verdict.compared_with_quotes > 3_400 && verdict.compared_with_truth > 3_400, "{verdict:?}");
     assert_eq!(session.staleness(), vec![]);
     assert_eq!(session.symbol_health().gaps, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_usdm_session_comes_through() {
+    check_usdm().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_spot_session_comes_through() {
+    check_spot().await;
+}
+
+#[tokio::test]
+#[ignore = "soak: as long as it was recorded, six minutes"]
+async fn the_whole_usdm_session_comes_through_in_real_time() {
+    check_usdm().await;
+}
+
+#[tokio::test]
+#[ignore = "soak: as long as it was recorded, six minutes"]
+async fn the_whole_spot_session_comes_through_in_real_time() {
+    check_spot().await;
 }
 
 #[tokio::test(start_paused = true)]
