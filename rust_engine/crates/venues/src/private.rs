@@ -7,16 +7,19 @@
 //! - `words`, `order`: the exchange's words for orders and trades, both ways, pure
 //! - `tracked`, `desk`: every order from placing to its end, pure: no clock and no I/O
 //! - `shell`: the one task between them
-//! - [`config`], [`approval`]: what must be said and signed before any of this runs
+//! - [`agreement`]: whether engine and account hold the same
+//! - [`config`], [`approval`], [`locks`]: what must be said and signed before any of this runs
 //!
 //! **Invariant:** an order leaves once, under a name that follows from its id. What is unclear is asked for, never sent anew.
 
+pub mod agreement;
 pub mod approval;
 mod budget;
 mod client;
 pub mod config;
 mod desk;
 pub mod keys;
+pub mod locks;
 mod order;
 mod shell;
 mod stream;

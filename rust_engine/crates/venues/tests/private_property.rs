@@ -14,12 +14,13 @@ use model::{
     CandleInterval, Costs, Driver, InstanceConfig, MarketEvent, MarketFeedConfig, MarketStreams, MarketVenue, Mode,
     Money, Price, Qty, Quote, RiskLimits, StrategyParams, VenueConfig, VenueModel,
 };
-use risk::reconcile::{Outcome, reconcile};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use venues::private::{Account, Said};
+use venues::private::agreement::Agreement;
+use venues::private::locks::{self, Locked};
+use venues::private::{Account, LiveConfig, Said, approval};
 use venues::public::Clock;
 
 const STEPS: u64 = 60;
@@ -90,7 +91,8 @@ struct World {
     account: Account,
     exchange: Arc<PrivateExchange>,
     clock: Clock,
-    outcome: Option<Outcome>,
+    agreement: Agreement,
+    is_equal: bool,
     n_ready: usize,
     log: Vec<String>,
 }
@@ -101,14 +103,25 @@ impl World {
         let exchange = exchange(venue, Script::random(seed, 400), &clock);
         let account = open(&exchange, venue, &clock, &[]);
         let engine = Runtime::new(&config(&clock), Vec::new()).unwrap();
-        let mut world = Self { engine, account, exchange, clock, outcome: None, n_ready: 0, log: Vec::new() };
-        world.compared(Some("reconciliation: not compared yet".into()));
+        let mut world = Self {
+            engine,
+            account,
+            exchange,
+            clock,
+            agreement: Agreement::default(),
+            is_equal: false,
+            n_ready: 0,
+            log: Vec::new(),
+        };
+        let begun = world.agreement.begin();
+        world.tell(Some(begun));
         world
     }
 
-    fn compared(&mut self, mismatch: Option<String>) {
-        let now = (self.clock)();
-        self.engine.apply(&Input::Reconciliation(Reconciliation { mismatch }), now).unwrap();
+    fn tell(&mut self, news: Option<Reconciliation>) {
+        let Some(news) = news else { return };
+        self.log.push(format!("{} {news:?}", (self.clock)().0));
+        self.engine.apply(&Input::Reconciliation(news), (self.clock)()).unwrap();
     }
 
     fn hear(&mut self, said: Said) {
@@ -121,18 +134,17 @@ impl World {
                 }
             }
             Said::Unready(reason) => {
-                self.log.push(format!("{} unready {reason}", now.0));
-                self.outcome = None;
-                self.compared(Some(reason));
+                self.is_equal = false;
+                let news = self.agreement.on_unready(reason);
+                self.tell(news);
             }
             Said::View(view) => {
-                let outcome = reconcile(&self.engine.own_view(), Ok(&view));
-                let is_equal = outcome == Outcome::Reconciled;
-                self.n_ready += usize::from(is_equal);
-                self.compared((!is_equal).then(|| outcome.to_string()));
-                self.log.push(format!("{} {outcome}", now.0));
-                self.outcome = Some(outcome);
-                if !is_equal {
+                let is_unready = self.engine.stop().is_some_and(|stop| stop.by == "reconciliation");
+                let verdict = self.agreement.on_view(&self.engine.own_view(), &view, is_unready);
+                self.is_equal = verdict.news.as_ref().map_or(self.is_equal, |news| news.mismatch.is_none());
+                self.n_ready += usize::from(self.is_equal);
+                self.tell(verdict.news);
+                if verdict.recheck {
                     self.account.recheck();
                 }
             }
@@ -176,7 +188,6 @@ impl World {
         self.send();
         self.exchange.behave();
         self.pass(Duration::from_secs(SETTLES_WITHIN / 2)).await;
-        self.outcome = None;
         self.account.recheck();
         self.pass(Duration::from_secs(SETTLES_WITHIN / 2)).await;
     }
@@ -195,7 +206,7 @@ async fn session(venue: Venue, seed: u64) -> (usize, usize) {
     }
     world.settle().await;
     let story = || format!("{venue:?} seed {seed}\n{}", world.log.join("\n"));
-    assert_eq!(world.outcome, Some(Outcome::Reconciled), "{}", story());
+    assert!(world.is_equal, "{}", story());
     let own = world.engine.own_view();
     assert!(own.orders.is_empty(), "{}", story());
     let position = own.positions.get(&BTC).copied().unwrap_or_default();
@@ -228,4 +239,34 @@ async fn whatever_fails_on_spot_both_sides_agree_in_the_end_and_nothing_trades_t
 #[tokio::test(start_paused = true)]
 async fn whatever_fails_on_usdm_both_sides_agree_in_the_end_and_nothing_trades_twice() {
     sessions(Venue::Usdm).await;
+}
+
+#[test]
+fn every_lock_refuses_by_name_and_all_of_them_open_together() {
+    let clock: Clock = Arc::new(|| model::Ts(1_700_000_000_000_000_000));
+    let dir = tempfile::tempdir().unwrap();
+    let live: LiveConfig = serde_json::from_value(serde_json::json!({
+        "venue": "binance_usdm", "symbols": {"BTCUSDT": {"name": "BTCUSDT", "base": "BTC", "quote": "USDT"}},
+        "key_file": "k", "secret_file": "s", "approval_file": dir.path().join("approval.json"),
+    }))
+    .unwrap();
+    let mut good = config(&clock);
+    good.limits.max_daily_loss = Some(money("500"));
+    let refused = |change: fn(&mut EngineConfig)| {
+        let mut engine = good.clone();
+        change(&mut engine);
+        locks::check_config(&engine, &live).unwrap_err()
+    };
+    assert!(matches!(refused(|c| c.venue.model = VenueModel::Book), Locked::NotExternal));
+    assert!(matches!(refused(|c| c.pace = Pace::Granted), Locked::NotLiveData));
+    assert!(matches!(refused(|c| c.markets.clear()), Locked::NotLiveData));
+    assert!(matches!(refused(|c| c.instances[0].mode = Mode::Shadow), Locked::Mode { mode: "shadow", .. }));
+    assert!(matches!(refused(|c| c.instances[0].mode = Mode::Twin), Locked::Mode { mode: "twin", .. }));
+    assert!(matches!(refused(|c| c.instances[0].strategy = "liquidation".into()), Locked::PaperOnly(_)));
+    assert!(matches!(refused(|c| c.instances[0].strategy = "predictive".into()), Locked::Stops { .. }));
+    assert!(matches!(refused(|c| c.limits.max_daily_loss = None), Locked::NoLossLimit));
+    assert!(matches!(refused(|c| c.symbols.clear()), Locked::Config(_)));
+    assert!(matches!(locks::check(&good, &live, clock()), Err(Locked::NotApproved(_))));
+    approval::approve(&good.limits, &live, "kim", 1, clock()).unwrap();
+    assert_eq!(locks::check(&good, &live, clock()).unwrap().by, "kim");
 }

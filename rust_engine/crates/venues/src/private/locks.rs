@@ -1,0 +1,89 @@
+//! What must hold before an engine may trade an account. Each lock refuses by name.
+
+use super::approval::{self, Approval, NotApproved};
+use super::config::{LiveConfig, LiveConfigError, Market};
+use model::config::{EngineConfig, Pace};
+use model::{Mode, Ts, VenueModel};
+
+/// Strategies that protect what they hold by stop orders at the exchange.
+const WITH_STOPS: [&str; 3] = ["momentum_scalping", "predictive", "rules"];
+
+/// Why an engine may not trade an account.
+#[derive(Debug, thiserror::Error)]
+pub enum Locked {
+    /// It simulates.
+    #[error("not_external: the engine's venue.model is simulated; set it to external to trade an account")]
+    NotExternal,
+    /// It does not follow the market as it happens.
+    #[error("not_live_data: an account is traded on live markets in real time; set pace to realtime and name markets")]
+    NotLiveData,
+    /// Something would trade that must not.
+    #[error("instance '{instance}' is a {mode}: it would trade the account; run it in a paper engine")]
+    Mode {
+        /// Which.
+        instance: String,
+        /// Its mode.
+        mode: &'static str,
+    },
+    /// Its fills are made up.
+    #[error("instance '{0}' runs liquidation, which is for paper alone")]
+    PaperOnly(String),
+    /// Its stops would be refused.
+    #[error("instance '{instance}' runs {strategy}, whose stop orders binance_usdm takes at its algo service alone")]
+    Stops {
+        /// Which.
+        instance: String,
+        /// What it runs.
+        strategy: String,
+    },
+    /// Losses would not stop it.
+    #[error("no_loss_limit: set limits.max_daily_loss or limits.max_drawdown_pct before an account is traded")]
+    NoLossLimit,
+    /// See [`LiveConfigError`].
+    #[error(transparent)]
+    Config(#[from] LiveConfigError),
+    /// See [`NotApproved`].
+    #[error(transparent)]
+    NotApproved(#[from] NotApproved),
+}
+
+/// Checks what can be said before an operator approves.
+///
+/// # Errors
+/// [`Locked`] with the first lock that holds.
+pub fn check_config(engine: &EngineConfig, live: &LiveConfig) -> Result<(), Locked> {
+    let market = live.check(&engine.symbols)?.market;
+    if engine.venue.model != VenueModel::External {
+        return Err(Locked::NotExternal);
+    }
+    if engine.pace != Pace::Realtime || engine.markets.is_empty() {
+        return Err(Locked::NotLiveData);
+    }
+    for config in &engine.instances {
+        let instance = config.instance_id.clone();
+        match config.mode {
+            Mode::Live | Mode::Canary => {}
+            Mode::Shadow => return Err(Locked::Mode { instance, mode: "shadow" }),
+            Mode::Twin => return Err(Locked::Mode { instance, mode: "twin" }),
+        }
+        if config.strategy == "liquidation" {
+            return Err(Locked::PaperOnly(instance));
+        }
+        if market == Market::Usdm && WITH_STOPS.contains(&config.strategy.as_str()) {
+            return Err(Locked::Stops { instance, strategy: config.strategy.clone() });
+        }
+    }
+    if !engine.limits.limits_losses() {
+        return Err(Locked::NoLossLimit);
+    }
+    Ok(())
+}
+
+/// Checks everything, and gives the approval that lets the engine trade.
+///
+/// # Errors
+/// [`Locked`] with the first lock that holds.
+pub fn check(engine: &EngineConfig, live: &LiveConfig, now: Ts) -> Result<Approval, Locked> {
+    check_config(engine, live)?;
+    Ok(approval::check(&engine.limits, live, now)?)
+}
