@@ -54,7 +54,7 @@ check: tools engine  ## Format, lint, types, import rules, schema drift
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/schemas.py --check
 	cd rust_engine && $(CARGO) fmt --all --check
-	cd rust_engine && $(CARGO) clippy --release --quiet --workspace --all-targets -- -D warnings
+	cd rust_engine && $(CARGO) clippy --release --quiet --workspace --all-targets --features cli/live -- -D warnings
 
 test-rust: engine  ## Rust tests
 	cd rust_engine && PROPTEST_RNG_SEED=20250101 $(CARGO) test --release --quiet --workspace

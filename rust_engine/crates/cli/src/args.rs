@@ -46,9 +46,27 @@ pub enum Verb {
         /// Run only the configured instances of these strategies, separated by commas.
         #[arg(long, value_name = "NAMES", value_delimiter = ',')]
         strategies: Vec<String>,
+        /// Trade this account instead of a simulated venue (docs/guides/live.md).
+        #[arg(long, value_name = "FILE")]
+        live: Option<PathBuf>,
         /// Stop in good order when the process that started this one dies.
         #[arg(long)]
         die_with_parent: bool,
+    },
+    /// Sign that an account may be traded within the configured limits, for a few days.
+    ApproveLive {
+        /// Configuration of the run, whose limits are approved.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The account.
+        #[arg(long, value_name = "FILE")]
+        live: PathBuf,
+        /// Who approves.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// For how many days, at most seven.
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        days: u32,
     },
     /// Play one strategy over a feed and print the facts.
     Backtest(BacktestArgs),

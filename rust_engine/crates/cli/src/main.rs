@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`serve`]: the loop of a running engine
 //! - [`link`]: the line to the worker
+//! - [`live`]: the account of a run, in builds with feature `live`
 //! - [`control`]: the Unix socket that works with everything else dead
 //! - [`kill`]: what halts without a line: a file, a signal, silence
 //! - [`metrics`], [`latency`], [`scrape`]: figures for Prometheus
@@ -19,6 +20,7 @@ mod control;
 mod kill;
 mod latency;
 mod link;
+mod live;
 mod log;
 mod metrics;
 mod offline;
@@ -50,7 +52,13 @@ fn main() -> ExitCode {
 
 fn execute(verb: Verb) -> Result<(), Failure> {
     match verb {
-        Verb::Run { config, strategies, die_with_parent } => run(&config, &strategies, die_with_parent),
+        Verb::Run { config, strategies, live, die_with_parent } => {
+            run(&config, &strategies, live.as_deref(), die_with_parent)
+        }
+        Verb::ApproveLive { config, live, by, days } => {
+            let config = config::load(&config).map_err(Failure::BadInput)?;
+            print(live::approve(&config, &live, &by, days).map_err(Failure::BadInput)?)
+        }
         Verb::Backtest(backtest) => print(offline::backtest(&backtest.request()).map_err(Failure::BadInput)?),
         Verb::Replay { config } => replay(&config, false),
         Verb::Schema { out } => {
@@ -94,13 +102,14 @@ fn print(value: serde_json::Value) -> Result<(), Failure> {
     Ok(())
 }
 
-fn run(path: &Path, strategies: &[String], die_with_parent: bool) -> Result<(), Failure> {
+fn run(path: &Path, strategies: &[String], live: Option<&Path>, die_with_parent: bool) -> Result<(), Failure> {
     if die_with_parent {
         bind_to_parent()?;
     }
     let mut config = config::load(path).map_err(Failure::BadInput)?;
     config::choose_strategies(&mut config, strategies).map_err(Failure::BadInput)?;
     let secret = config::load_secret(Path::new(&config.secret_file)).map_err(Failure::BadInput)?;
+    let live = live::Live::check(&config, live).map_err(Failure::BadInput)?;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -108,7 +117,7 @@ fn run(path: &Path, strategies: &[String], die_with_parent: bool) -> Result<(), 
         .with_context(|| format!("cannot make the state directory {}", config.state_dir))?;
     let (run, recovered) = Run::open(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
-    Ok(runtime.block_on(serve::serve(config, run, recovered, secret))?)
+    Ok(runtime.block_on(serve::serve(config, run, recovered, secret, live))?)
 }
 
 /// Stops in good order when the supervisor dies, so that no engine trades unwatched.

@@ -14,6 +14,7 @@ use crate::control::{self, Ask};
 use crate::kill::Signalled;
 use crate::latency::Stage;
 use crate::link::Line;
+use crate::live::Live;
 use crate::log;
 use crate::scrape;
 use crate::watch::Watch;
@@ -52,17 +53,19 @@ struct Server {
     last_problem: String,
     watch: Watch,
     feed: MarketFeed,
+    live: Live,
 }
 
 /// Runs until a signal says stop.
-pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret: Secret) -> Result<()> {
+pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret: Secret, live: Live) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut halts = signal(SignalKind::user_defined1())?;
     let mut reductions = signal(SignalKind::user_defined2())?;
     let mut scrapes = scrape::listen_if(config.metrics_listen.as_deref()).await?;
     let mut control = control::listen(Path::new(&config.state_dir))?;
-    let mut server = Server::new(config, run, recovered, secret)?;
+    let mut server = Server::new(config, run, recovered, secret, live)?;
+    server.live.open(&server.config, &mut server.run)?;
     loop {
         let more = server.turn()?;
         let idle = if more { Duration::ZERO } else { server.idle_time() };
@@ -73,6 +76,7 @@ pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret:
             _ = halts.recv() => server.watch.signalled(Signalled::Halt),
             _ = reductions.recv() => server.watch.signalled(Signalled::Reduce),
             Some(ask) = control.recv() => server.on_control(ask)?,
+            said = server.live.next() => server.live.hear(said, &mut server.run)?,
             event = server.feed.next() => server.run.accept_market(server.feed.gather(event))?,
             event = server.line.next() => {
                 server.on_line(event)?;
@@ -96,7 +100,7 @@ pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret:
 }
 
 impl Server {
-    fn new(config: EngineConfig, run: Run, recovered: Recovered, secret: Secret) -> Result<Self> {
+    fn new(config: EngineConfig, run: Run, recovered: Recovered, secret: Secret, live: Live) -> Result<Self> {
         let style = Style { encoding: config.bridge_encoding, compression: config.bridge_compression };
         let mut session = Session::engine(secret, style);
         session.restore(recovered.received_seq, recovered.acked_seq);
@@ -109,6 +113,7 @@ impl Server {
             watch: Watch::new(&config)?,
             feed: MarketFeed::start(&config)?,
             line: Line::new(address, config.engine_id.clone()),
+            live,
             config,
             run,
             session,
@@ -181,6 +186,7 @@ impl Server {
             self.session.enqueue(message);
         }
         self.session.confirm(self.run.received_seq());
+        self.live.dispatch(&mut self.run)?;
         self.send()
     }
 
