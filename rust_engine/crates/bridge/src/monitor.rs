@@ -81,6 +81,7 @@ pub struct Monitor {
     /// The peer's last heartbeat: its time, and when it came.
     heard: Option<(i64, i64)>,
     last_round_trip_ns: Option<i64>,
+    round_trips_ns: u128,
 }
 
 impl Default for Monitor {
@@ -92,6 +93,7 @@ impl Default for Monitor {
             recent: VecDeque::new(),
             heard: None,
             last_round_trip_ns: None,
+            round_trips_ns: 0,
         }
     }
 }
@@ -115,6 +117,7 @@ impl Monitor {
         // A clock was set back meanwhile: the measurement means nothing.
         let Ok(measured) = u64::try_from(round_trip) else { return };
         self.last_round_trip_ns = Some(round_trip);
+        self.round_trips_ns += u128::from(measured);
         if let Some(histogram) = &mut self.round_trips {
             histogram.saturating_record(measured);
         }
@@ -149,6 +152,12 @@ impl Monitor {
     #[must_use]
     pub fn round_trips(&self, q: f64) -> (u64, u64) {
         self.round_trips.as_ref().map_or((0, 0), |h| (h.len(), h.value_at_quantile(q)))
+    }
+
+    /// All round trips together.
+    #[must_use]
+    pub fn round_trips_ns(&self) -> u128 {
+        self.round_trips_ns
     }
 
     /// Share of the dials that became links, in per cent; 100 before the first.

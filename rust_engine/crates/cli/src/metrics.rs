@@ -49,6 +49,10 @@ pub struct Snapshot {
     pub connections: u64,
     /// Seconds since anybody was heard from.
     pub silent_s: f64,
+    /// What the session with the worker counted, by name.
+    pub bridge_counts: Vec<(&'static str, u64)>,
+    /// Round trips of its heartbeats.
+    pub round_trips: Summary,
     /// Durations by stage.
     pub latencies: Vec<(Stage, Summary)>,
 }
@@ -140,6 +144,13 @@ impl Snapshot {
         page.single("xcrack_messages_acked_total", "counter", "Messages that the worker has.", self.messages_acked);
         let help = "Messages of the worker that are durable here.";
         page.single("xcrack_messages_received_total", "counter", help, self.messages_received);
+        page.family("xcrack_bridge_events_total", "counter", "What happened on the line to the worker, by kind.");
+        for (kind, n) in &self.bridge_counts {
+            page.sample("xcrack_bridge_events_total", &[("kind", kind)], n);
+        }
+        let name = "xcrack_bridge_round_trip_seconds";
+        page.family(name, "summary", "Round trips to the worker, by its heartbeats.");
+        self.round_trips.write(page, name, &[]);
         page.single("xcrack_silent_seconds", "gauge", "Since the worker or an operator was heard from.", self.silent_s);
         page.single("xcrack_journal_records_total", "counter", "Records in the journal.", self.journal_records);
         page.single("xcrack_journal_bytes", "gauge", "Size of the journal.", self.journal_bytes);
@@ -159,17 +170,23 @@ impl Snapshot {
     }
 
     fn write_latencies(&self, page: &mut Page) {
-        const NS_PER_S: f64 = 1e9;
         page.family("xcrack_latency_seconds", "summary", "Durations since the start, by stage.");
         for (stage, summary) in &self.latencies {
-            let name = stage.as_str();
-            for (q, ns) in &summary.quantiles_ns {
-                let labels = [("stage", name), ("quantile", &q.to_string())];
-                page.sample("xcrack_latency_seconds", &labels, *ns as f64 / NS_PER_S);
-            }
-            page.sample("xcrack_latency_seconds_sum", &[("stage", name)], summary.sum_ns as f64 / NS_PER_S);
-            page.sample("xcrack_latency_seconds_count", &[("stage", name)], summary.n);
+            summary.write(page, "xcrack_latency_seconds", &[("stage", stage.as_str())]);
         }
+    }
+}
+
+impl Summary {
+    fn write(&self, page: &mut Page, name: &str, labels: &[(&str, &str)]) {
+        const NS_PER_S: f64 = 1e9;
+        for (q, ns) in &self.quantiles_ns {
+            let q = q.to_string();
+            let labels: Vec<_> = labels.iter().copied().chain([("quantile", q.as_str())]).collect();
+            page.sample(name, &labels, *ns as f64 / NS_PER_S);
+        }
+        page.sample(&format!("{name}_sum"), labels, self.sum_ns as f64 / NS_PER_S);
+        page.sample(&format!("{name}_count"), labels, self.n);
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) fn snapshot() -> Snapshot {
         is_connected: true,
         connections: 2,
         silent_s: 0.25,
+        bridge_counts: vec![("links_opened", 2), ("signals_stale", 3)],
+        round_trips: Summary { n: 4, sum_ns: 8_000_000, quantiles_ns: vec![(0.5, 2_000_000)] },
         latencies: vec![(Stage::Decide, taken), (Stage::Fill, Summary::default())],
     }
 }
@@ -52,6 +54,10 @@ fn every_figure_has_its_line() {
     check("xcrack_messages_acked_total 11");
     check("xcrack_feed_stale{symbol=\"odd\\\"name\\\\\"} 1");
     check("xcrack_journal_bytes 4096");
+    check("xcrack_bridge_events_total{kind=\"signals_stale\"} 3");
+    check("xcrack_bridge_round_trip_seconds{quantile=\"0.5\"} 0.002");
+    check("xcrack_bridge_round_trip_seconds_sum 0.008");
+    check("xcrack_bridge_round_trip_seconds_count 4");
     check("xcrack_latency_seconds{stage=\"decide\",quantile=\"0.5\"} 0.000001");
     check("xcrack_latency_seconds_count{stage=\"fill\"} 0");
 }

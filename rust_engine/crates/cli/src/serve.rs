@@ -1,7 +1,7 @@
 //! `xcrack-engine run`: one loop around a run, its session with the worker, and the control socket.
 //!
 //! A turn of the loop takes what came in, moves the market a bounded number of steps, makes both durable in one flush, and
-//! only then lets messages and acknowledgements leave. The control socket is asked first, so that a halt never queues
+//! only then lets messages and acknowledgements leave; for signals alone another thread waits for the disk. The control socket is asked first, so that a halt never queues
 //! behind the market or the worker.
 
 mod feed;
@@ -18,17 +18,18 @@ use crate::live::Live;
 use crate::log;
 use crate::scrape;
 use crate::watch::Watch;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bridge::carrier::Address;
 use bridge::{Event, Secret, Session, Style};
 use engine::input::{Input, Veto};
-use engine::{Recovered, Run};
-use model::config::{EngineConfig, Pace};
-use model::message::AdvanceTo;
+use engine::{Recovered, Run, RunError};
+use model::config::{EngineConfig, Pace, VenueModel};
+use model::message::{AdvanceTo, Message};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 /// Market steps of one turn: a few milliseconds, so that a halt never waits longer.
@@ -40,6 +41,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 const RETRY_BLOCKED: Duration = Duration::from_millis(5);
 const FAREWELL: Duration = Duration::from_millis(100);
 
+type Flushing = JoinHandle<Result<Vec<Message>, RunError>>;
+
 struct Server {
     config: EngineConfig,
     run: Run,
@@ -49,6 +52,7 @@ struct Server {
     events: Vec<Event>,
     heard_at: Instant,
     is_blocked: bool,
+    flush: Option<Flushing>,
     waiting_since: Option<Instant>,
     last_problem: String,
     watch: Watch,
@@ -67,7 +71,7 @@ pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret:
     let mut server = Server::new(config, run, recovered, secret, live)?;
     server.live.open(&server.config, &mut server.run)?;
     loop {
-        let more = server.turn()?;
+        let more = server.turn().await?;
         let idle = if more { Duration::ZERO } else { server.idle_time() };
         tokio::select! {
             biased;
@@ -75,7 +79,7 @@ pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret:
             _ = interrupt.recv() => break,
             _ = halts.recv() => server.watch.signalled(Signalled::Halt),
             _ = reductions.recv() => server.watch.signalled(Signalled::Reduce),
-            Some(ask) = control.recv() => server.on_control(ask)?,
+            Some(ask) = control.recv() => server.on_control(ask).await?,
             said = server.live.next() => server.live.hear(said, &mut server.run)?,
             event = server.feed.next() => server.run.accept_market(server.feed.gather(event))?,
             event = server.line.next() => {
@@ -87,12 +91,13 @@ pub async fn serve(config: EngineConfig, run: Run, recovered: Recovered, secret:
                 // What took effect in memory is acknowledged before the disk is asked.
                 server.send()?;
             }
+            written = written(&mut server.flush) => server.release(written?)?,
             // Whoever scrapes may be gone by now.
             Some(scrape) = scrapes.recv() => drop(scrape.send(server.figures())),
             () = sleep(idle) => {}
         }
     }
-    server.settle()?;
+    server.commit().await?;
     log::info("engine stops", json!({ "standing": server.status() }));
     // What was handed to the line may still leave; the rest is sent again after the next start.
     drop(tokio::time::timeout(FAREWELL, server.line.flush()).await);
@@ -120,6 +125,7 @@ impl Server {
             events: Vec::new(),
             heard_at: now,
             is_blocked: false,
+            flush: None,
             waiting_since: None,
             last_problem: String::new(),
         };
@@ -131,7 +137,7 @@ impl Server {
     }
 
     /// One turn: `true` when the market has more to do right now.
-    fn turn(&mut self) -> Result<bool> {
+    async fn turn(&mut self) -> Result<bool> {
         self.stop_if_due()?;
         if self.config.pace == Pace::Realtime {
             self.follow_the_clock()?;
@@ -140,7 +146,7 @@ impl Server {
         let more = self.run.advance(STEPS_PER_TURN)?;
         let (decided, n) = (Instant::now(), self.run.runtime().steps() - steps);
         self.watch.took(Stage::Decide, started, n);
-        self.settle()?;
+        self.settle().await?;
         self.watch.took(Stage::Send, decided, n.min(1));
         self.hang_up_when_silent();
         Ok(more)
@@ -180,13 +186,40 @@ impl Server {
         Ok(())
     }
 
+    /// Sees to it that everything so far becomes durable and then leaves. Where only signals came in, another thread waits for
+    /// the disk; everything else is durable when this returns.
+    async fn settle(&mut self) -> Result<()> {
+        // An order for an exchange must not wait for a later turn.
+        if !self.run.has_only_signals() || self.config.venue.model == VenueModel::External {
+            return self.commit().await;
+        }
+        if self.flush.is_none()
+            && let Some(flush) = self.run.start_flush()?
+        {
+            self.flush = Some(tokio::task::spawn_blocking(move || flush.write()));
+        }
+        self.send()
+    }
+
     /// Makes everything so far durable, then lets it leave.
-    fn settle(&mut self) -> Result<()> {
+    async fn commit(&mut self) -> Result<()> {
+        if self.flush.is_some() {
+            let messages = written(&mut self.flush).await?;
+            self.release(messages)?;
+        }
         for message in self.run.commit(self.session.acked_seq())? {
             self.session.enqueue(message);
         }
         self.session.confirm(self.run.received_seq());
         self.live.dispatch(&mut self.run)?;
+        self.send()
+    }
+
+    /// Lets leave what waited for the other thread.
+    fn release(&mut self, messages: Vec<Message>) -> Result<()> {
+        for message in messages {
+            self.session.enqueue(message);
+        }
         self.send()
     }
 
@@ -208,7 +241,7 @@ impl Server {
         Duration::from_nanos(until.unsigned_abs()).min(HEARTBEAT_EVERY / 2)
     }
 
-    fn on_control(&mut self, (request, reply): Ask) -> Result<()> {
+    async fn on_control(&mut self, (request, reply): Ask) -> Result<()> {
         if let Some(command) = request.clone().command(self.run.next_record()) {
             log::warning(
                 "control command",
@@ -216,10 +249,18 @@ impl Server {
             );
             self.watch.heard();
             self.run.accept(None, Input::Command(command), clock::now())?;
-            self.settle()?;
+            self.settle().await?;
         }
         // Whoever asked may be gone by now; the effect stays.
         drop(reply.send(self.status()));
         Ok(())
     }
+}
+
+/// What may leave once the other thread has written; waits for ever where it has nothing to write.
+async fn written(flush: &mut Option<Flushing>) -> Result<Vec<Message>> {
+    let Some(task) = flush else { return std::future::pending().await };
+    let messages = task.await;
+    *flush = None;
+    Ok(messages.context("the thread that writes the journal died")??)
 }

@@ -319,6 +319,19 @@ impl Journal {
         Ok(())
     }
 
+    /// Hands over everything added so far, for another thread to make durable before anything else is written; `None` where
+    /// nothing waits.
+    ///
+    /// # Errors
+    /// The system gave no second handle of the file.
+    pub fn take_unwritten(&mut self) -> Result<Option<Unwritten>, JournalError> {
+        if self.unwritten.is_empty() {
+            return Ok(None);
+        }
+        let file = self.file.try_clone().map_err(io(&self.path))?;
+        Ok(Some(Unwritten { path: self.path.clone(), file, records: std::mem::take(&mut self.unwritten) }))
+    }
+
     /// Makes everything added so far durable, in one write and one flush of the disk.
     ///
     /// # Errors
@@ -331,6 +344,25 @@ impl Journal {
         self.file.sync_data().map_err(io(&self.path))?;
         self.unwritten.clear();
         Ok(())
+    }
+}
+
+/// Records that belong at the end of the journal's file.
+#[derive(Debug)]
+pub struct Unwritten {
+    path: PathBuf,
+    file: File,
+    records: String,
+}
+
+impl Unwritten {
+    /// Makes them durable.
+    ///
+    /// # Errors
+    /// As [`Journal::sync`].
+    pub fn write(mut self) -> Result<(), JournalError> {
+        self.file.write_all(self.records.as_bytes()).map_err(io(&self.path))?;
+        self.file.sync_data().map_err(io(&self.path))
     }
 }
 

@@ -57,5 +57,5 @@ pub use input::{Input, Veto};
 pub use ledger::Closed;
 pub use live::LiveRecorder;
 pub use recorder::Recorder;
-pub use run::{Recovered, Run, RunError};
+pub use run::{Flush, Recovered, Run, RunError};
 pub use runtime::{Runtime, Standing};

@@ -4,6 +4,7 @@
 
 mod check;
 mod error;
+mod flush;
 mod origin;
 mod recovery;
 
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 pub use check::{Verified, verify};
 pub use error::RunError;
+pub use flush::Flush;
 pub use recovery::{Recovered, Replay, replay, replay_telling};
 
 /// The journal notes an acknowledgement whenever this many messages were acknowledged since the last note.
@@ -74,6 +76,8 @@ pub struct Run {
     /// Messages after `acked_seq`, kept for the next snapshot where there are snapshots.
     unacked: VecDeque<Message>,
     restamped: u64,
+    /// Something other than signals waits for the disk.
+    is_urgent: bool,
 }
 
 impl Run {
@@ -103,6 +107,7 @@ impl Run {
             Pace::Realtime => wall.max(self.runtime.reached()),
         };
         self.journal.append(seq, self.runtime.steps(), at, &input)?;
+        self.is_urgent |= seq.is_some() || !matches!(input, Input::Prediction(_) | Input::Opportunity(_));
         self.noted_step = self.runtime.steps();
         self.received_seq = self.received_seq.max(seq.unwrap_or(0));
         Ok(self.runtime.apply(&input, at)?)
@@ -126,6 +131,7 @@ impl Run {
         let batch = MarketBatch::from(self.market.append(&queued)?);
         let (step, at) = (self.runtime.steps(), self.runtime.reached());
         self.journal.append(None, step, at, &Input::Market(batch))?;
+        self.is_urgent = true;
         self.noted_step = step;
         Ok(())
     }
@@ -155,6 +161,7 @@ impl Run {
         // The journal names the log's seals, so the log comes first.
         self.market.sync()?;
         self.journal.sync()?;
+        self.is_urgent = false;
         let messages = self.runtime.drain();
         if self.snapshots.every_ns.is_some() {
             self.unacked.extend(messages.iter().cloned());

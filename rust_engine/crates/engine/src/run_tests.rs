@@ -39,7 +39,7 @@ fn write_feed(path: &Path, n: i64) {
     writer.finish().unwrap();
 }
 
-fn config(dir: &Path, pace: Pace) -> EngineConfig {
+pub(super) fn config(dir: &Path, pace: Pace) -> EngineConfig {
     let feed = dir.join("bars.npy");
     write_feed(&feed, 200);
     let params = StrategyParams::defaults("sma_cross").unwrap().values();

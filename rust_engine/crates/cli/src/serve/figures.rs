@@ -2,11 +2,12 @@
 
 use super::Server;
 use crate::clock;
-use crate::latency::Stage;
+use crate::latency::{QUANTILES, Stage, Summary};
 use crate::metrics::{FeedGauge, Snapshot};
 use engine::journal::JOURNAL_FILE;
 use model::Ts;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 impl Server {
@@ -32,11 +33,37 @@ impl Server {
             "sent_seq": self.session.sent_seq(),
             "acked_seq": self.session.acked_seq(),
             "received_seq": self.session.durable_seq(),
+            "bridge": self.bridge(),
             "feeds": self.feed.health(),
             "restamped": self.run.restamped(),
             "snapshot_problem": self.run.snapshot_problem(),
             "instances": runtime.instance_states(),
         })
+    }
+
+    /// How the line to the worker does.
+    fn bridge(&self) -> Value {
+        let (monitor, round_trips) = (self.session.monitor(), self.round_trips());
+        let quantiles = |(q, ns): (f64, u64)| json!({ "quantile": q, "ns": ns });
+        json!({
+            "carrier": self.config.bridge_url.split(':').next(),
+            "encoding": self.config.bridge_encoding,
+            "compression": self.config.bridge_compression,
+            "round_trips": round_trips.n,
+            "round_trip_quantiles": round_trips.quantiles_ns.into_iter().map(quantiles).collect::<Vec<_>>(),
+            "last_round_trip_ns": monitor.last_round_trip_ns(),
+            "offset_ns": monitor.offset_ns(),
+            "success_pct": monitor.success_pct(),
+            "signals_received": self.session.signals_received(),
+            "waiting": self.session.n_waiting(),
+            "counts": monitor.counts.all().into_iter().collect::<BTreeMap<_, _>>(),
+        })
+    }
+
+    fn round_trips(&self) -> Summary {
+        let monitor = self.session.monitor();
+        let quantiles_ns = QUANTILES.map(|(q, _)| (q, monitor.round_trips(q).1)).to_vec();
+        Summary { n: monitor.round_trips(0.5).0, sum_ns: monitor.round_trips_ns(), quantiles_ns }
     }
 
     /// What `GET /metrics` tells.
@@ -65,6 +92,8 @@ impl Server {
             is_connected: self.session.is_up(),
             connections: self.watch.connections(),
             silent_s: self.watch.silent_for().as_secs_f64(),
+            bridge_counts: self.session.monitor().counts.all(),
+            round_trips: self.round_trips(),
             latencies: Stage::ALL.map(|stage| (stage, latency.summary(stage))).to_vec(),
         }
     }

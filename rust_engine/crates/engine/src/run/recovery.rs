@@ -140,6 +140,7 @@ pub(super) fn open(config: &EngineConfig) -> Result<(Run, Recovered), RunError> 
         pace: config.pace,
         unacked,
         restamped: 0,
+        is_urgent: false,
     };
     let recovered = Recovered {
         messages: replaying.messages.into(),
@@ -185,6 +186,7 @@ fn start(config: &EngineConfig, mut feed: Feed) -> Result<(Run, Recovered), RunE
         acked_seq: 0,
         unacked: VecDeque::new(),
         restamped: 0,
+        is_urgent: false,
     };
     let recovered = Recovered {
         messages: Vec::new(),
