@@ -11,7 +11,7 @@ mod request;
 
 use arrays::{ReadBars, facts_dict, rows_dict};
 use engine::{backtest, batch};
-use model::StrategyParams;
+use model::{RuleSet, StrategyParams};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -74,11 +74,23 @@ fn schemas() -> PyResult<String> {
     serde_json::to_string(&all).map_err(refused)
 }
 
-/// Checks parameters against their schema and gives their hash.
+/// Checks parameters against their schema and gives their hash, with that of the rule set where there is one.
 #[pyfunction]
-fn validate_params(strategy: &str, params: &str) -> PyResult<String> {
+#[pyo3(signature = (strategy, params, rules=None))]
+fn validate_params(strategy: &str, params: &str, rules: Option<&str>) -> PyResult<String> {
     let values: BTreeMap<String, f64> = parse(params).map_err(refused)?;
-    StrategyParams::validate(strategy, &values).map(|p| p.sha256()).map_err(refused)
+    let params = StrategyParams::validate(strategy, &values).map_err(refused)?;
+    if rules.is_some() && strategy != "rules" {
+        return Err(refused(format!("'{strategy}' takes no rules; remove them")));
+    }
+    let rules = rules.map(RuleSet::parse).transpose().map_err(refused)?;
+    params.sha256_with(rules.as_ref()).map_err(refused)
+}
+
+/// Checks a rule set and gives its one JSON text.
+#[pyfunction]
+fn canonical_rules(rules: &str) -> PyResult<String> {
+    RuleSet::parse(rules).and_then(|r| r.canonical_json()).map_err(refused)
 }
 
 /// The Rust trading engine.
@@ -89,6 +101,7 @@ fn trading_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(generate, module)?)?;
     module.add_function(wrap_pyfunction!(schemas, module)?)?;
     module.add_function(wrap_pyfunction!(validate_params, module)?)?;
+    module.add_function(wrap_pyfunction!(canonical_rules, module)?)?;
     module.add_function(wrap_pyfunction!(book::book_backtest, module)?)?;
     module.add_function(wrap_pyfunction!(book::book_best, module)?)?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Requests as Python writes them.
 
 use engine::backtest::BacktestRequest;
-use model::{Costs, Money, Price, Qty, RiskLimits, SymbolSpec, Ts};
+use model::{Costs, Money, Price, Qty, RiskLimits, RuleSet, SymbolSpec, Ts};
 use serde::Deserialize;
 use sim::market::{MarketSpec, MarketSymbol};
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ pub(crate) struct Request {
     pub(crate) symbols: Vec<SymbolSpec>,
     strategy: String,
     pub(crate) params: BTreeMap<String, f64>,
+    rules: Option<RuleSet>,
     capital: Money,
     costs: Costs,
     limits: Option<RiskLimits>,
@@ -26,6 +27,7 @@ impl Request {
             symbols: &self.symbols,
             strategy: &self.strategy,
             params,
+            rules: self.rules.as_ref(),
             capital: self.capital,
             costs: self.costs,
             limits: self.limits.clone(),

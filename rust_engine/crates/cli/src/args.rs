@@ -204,6 +204,9 @@ pub struct BacktestArgs {
     /// A parameter that differs from its default; repeat for several.
     #[arg(long = "param", value_name = "NAME=NUMBER")]
     params: Vec<String>,
+    /// Rule set of strategy `rules` (see `schema`, config/rules_program.json).
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     /// Capital that sizes refer to, in quote currency.
     #[arg(long, default_value = "100000")]
     capital: String,
@@ -230,6 +233,7 @@ impl BacktestArgs {
             symbols: &self.symbols,
             strategy: &self.strategy,
             params: &self.params,
+            rules: self.rules.as_deref(),
             capital: &self.capital,
             costs: Costs { maker_fee_bps, taker_fee_bps, slippage_bps },
             trade_from_ns: self.trade_from_ns,

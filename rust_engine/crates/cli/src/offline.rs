@@ -7,7 +7,7 @@ use engine::{feed, run};
 use model::config::EngineConfig;
 use model::message::Message;
 use model::params::StrategyParams;
-use model::{Costs, Money, SymbolSpec, Ts};
+use model::{Costs, Money, RuleSet, SymbolSpec, Ts};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,6 +22,8 @@ pub struct Backtest<'a> {
     pub strategy: &'a str,
     /// `NAME=VALUE`, the rest as by default.
     pub params: &'a [String],
+    /// File with the rule set of strategy `rules`.
+    pub rules: Option<&'a Path>,
     /// Capital.
     pub capital: &'a str,
     /// Costs.
@@ -34,6 +36,7 @@ pub struct Backtest<'a> {
 pub fn backtest(request: &Backtest<'_>) -> Result<Value> {
     let symbols = request.symbols.iter().map(|s| symbol(s)).collect::<Result<Vec<_>>>()?;
     let params = params(request.strategy, request.params)?;
+    let rules = request.rules.map(rules).transpose()?;
     let bars = feed::load(request.feed, &symbols)?;
     let capital: Money = request.capital.parse().context("--capital")?;
     let facts = backtest::run(
@@ -41,6 +44,7 @@ pub fn backtest(request: &Backtest<'_>) -> Result<Value> {
             symbols: &symbols,
             strategy: request.strategy,
             params: &params,
+            rules: rules.as_ref(),
             capital,
             costs: request.costs,
             limits: None,
@@ -73,6 +77,11 @@ fn symbol(text: &str) -> Result<SymbolSpec> {
     };
     let number = || format!("--symbol '{text}'");
     Ok(SymbolSpec::new(name, tick.parse().with_context(number)?, lot.parse().with_context(number)?))
+}
+
+fn rules(path: &Path) -> Result<RuleSet> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the rules {}", path.display()))?;
+    RuleSet::parse(&text).with_context(|| path.display().to_string())
 }
 
 fn params(strategy: &str, changes: &[String]) -> Result<BTreeMap<String, f64>> {

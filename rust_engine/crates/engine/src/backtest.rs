@@ -12,8 +12,8 @@ use crate::ledger::Closed;
 use crate::recorder::{Ask, Identity, Recorder, Wish};
 use model::message::Message;
 use model::{
-    Bar, BookTop, Costs, Fill, InstanceConfig, Mode, Money, OrderRequest, Purpose, RiskLimits, Side, StrategyParams,
-    SymbolSpec, Ts,
+    Bar, BookTop, Costs, Fill, InstanceConfig, Mode, Money, OrderRequest, Purpose, RiskLimits, RuleSet, Side,
+    StrategyParams, SymbolSpec, Ts,
 };
 use std::collections::BTreeMap;
 
@@ -26,6 +26,14 @@ pub enum BacktestError {
     /// A bar by itself.
     #[error(transparent)]
     Feed(#[from] FeedError),
+    /// A strategy that bars tell nothing.
+    #[error("'{strategy}' decides on {decides_on}, which bars do not hold: a backtest over bars says nothing about it")]
+    NotOnBars {
+        /// The strategy.
+        strategy: String,
+        /// What it needs.
+        decides_on: String,
+    },
 }
 
 /// What to run.
@@ -37,6 +45,8 @@ pub struct BacktestRequest<'a> {
     pub strategy: &'a str,
     /// Parameters by name.
     pub params: &'a BTreeMap<String, f64>,
+    /// The program of strategy `rules`; no other strategy has one.
+    pub rules: Option<&'a RuleSet>,
     /// Capital that sizes refer to.
     pub capital: Money,
     /// What trading costs.
@@ -188,12 +198,23 @@ impl Recorder for Counter {
 /// # Errors
 /// As [`run`], bars apart.
 pub(crate) fn check(request: &BacktestRequest<'_>, whole: bool) -> Result<StrategyParams, BacktestError> {
+    check_strategy(request.strategy)?;
     let instances = [setup_instance(request)];
     if whole {
         Core::new(&setup(request, &instances), Counter::default())?;
     }
     let refused = |source| CoreError::Params { instance: instances[0].instance_id.clone(), source };
     Ok(StrategyParams::validate(request.strategy, request.params).map_err(refused)?)
+}
+
+/// Whether bars tell the strategy anything. Played over them without what it needs, it would never trade, and look safe.
+fn check_strategy(strategy: &str) -> Result<(), BacktestError> {
+    let refused = |source| CoreError::Params { instance: "backtest".to_owned(), source };
+    let decides_on = StrategyParams::decides_on(strategy).map_err(refused)?;
+    if decides_on == "bars" {
+        return Ok(());
+    }
+    Err(BacktestError::NotOnBars { strategy: strategy.to_owned(), decides_on })
 }
 
 /// Plays bars, which are sorted by close and symbol, and tells what happened.
@@ -219,6 +240,7 @@ pub fn run_into(
     mut bars: impl BarSource,
     rows: CurveRows<'_>,
 ) -> Result<(BacktestFacts, usize), BacktestError> {
+    check_strategy(request.strategy)?;
     let instances = [setup_instance(request)];
     let counter = Counter { keep_rows: request.keep_rows, ..Counter::default() };
     let mut core = Core::new(&setup(request, &instances), counter)?;
@@ -309,6 +331,6 @@ fn setup_instance(request: &BacktestRequest<'_>) -> InstanceConfig {
         version: 1,
         params: request.params.clone(),
         driver: model::Driver::Bars,
-        rules: None,
+        rules: request.rules.cloned(),
     }
 }

@@ -26,6 +26,7 @@ impl World {
             symbols: &self.symbols,
             strategy,
             params,
+            rules: None,
             capital: self.capital,
             costs: self.costs,
             limits: None,
@@ -336,4 +337,21 @@ fn no_candidates_and_no_bars_are_no_error() {
     let facts = sweep(&world.request("sma_cross", &params), std::slice::from_ref(&params), table.columns()).unwrap();
     assert_eq!((facts[0].n_bars, facts[0].days.len(), facts[0].net_pnl), (0, 0, 0.0));
     assert_eq!(world.bars.as_slice().expected(), 0);
+}
+
+#[test]
+fn a_strategy_that_bars_tell_nothing_is_refused_with_what_it_needs() {
+    let world = World {
+        symbols: vec![SymbolSpec::new("AAA", Price(1), Qty(1))],
+        bars: bars_of(1, &[vec![(0, 1, 1, 1, false); 20]]),
+        costs: Costs::default(),
+        capital: "1000".parse().unwrap(),
+        trade_from: Ts(0),
+        day_offset_ns: 0,
+    };
+    for (strategy, needs) in [("predictive", "predictions"), ("micro_arbitrage", "quotes"), ("liquidation", "loans")] {
+        let params = StrategyParams::defaults(strategy).unwrap().values();
+        let error = backtest::run(&world.request(strategy, &params), world.bars.as_slice()).unwrap_err().to_string();
+        assert!(error.contains(strategy) && error.contains(&format!("decides on {needs}")), "{error}");
+    }
 }

@@ -131,7 +131,7 @@ impl<R: Recorder> Core<R> {
             return Err(format!("version {} is not above base {}", update.version, update.base_version));
         }
         let params = StrategyParams::validate(identity.strategy, &update.params).map_err(|e| e.to_string())?;
-        let sha256 = params.sha256();
+        let sha256 = self.instances[i].sha256_of(&params)?;
         if sha256 != update.params_sha256 {
             return Err(format!("parameters hash to {sha256}, the update says {}", update.params_sha256));
         }

@@ -4,7 +4,7 @@ use crate::error::CoreError;
 use crate::ledger::Ledger;
 use crate::recorder::Identity;
 use model::message::ParamsAck;
-use model::{Costs, InstanceConfig, Money, OrderId, StrategyParams, SymbolId, SymbolSpec};
+use model::{Costs, Driver, InstanceConfig, Money, OrderId, RuleSet, StrategyParams, SymbolId, SymbolSpec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
@@ -16,6 +16,8 @@ use strategies::{Market, Strategy};
 pub(crate) struct Instance<T> {
     pub(crate) identity: Identity,
     pub(crate) params: StrategyParams,
+    /// The program of strategy `rules`; part of what the instance is, so no update changes it.
+    rules: Option<RuleSet>,
     pub(crate) symbols: Vec<SymbolId>,
     pub(crate) capital: Money,
     pub(crate) strategy: Box<dyn Strategy>,
@@ -40,12 +42,7 @@ impl<T> Instance<T> {
         if config.capital <= Money::ZERO {
             return Err(setup(format!("capital {} must be above zero", config.capital)));
         }
-        match &config.rules {
-            Some(rules) if config.strategy == "rules" => rules.validate().map_err(|e| setup(e.to_string()))?,
-            Some(_) => return Err(setup(format!("'{}' takes no rules; remove them", config.strategy))),
-            None if config.strategy == "rules" => return Err(setup("has no rules to follow; add `rules`".to_owned())),
-            None => {}
-        }
+        check_program(config).map_err(setup)?;
         let mut symbols = BTreeSet::new();
         for symbol in &config.symbols {
             let found = specs.iter().position(|s| s.name == *symbol);
@@ -68,12 +65,13 @@ impl<T> Instance<T> {
             strategy: params.strategy(),
             mode: config.mode,
             version: config.version,
-            params_sha256: Arc::from(params.sha256()),
+            params_sha256: Arc::from(params.sha256_with(config.rules.as_ref()).map_err(|e| setup(e.to_string()))?),
         };
         Ok(Self {
             identity,
             strategy: strategies::build(&params, &market),
             params,
+            rules: market.rules,
             symbols,
             capital: config.capital,
             ledger: Ledger::new(specs.len()),
@@ -83,14 +81,20 @@ impl<T> Instance<T> {
         })
     }
 
+    /// The hash of this instance with other parameters: its rule set is in it.
+    pub(crate) fn sha256_of(&self, params: &StrategyParams) -> Result<String, String> {
+        params.sha256_with(self.rules.as_ref()).map_err(|e| e.to_string())
+    }
+
     /// What it knows beside its configuration.
     pub(crate) fn save(&self) -> Result<Vec<u8>, StateError>
     where
         T: Serialize,
     {
-        let Self { identity, params, symbols: _, capital: _, strategy, ledger, applied, index: _, orders } = self;
+        let Self { identity, params, rules: _, symbols: _, capital: _, strategy, ledger, applied, index: _, orders } =
+            self;
         let strategy = ByteBuf::from(strategy.save()?);
-        to_bytes(&(identity.version, params.values(), strategy, ledger, applied, orders))
+        to_bytes(&(identity.version, &*identity.params_sha256, params.values(), strategy, ledger, applied, orders))
     }
 
     /// Goes on from what [`Instance::save`] wrote.
@@ -98,12 +102,20 @@ impl<T> Instance<T> {
     where
         T: DeserializeOwned,
     {
-        let (version, values, strategy, ledger, applied, orders): (_, _, ByteBuf, _, _, _) = from_bytes(bytes)?;
+        let (version, sha256, values, strategy, ledger, applied, orders): (_, String, _, ByteBuf, _, _, _) =
+            from_bytes(bytes)?;
         let name = self.identity.strategy;
         let params = StrategyParams::validate(name, &values).map_err(|e| StateError::new(name, &e))?;
+        let found = self.sha256_of(&params).map_err(|e| StateError::new(name, &e))?;
+        if found != sha256 {
+            return Err(StateError::new(
+                name,
+                &format!("it is of {sha256}, and parameters with rules hash to {found}"),
+            ));
+        }
         self.strategy.restore(&strategy)?;
         self.identity.version = version;
-        self.identity.params_sha256 = Arc::from(params.sha256());
+        self.identity.params_sha256 = Arc::from(sha256);
         (self.params, self.ledger, self.applied, self.orders) = (params, ledger, applied, orders);
         Ok(())
     }
@@ -112,5 +124,23 @@ impl<T> Instance<T> {
     pub(crate) fn next_order_id(&mut self) -> OrderId {
         self.orders += 1;
         OrderId(self.index << 48 | self.orders)
+    }
+}
+
+/// Whether the configuration gives the strategy what it decides on and by.
+fn check_program(config: &InstanceConfig) -> Result<(), String> {
+    match &config.rules {
+        Some(rules) if config.strategy == "rules" => rules.validate().map_err(|e| e.to_string())?,
+        Some(_) => return Err(format!("'{}' takes no rules; remove them", config.strategy)),
+        None if config.strategy == "rules" => return Err("has no rules to follow; add `rules`".to_owned()),
+        None => {}
+    }
+    let decides_on = StrategyParams::decides_on(&config.strategy).map_err(|e| e.to_string())?;
+    match config.driver {
+        Driver::Bars | Driver::Trades if decides_on == "quotes" => Err(format!(
+            "'{}' decides on quotes and books, and bars and prints name no price on offer; set driver to quotes or book",
+            config.strategy
+        )),
+        _ => Ok(()),
     }
 }

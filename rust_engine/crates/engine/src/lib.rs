@@ -33,6 +33,7 @@ mod exchange;
 pub mod external;
 pub mod feed;
 pub mod flow;
+mod heard;
 pub mod input;
 mod instance;
 pub mod journal;

@@ -5,7 +5,7 @@ use crate::journal;
 use crate::runtime::Standing;
 use model::config::{AdvicePolicy, TradingState};
 use model::message::{AdvanceTo, AdviceAnswer, Command, CommandAction, ParamsUpdate, RateUpdate};
-use model::{Costs, InstanceConfig, Mode, Money, RiskLimits, StrategyParams, SymbolSpec};
+use model::{Costs, Driver, InstanceConfig, Mode, Money, RiskLimits, RuleSet, StrategyParams, SymbolSpec};
 use npyz::WriterBuilder;
 use std::path::Path;
 
@@ -266,6 +266,40 @@ fn a_start_with_another_feed_or_configuration_is_refused_by_name() {
     Run::open(&moved).unwrap();
     write_feed(Path::new(&config.feed), 201);
     assert!(refused(&config).contains("another 'feed'"));
+}
+
+#[test]
+fn a_start_with_another_rule_set_is_refused_by_the_instance_and_both_hashes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path(), Pace::Granted);
+    let rules = |window: u8| {
+        let text = r#"{"name":"up","entry_long":{"above":["close",{"sma":{"window":N}}]},"exit_long":{"below":["close","open"]}}"#;
+        RuleSet::parse(&text.replace('N', &window.to_string())).unwrap()
+    };
+    let follower = &mut config.instances[0];
+    (follower.instance_id, follower.strategy) = ("rules-1".into(), "rules".into());
+    follower.params = StrategyParams::defaults("rules").unwrap().values();
+    follower.rules = Some(rules(5));
+    drop(Run::open(&config).unwrap());
+    Run::open(&config).unwrap();
+    config.instances[0].rules = Some(rules(6));
+    let refused = Run::open(&config).err().map(|e| e.to_string()).unwrap_or_default();
+    for part in ["rules-1", &rules(5).sha256().unwrap(), &rules(6).sha256().unwrap(), "another strategy"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+}
+
+#[test]
+fn an_instance_that_the_run_tells_nothing_is_refused_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path(), Pace::Granted);
+    config.instances[0].driver = Driver::Quotes;
+    let refused = |c: &EngineConfig| Run::open(c).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(refused(&config).contains("instance 'sma-1': its driver needs quotes"), "{}", refused(&config));
+    config.instances[0].strategy = "micro_arbitrage".into();
+    config.instances[0].params = StrategyParams::defaults("micro_arbitrage").unwrap().values();
+    config.instances[0].driver = Driver::Bars;
+    assert!(refused(&config).contains("'micro_arbitrage' decides on quotes and books"), "{}", refused(&config));
 }
 
 #[test]

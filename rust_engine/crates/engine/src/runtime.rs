@@ -9,6 +9,7 @@ mod queue;
 
 use crate::core::{Core, Setup};
 use crate::error::CoreError;
+use crate::heard;
 use crate::input::Input;
 use crate::live::LiveRecorder;
 use model::config::{EngineConfig, Pace};
@@ -61,6 +62,7 @@ impl Runtime {
     /// # Errors
     /// The configuration or a warm-up bar.
     pub fn new(config: &EngineConfig, feed: Vec<Bar>) -> Result<Self, CoreError> {
+        heard::check(config)?;
         let mut core = Core::new(&Setup::from(config), LiveRecorder::new(&config.symbols))?;
         let interval = i64::try_from(config.mark_interval_ms).ok().and_then(|ms| ms.checked_mul(Ts::MS));
         let Some(mark_interval_ns) = interval.filter(|ns| *ns > 0) else {

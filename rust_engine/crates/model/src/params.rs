@@ -2,8 +2,12 @@
 //!
 //! A parameter is a number on a grid: `minimum + k * step`. The schema of each struct is exported to
 //! `strategies/schemas/<strategy>.json`; [`StrategyParams::validate`] reads that same schema, so a bound is written once.
-//! `x-risk` says what may be narrowed without evidence: `cap` (lower is never more exposed) or `none`.
+//! `x-risk` says what may be narrowed without evidence: `cap` (lower is never more exposed) or `none`. `x-decides-on` says what a
+//! strategy cannot do without: `bars` (or another event of the market, by its driver), `quotes`, `predictions` or `loans`. Only
+//! the first can be judged by a backtest over bars.
 
+use crate::RuleSet;
+use crate::rules::RuleError;
 use schemars::{Schema, schema_for};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -216,6 +220,15 @@ impl StrategyParams {
         Ok(specs)
     }
 
+    /// What `strategy` cannot do without: `bars`, `quotes`, `predictions` or `loans`.
+    ///
+    /// # Errors
+    /// [`ParamError::UnknownStrategy`].
+    pub fn decides_on(strategy: &str) -> Result<String, ParamError> {
+        let schema = Self::schema(strategy)?;
+        Ok(schema.get("x-decides-on").and_then(|v| v.as_str()).unwrap_or_default().to_owned())
+    }
+
     /// Turns named numbers into typed parameters: every key known and present, inside its bounds, on its grid.
     ///
     /// # Errors
@@ -248,6 +261,17 @@ impl StrategyParams {
             text.push_str(&format!("{}={}\n", spec.name, spec.grid_index(value)));
         }
         hex::encode(Sha256::digest(text.as_bytes()))
+    }
+
+    /// What identifies a strategy with a rule set: [`StrategyParams::sha256`] for one without, else the `sha256` over that and
+    /// the rule set's own hash, each on its line. Another rule set is another strategy.
+    ///
+    /// # Errors
+    /// A rule set that has no JSON form; [`RuleSet::validate`] refuses it before.
+    pub fn sha256_with(&self, rules: Option<&RuleSet>) -> Result<String, RuleError> {
+        let Some(rules) = rules else { return Ok(self.sha256()) };
+        let text = format!("{}\nrules={}\n", self.sha256(), rules.sha256()?);
+        Ok(hex::encode(Sha256::digest(text.as_bytes())))
     }
 
     fn check_rules(&self) -> Result<(), ParamError> {

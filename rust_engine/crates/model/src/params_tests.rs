@@ -36,3 +36,29 @@ fn the_hash_names_the_grid_point_not_the_float() {
     values.insert("stop_loss".into(), 0.8);
     assert_eq!(a.sha256(), StrategyParams::validate("momentum_scalping", &values).unwrap().sha256());
 }
+
+#[test]
+fn every_strategy_says_what_it_decides_on() {
+    let found: Vec<(&str, String)> = STRATEGIES
+        .iter()
+        .map(|s| (*s, StrategyParams::decides_on(s).unwrap()))
+        .filter(|(_, on)| on != "bars")
+        .collect();
+    let others = [("liquidation", "loans"), ("micro_arbitrage", "quotes"), ("predictive", "predictions")];
+    assert_eq!(found, others.map(|(strategy, on)| (strategy, on.to_owned())));
+    assert!(StrategyParams::decides_on("none").is_err());
+}
+
+#[test]
+fn another_rule_set_is_another_strategy() {
+    let params = StrategyParams::defaults("rules").unwrap();
+    let rules = |window: u8| {
+        let text = r#"{"name":"a","entry_long":{"above":["close",{"sma":{"window":N}}]},"exit_long":{"below":["close","open"]}}"#;
+        RuleSet::parse(&text.replace('N', &window.to_string())).unwrap()
+    };
+    let hash = |rules: Option<&RuleSet>| params.sha256_with(rules).unwrap();
+    assert_eq!(hash(None), params.sha256());
+    assert_eq!(hash(Some(&rules(5))), hash(Some(&rules(5))));
+    assert_ne!(hash(Some(&rules(5))), hash(Some(&rules(6))));
+    assert_ne!(hash(Some(&rules(5))), hash(None));
+}

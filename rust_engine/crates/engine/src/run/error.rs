@@ -44,6 +44,21 @@ pub enum RunError {
         /// What differs.
         field: String,
     },
+    /// An instance of the run on disk follows another rule set.
+    #[error(
+        "{state_dir} holds a run in which instance '{instance}' follows the rule set {was}, not {now}. Another rule set is \
+         another strategy: put the old one back, or start a new run with its own state_dir and engine_id"
+    )]
+    RulesChanged {
+        /// Directory of the run.
+        state_dir: PathBuf,
+        /// The instance.
+        instance: String,
+        /// Name and hash of the rule set that the run was started with.
+        was: String,
+        /// Name and hash of the one that the configuration names now.
+        now: String,
+    },
     /// The journal does not describe a run of this build.
     #[error("journal record {n} cannot be replayed: {problem}. The journal was written by another build of the engine")]
     Diverged {

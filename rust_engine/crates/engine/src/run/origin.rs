@@ -4,8 +4,8 @@ use super::RunError;
 use crate::feed;
 use crate::input::{Input, Start};
 use crate::journal::Record;
-use model::Bar;
 use model::config::{EngineConfig, StateConfig};
+use model::{Bar, RuleSet};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::Write;
@@ -90,9 +90,29 @@ pub(super) fn check_same_run(config: &EngineConfig, first: &Record, feed_sha256:
     if start.feed_sha256 != feed_sha256 {
         return Err(changed("feed"));
     }
+    check_same_rules(config, &start.config)?;
     let (now, then) = (comparable(config), comparable(&start.config));
     match now.as_object().and_then(|fields| fields.iter().find(|(name, value)| then.get(*name) != Some(*value))) {
         Some((field, _)) => Err(changed(field)),
         None => Ok(*start),
     }
+}
+
+/// Whether every instance of both configurations still follows the rule set that it was started with.
+fn check_same_rules(now: &EngineConfig, then: &EngineConfig) -> Result<(), RunError> {
+    let told = |rules: &RuleSet| format!("'{}' ({})", rules.name, rules.sha256().unwrap_or_default());
+    for instance in &now.instances {
+        let Some(before) = then.instances.iter().find(|i| i.instance_id == instance.instance_id) else { continue };
+        if let (Some(now_rules), Some(was_rules)) = (&instance.rules, &before.rules)
+            && now_rules != was_rules
+        {
+            return Err(RunError::RulesChanged {
+                state_dir: (&now.state_dir).into(),
+                instance: instance.instance_id.clone(),
+                was: told(was_rules),
+                now: told(now_rules),
+            });
+        }
+    }
+    Ok(())
 }

@@ -104,7 +104,12 @@ pub fn config(dir: &Path, venue: VenueModel, snapshot_every_s: u64) -> EngineCon
         markets: vec![MarketFeedConfig {
             venue: MarketVenue::BinanceSpot,
             symbols: SYMBOLS.iter().map(|s| ((*s).to_owned(), (*s).to_owned())).collect(),
-            streams: MarketStreams { trades: true, candles: Some(CandleInterval::M1), ..MarketStreams::default() },
+            streams: MarketStreams {
+                trades: true,
+                quotes: true,
+                candles: Some(CandleInterval::M1),
+                ..MarketStreams::default()
+            },
             ws_url: None,
             rest_url: None,
             stale_after_ms: 60_000,

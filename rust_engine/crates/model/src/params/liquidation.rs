@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Liquidates loans below water, on paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-decides-on" = "loans"))]
 pub struct LiquidationParams {
     /// Least that must be left of the bonus after selling, flash fee and gas.
     #[schemars(range(min = 0.0, max = 10_000.0), extend("x-step" = 1.0, "x-unit" = "quote currency", "x-risk" = "none"))]

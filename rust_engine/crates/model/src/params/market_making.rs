@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// leans is fixed in mode 0 and follows volatility, inventory and order arrivals in modes 1 (Avellaneda-Stoikov) and 2 (GLFT).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-decides-on" = "bars"))]
 pub struct MarketMakingParams {
     /// Distance between the innermost bid and ask; in modes 1 and 2 the least one.
     #[schemars(range(min = 2.0, max = 400.0), extend("x-step" = 1.0, "x-unit" = "bps", "x-risk" = "none"))]

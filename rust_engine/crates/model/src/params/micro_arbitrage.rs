@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Buys and sells the same thing at once on two venues, or round a triangle of three symbols: all legs or none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-decides-on" = "quotes"))]
 pub struct MicroArbitrageParams {
     /// Least difference of prices that must be left after the taker fees of all legs and the latency buffer.
     #[schemars(range(min = 0.0, max = 200.0), extend("x-step" = 0.5, "x-unit" = "bps", "x-risk" = "none"))]

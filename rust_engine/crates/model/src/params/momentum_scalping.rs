@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// follow the price, at an ATR target or on an opposite burst.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-decides-on" = "bars"))]
 pub struct MomentumScalpingParams {
     /// Move over the last `lookback` bars that counts as a burst.
     #[schemars(range(min = 0.2, max = 6.0), extend("x-step" = 0.1, "x-unit" = "ATR", "x-risk" = "none"))]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Trades a model's predictions: which it takes, how large, how they are worked and where it leaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-decides-on" = "predictions"))]
 pub struct PredictiveParams {
     /// Least calibrated probability that the predicted sign is right.
     #[schemars(range(min = 0.5, max = 0.99), extend("x-step" = 0.01, "x-unit" = "probability", "x-risk" = "none"))]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The numbers of a strategy given as data; what it does is in its rule set, which is structure and not tuned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-decides-on" = "bars"))]
 pub struct RulesParams {
     /// Notional of one entry, as a share of the instance's capital, before the rule set's own sizing.
     #[schemars(range(min = 1.0, max = 100.0), extend("x-step" = 1.0, "x-unit" = "% of capital", "x-risk" = "cap"))]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Long while the fast average of closes is above the slow one, flat otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-decides-on" = "bars"))]
 pub struct SmaCrossParams {
     /// Window of the fast average.
     #[schemars(range(min = 2.0, max = 200.0), extend("x-step" = 1.0, "x-unit" = "bars", "x-risk" = "none"))]
