@@ -19,6 +19,7 @@ from core.errors import BadInput, Unavailable
 from core.model.proposal import ParamVersion
 from core.native import Bars
 from core.settings import Settings
+from strategies.programs import Programs, load_programs
 
 MARK_INTERVAL_MS = 3_600_000
 
@@ -84,6 +85,7 @@ def write_engine_config(
 
     With `instruments` the engine listens to the settings' live market, and `bars` only warm it up.
     """
+    programs = load_programs(settings.instances)
     config = {
         "engine_id": "engine-1",
         "state_dir": str(home.engine),
@@ -94,7 +96,7 @@ def write_engine_config(
         ],
         "pace": pace,
         "trade_from_ns": to_ns(trade_from),
-        "instances": [_instance(settings, version, bars.symbols) for version in versions],
+        "instances": [_instance(settings, version, bars.symbols, programs) for version in versions],
         "costs": settings.costs.model_dump(),
         "limits": _limits(settings),
         "advice": {
@@ -157,8 +159,9 @@ def instance_capital(settings: Settings, instance_id: str) -> Decimal:
     return settings.risk.capital_usd * Decimal(str(chosen.capital_share))
 
 
-def _instance(settings: Settings, version: ParamVersion, known: Sequence[str]) -> dict[str, Any]:
-    return {
+def _instance(settings: Settings, version: ParamVersion, known: Sequence[str], programs: Programs) -> dict[str, Any]:
+    rules = programs.get(version.instance_id)
+    return ({} if rules is None else {"rules": msgspec.json.decode(rules)}) | {
         "instance_id": version.instance_id,
         "strategy": version.strategy,
         "symbols": list(instance_symbols(settings, version.instance_id, known)),

@@ -29,6 +29,7 @@ from market.download import CandleServer, CcxtExchange, ExchangeSymbol, Progress
 from market.live_archive import LiveArchive, LiveSymbol
 from strategies.bridge import load_secret
 from strategies.gate import Gate
+from strategies.programs import load_programs
 from strategies.rollout import Rollout
 
 Connect = Callable[[LiveName], CandleServer]
@@ -47,12 +48,16 @@ def set_up_paper(settings: Settings, home: Home, clock: Clock, connect_to: Conne
     """
     if home.engine_config.is_file() and not is_live_market(home):
         raise BadInput(f"{home.path} runs on the made market", "Name another home with XCRACK_HOME for paper trading")
+    programs = load_programs(settings.instances)
     store = open_store(settings.store_url, settings.store.busy_timeout_ms)
     try:
         schema.migrate(store)
         load_secret(home.bridge_secret)
         instruments = _fetch_history(settings, home, clock, connect_to)
+        rollout = Rollout(clock, settings, _nothing_to_send, programs)
         if home.engine_config.is_file():
+            with store.session() as session:
+                rollout.require_same_programs(session)
             return
         now = clock.now()
         archive = BarArchive(home.bars, clock, candle_ms(settings.market))
@@ -62,9 +67,9 @@ def set_up_paper(settings: Settings, home: Home, clock: Clock, connect_to: Conne
         native.write_feed(home.feed, bars)
         symbols = {i.instance_id: instance_symbols(settings, i.instance_id, names) for i in settings.instances}
         capital = {i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances}
-        gate = Gate(store, clock, settings.gate, settings.costs, capital, symbols, archive)
+        gate = Gate(store, clock, settings.gate, settings.costs, capital, symbols, archive, programs)
         with store.session() as session:
-            Rollout(clock, settings, _nothing_to_send).ensure_initial(session, settings.instances)
+            rollout.ensure_initial(session, settings.instances)
             gate.split_history(session, now)
             versions = param_versions.all_active(session)
             setting_facts.put(session, PLAN, Plan(0, now, now, settings.market.warmup_days, names), now)

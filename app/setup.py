@@ -15,6 +15,7 @@ from market import synthetic
 from market.bars import BarArchive
 from strategies.bridge import load_secret
 from strategies.gate import Gate
+from strategies.programs import load_programs
 from strategies.rollout import Rollout
 
 HISTORY_DAYS = 915
@@ -24,11 +25,15 @@ SEED = 7
 
 def set_up(settings: Settings, home: Home, clock: Clock) -> None:
     """Set the installation up once; a second call changes nothing. The made market goes on for a year from now."""
+    programs = load_programs(settings.instances)
     store = open_store(settings.store_url, settings.store.busy_timeout_ms)
     try:
         schema.migrate(store)
         load_secret(home.bridge_secret)
+        rollout = Rollout(clock, settings, _nothing_to_send, programs)
         if home.engine_config.is_file():
+            with store.session() as session:
+                rollout.require_same_programs(session)
             return
         now = clock.now()
         start_at = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=HISTORY_DAYS)
@@ -43,9 +48,9 @@ def set_up(settings: Settings, home: Home, clock: Clock) -> None:
         symbols = {i.instance_id: instance_symbols(settings, i.instance_id, bars.symbols) for i in settings.instances}
         capital = {i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances}
         archive = BarArchive(home.bars, clock)
-        gate = Gate(store, clock, settings.gate, settings.costs, capital, symbols, archive)
+        gate = Gate(store, clock, settings.gate, settings.costs, capital, symbols, archive, programs)
         with store.session() as session:
-            Rollout(clock, settings, _nothing_to_send).ensure_initial(session, settings.instances)
+            rollout.ensure_initial(session, settings.instances)
             gate.split_history(session, now)
             versions = param_versions.all_active(session)
             setting_facts.put(session, PLAN, Plan(SEED, now, end_at, HISTORY_DAYS, bars.symbols), now)

@@ -35,6 +35,7 @@ from market.bars import BarArchive
 from market.collector import Collector, build_sources
 from strategies.bridge import BridgeServer, TlsFiles, load_secret
 from strategies.gate import Gate
+from strategies.programs import Programs, load_programs
 from strategies.rollout import Rollout
 
 COLLECT_DEADLINE_S = 30.0
@@ -86,6 +87,7 @@ class _Ground:
     archive: BarArchive
     symbols: Mapping[str, tuple[str, ...]]
     capital: Mapping[str, Decimal]
+    programs: Programs
     owner: str
     send: Callable[[Session, Message], int]
     """Puts a message into the bridge's outbox, in the caller's transaction."""
@@ -102,6 +104,7 @@ class _Ground:
 
 def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str, ...], bridge_port: int = 0) -> Rooms:
     """Return the worker's rooms over a migrated store, ready to be entered."""
+    programs = load_programs(settings.instances)
     store = open_store(settings.store_url, settings.store.busy_timeout_ms)
     schema.migrate(store)
 
@@ -116,11 +119,14 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
         archive=BarArchive(home.bars, clock),
         symbols={i.instance_id: instance_symbols(settings, i.instance_id, symbols) for i in settings.instances},
         capital={i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances},
+        programs=programs,
         owner=owner_name("worker"),
         send=send,
     )
-    gate = Gate(store, clock, settings.gate, settings.costs, ground.capital, ground.symbols, ground.archive)
-    rollout = Rollout(clock, settings, send)
+    gate = Gate(store, clock, settings.gate, settings.costs, ground.capital, ground.symbols, ground.archive, programs)
+    rollout = Rollout(clock, settings, send, programs)
+    with store.session() as session:
+        rollout.require_same_programs(session)
     alert_desk = AlertDesk(clock, settings.alerts.cooldown_s, settings.language)
     desk = EngineDesk(clock, alert_desk, send)
     server = _build_server(ground, rollout, desk, alert_desk, bridge_port)
@@ -191,7 +197,7 @@ def _build_cycles(
         clock=clock,
         runs=runs,
         collector=collector,
-        dataset_builder=DatasetBuilder(store, archive, settings.costs, ground.symbols),
+        dataset_builder=DatasetBuilder(store, archive, settings.costs, ground.symbols, programs=ground.programs),
         analyzer=analyzer,
         gate=gate,
         rollout=rollout,

@@ -182,13 +182,15 @@ def backtest(
     limits: Limits | None = None,
     trade_from_ns: int = 0,
     day_offset_ns: int = KST_OFFSET_NS,
+    rules: str | None = None,
 ) -> BacktestFacts:
     """Return what one parameter set made over all symbols of `bars`, with every fill, round trip and equity point.
 
-    Bars closed at or before `trade_from_ns` only warm up indicators. Raises BadInput for parameters, costs, limits or
-    bars that are refused.
+    Bars closed at or before `trade_from_ns` only warm up indicators. `rules` is the JSON of the rule set that strategy
+    `rules` follows. Raises BadInput for parameters, rules, costs, limits or bars that are refused, and for a strategy
+    that bars tell nothing.
     """
-    request = _request(strategy, params, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns)
+    request = _request(strategy, params, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
     try:
         return _facts(trading_engine.backtest(request, _columns(bars)))
     except ValueError as error:
@@ -204,12 +206,13 @@ def sweep(
     limits: Limits | None = None,
     trade_from_ns: int = 0,
     day_offset_ns: int = KST_OFFSET_NS,
+    rules: str | None = None,
 ) -> list[BacktestFacts]:
     """Return what each candidate made, in the order given, played on all cores; only totals and days are kept.
 
     Raises BadInput as `backtest`, with the number of the candidate.
     """
-    request = _request(strategy, {}, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns)
+    request = _request(strategy, {}, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
     try:
         played = trading_engine.sweep(request, _json([dict(params) for params in candidates]), _columns(bars))
     except ValueError as error:
@@ -245,10 +248,21 @@ def generate(spec: MarketSpec) -> Bars:
     )
 
 
-def validate_params(strategy: str, params: Mapping[str, float]) -> str:
-    """Return the sha256 of the parameters; raises BadInput for one unknown, missing, out of bounds or off its grid."""
+def validate_params(strategy: str, params: Mapping[str, float], rules: str | None = None) -> str:
+    """Return the sha256 of the parameters, and of the rule set with them where there is one.
+
+    Raises BadInput for a parameter unknown, missing, out of bounds or off its grid, and for a rule set refused.
+    """
     try:
-        return trading_engine.validate_params(strategy, _json(dict(params)))
+        return trading_engine.validate_params(strategy, _json(dict(params)), rules)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def canonical_rules(text: str) -> str:
+    """Return the one JSON text of a rule set; raises BadInput that says where in it what is wrong."""
+    try:
+        return trading_engine.canonical_rules(text)
     except ValueError as error:
         raise BadInput(str(error)) from error
 
@@ -279,6 +293,7 @@ def _request(
     limits: Limits | None,
     trade_from_ns: int,
     day_offset_ns: int,
+    rules: str | None,
 ) -> str:
     specs = zip(bars.symbols, bars.ticks, bars.lots, strict=True)
     return _json(
@@ -286,6 +301,7 @@ def _request(
             "symbols": [{"name": n, "tick": format(tick, "f"), "lot": format(lot, "f")} for n, tick, lot in specs],
             "strategy": strategy,
             "params": dict(params),
+            "rules": None if rules is None else json.loads(canonical_rules(rules)),
             "capital": format(capital_usd, "f"),
             "costs": {
                 "maker_fee_bps": costs.maker_fee_bps,

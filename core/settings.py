@@ -143,6 +143,8 @@ class InstanceSettings(Section):
     """What differs from the strategy's defaults."""
     driver: Literal["bars", "trades", "quotes", "book"] = "bars"
     """Which events of the market it decides on."""
+    rules: Path | None = None
+    """JSON file with the rule set that strategy `rules` follows; no other strategy has one."""
 
 
 class AnalyzerSettings(Section):

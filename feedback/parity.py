@@ -14,6 +14,8 @@ from core.settings import CostSettings
 from feedback.day import DayRows, InstanceDay
 from feedback.results import equity_change_usd
 from market.bars import BarArchive
+from strategies.programs import Programs
+from strategies.schema import is_judged_on_bars
 
 if TYPE_CHECKING:
     from core.native import Bars
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 WARM_UP = timedelta(days=10)
 """Candles before the day that fill the strategy's windows; it trades from the day's start on."""
 
-DayBacktest = Callable[[str, Mapping[str, float], "Bars", CostSettings, Decimal, int, date], float | None]
-"""Strategy, parameters, bars, costs, capital, first trading time in ns, KST day -> that day's P&L in USD."""
+DayBacktest = Callable[[str, Mapping[str, float], "Bars", CostSettings, Decimal, int, date, str | None], float | None]
+"""Strategy, parameters, bars, costs, capital, first trading time in ns, KST day, rule set -> that day's P&L in USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def measure_parity(
     archive: BarArchive,
     costs: CostSettings,
     backtest: DayBacktest,
+    programs: Programs,
 ) -> Parity:
     """Return live equity change minus the backtest's over the day's reproducible instances."""
     gaps: list[float] = []
@@ -50,7 +53,8 @@ def measure_parity(
             left_out.append((instance.instance_id, reason))
             continue
         names = symbols.get(instance.instance_id, ())
-        expected_usd = _expected_usd(instance, rows, names, archive, costs, backtest)
+        rules = programs.get(instance.instance_id)
+        expected_usd = _expected_usd(instance, rows, names, archive, costs, backtest, rules)
         if expected_usd is None:
             left_out.append((instance.instance_id, "no_bars"))
         else:
@@ -66,6 +70,8 @@ def why_not_reproducible(instance: InstanceDay, rows: DayRows) -> str | None:
         return "not_marked_at_end"
     if instance.version is None:
         return "version_unknown"
+    if not is_judged_on_bars(instance.strategy):
+        return "not_decided_on_bars"
     if any(mark.params_version != instance.version.version for mark in instance.drawn):
         return "version_changed"
     if any(qty != 0 for qty in instance.before.positions.values()):
@@ -83,11 +89,12 @@ def play_day(
     capital_usd: Decimal,
     trade_from_ns: int,
     on: date,
+    rules: str | None = None,
 ) -> float | None:
     """Return what the engine's own backtest makes on the KST day `on` in USD, or None when the bars do not hold it."""
     from strategies import backtest
 
-    facts = backtest.run(strategy, params, bars, costs, capital_usd, trade_from_ns)
+    facts = backtest.run(strategy, params, bars, costs, capital_usd, trade_from_ns, rules)
     return dict(zip(facts.day_texts(), facts.pnl_usd.tolist(), strict=True)).get(on.isoformat())
 
 
@@ -98,6 +105,7 @@ def _expected_usd(
     archive: BarArchive,
     costs: CostSettings,
     backtest: DayBacktest,
+    rules: str | None,
 ) -> float | None:
     assert instance.version is not None
     if not symbols or not set(symbols) <= set(archive.symbols()):
@@ -106,4 +114,4 @@ def _expected_usd(
     if len(bars.closed_at_ns) == 0:
         return None
     params, capital_usd = instance.version.params, instance.after.capital_usd
-    return backtest(instance.strategy, params, bars, costs, capital_usd, to_ns(rows.start_at), rows.on)
+    return backtest(instance.strategy, params, bars, costs, capital_usd, to_ns(rows.start_at), rows.on, rules)

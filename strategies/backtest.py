@@ -49,12 +49,15 @@ def run(
     costs: CostSettings,
     capital_usd: Decimal,
     trade_from_ns: int = 0,
+    rules: str | None = None,
 ) -> DailyFacts:
     """Return the facts of one parameter set, with its trades; bars closed up to `trade_from_ns` only warm up.
 
-    The same input gives the same facts. Raises BadInput for parameters or bars that the engine refuses.
+    The same input gives the same facts. `rules` is the rule set of strategy `rules`. Raises BadInput for parameters,
+    rules or bars that the engine refuses, and for a strategy that bars tell nothing.
     """
-    return _facts(native.backtest(strategy, params, bars, _costs(costs), capital_usd, trade_from_ns=trade_from_ns))
+    asked = (strategy, params, bars, _costs(costs), capital_usd)
+    return _facts(native.backtest(*asked, trade_from_ns=trade_from_ns, rules=rules))
 
 
 def sweep(
@@ -64,9 +67,11 @@ def sweep(
     costs: CostSettings,
     capital_usd: Decimal,
     trade_from_ns: int = 0,
+    rules: str | None = None,
 ) -> list[DailyFacts]:
     """Return what `run` does for each parameter set in order, on all cores and without trades."""
-    played = native.sweep(strategy, params, bars, _costs(costs), capital_usd, trade_from_ns=trade_from_ns)
+    asked = (strategy, params, bars, _costs(costs), capital_usd)
+    played = native.sweep(*asked, trade_from_ns=trade_from_ns, rules=rules)
     return [_facts(facts) for facts in played]
 
 

@@ -6,17 +6,18 @@ caller's transaction, and a repeated call finds what the first one did.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from core.clock import Clock, to_ns
-from core.errors import Conflict, Refused
+from core.errors import BadInput, Conflict, Refused
 from core.model.canonical import short_id
 from core.model.generated import Message, ParamsAck, ParamsUpdate
 from core.model.proposal import Deployment, DeploymentState, ParamVersion, Proposal, Verdict
 from core.native import validate_params
 from core.settings import InstanceSettings, Settings
 from core.store import Session, audit, deployments, param_versions, proposals, verdicts
+from strategies.programs import Programs
 from strategies.schema import default_params, load_param_specs
 
 EXPIRES_AFTER = timedelta(hours=1)
@@ -33,6 +34,7 @@ class Rollout:
     clock: Clock
     settings: Settings
     send: Callable[[Session, Message], int]
+    programs: Programs = field(default_factory=dict)
 
     def ensure_initial(self, session: Session, instances: Sequence[InstanceSettings]) -> list[ParamVersion]:
         """Return the versions in force; an instance without one gets version 1 from settings and schema defaults.
@@ -43,13 +45,25 @@ class Rollout:
         for instance in instances:
             if param_versions.find_active(session, instance.instance_id) is None:
                 params = {**default_params(instance.strategy), **instance.params}
-                sha256 = validate_params(instance.strategy, params)
+                sha256 = validate_params(instance.strategy, params, self.programs.get(instance.instance_id))
                 at = self.clock.now()
                 initial = ParamVersion(
                     instance.instance_id, instance.strategy, 1, params, sha256, "initial", at, active=True
                 )
                 param_versions.add(session, initial)
         return param_versions.all_active(session)
+
+    def require_same_programs(self, session: Session) -> None:
+        """Raise BadInput for an instance whose rule set is not the one that its version in force was made with."""
+        for instance_id, rules in self.programs.items():
+            active = param_versions.find_active(session, instance_id)
+            if active is None or validate_params(active.strategy, active.params, rules) == active.sha256:
+                continue
+            raise BadInput(
+                f"the rule set of instance {instance_id} is not the one of its version {active.version} in force, "
+                "and another rule set is another strategy",
+                "Put the old file back, or give the new one to an instance with another name in a home of its own",
+            )
 
     def deploy(self, session: Session, proposal: Proposal, verdict: Verdict) -> Deployment:
         """Return the deployment of an accepted or narrowing proposal: pushed, or waiting for a named person.
@@ -187,7 +201,7 @@ class Rollout:
             strategy=active.strategy,
             version=newest.version + 1,
             params=dict(params),
-            sha256=validate_params(active.strategy, params),
+            sha256=validate_params(active.strategy, params, self.programs.get(active.instance_id)),
             origin=origin,
             created_at=self.clock.now(),
             active=False,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from core.errors import UnknownName
 
@@ -41,12 +41,18 @@ class ParamSpec:
 
 
 @cache
-def load_param_specs(strategy: str) -> MappingProxyType[str, ParamSpec]:
-    """Return the parameters of `strategy` by name; an unknown strategy raises UnknownName."""
+def _load_schema(strategy: str) -> dict[str, Any]:
     known = strategy_names()
     if strategy not in known:
         raise UnknownName(f"there is no strategy '{strategy}'", f"Use one of {', '.join(known)}")
-    properties = json.loads((SCHEMAS / f"{strategy}.json").read_text(encoding="utf-8"))["properties"]
+    schema: dict[str, Any] = json.loads((SCHEMAS / f"{strategy}.json").read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def load_param_specs(strategy: str) -> MappingProxyType[str, ParamSpec]:
+    """Return the parameters of `strategy` by name; an unknown strategy raises UnknownName."""
+    properties = _load_schema(strategy)["properties"]
     return MappingProxyType(
         {
             name: ParamSpec(
@@ -62,6 +68,21 @@ def load_param_specs(strategy: str) -> MappingProxyType[str, ParamSpec]:
             for name, entry in sorted(properties.items())
         }
     )
+
+
+def decides_on(strategy: str) -> str:
+    """Return what a strategy cannot do without: bars, quotes, predictions or loans. Raises UnknownName."""
+    return str(_load_schema(strategy)["x-decides-on"])
+
+
+def is_judged_on_bars(strategy: str) -> bool:
+    """Return whether a backtest over bars says anything about a strategy; an unknown one raises UnknownName."""
+    return decides_on(strategy) == "bars"
+
+
+def summary_of(strategy: str) -> str:
+    """Return in one sentence what a strategy does; an unknown one raises UnknownName."""
+    return " ".join(_load_schema(strategy)["description"].split()).partition(". ")[0].rstrip(".")
 
 
 def strategy_names() -> tuple[str, ...]:

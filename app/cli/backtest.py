@@ -1,16 +1,19 @@
 """One backtest or many with the very code that trades."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
 
-from app.cli.output import json_option, parse_params, print_json, print_table, start
+from app.cli.output import json_option, parse_params, print_json, print_table, say, start
+from app.cli.strategy_name import strategy_option
 from app.replay import symbol_of
 from core import metrics, native
 from core.clock import SystemClock
@@ -18,6 +21,7 @@ from core.errors import BadInput
 from core.settings import Settings
 from market.bars import BarArchive
 from market.importer import import_ohlcv
+from strategies.programs import RULES, read_rules
 from strategies.schema import default_params
 
 MAX_CANDIDATES = 10_000
@@ -27,7 +31,10 @@ bars_option = click.option(
     "--bars", "files", multiple=True, required=True, type=click.Path(path_type=Path), metavar="FILE",
     help="CSV or Parquet candles whose name ends in the symbol; repeat for several symbols.",
 )  # fmt: skip
-strategy_option = click.option("--strategy", required=True, help="market_making, momentum_scalping or sma_cross.")
+rules_option = click.option(
+    "--rules", "rules_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="JSON rule set that strategy rules follows (strategies/schemas/config/rules_program.json says what it holds).",
+)  # fmt: skip
 capital_option = click.option(
     "--capital", default="10000", show_default=True, help="Quote currency; sizes are shares of it."
 )
@@ -56,17 +63,40 @@ class Result:
 @click.option(
     "--param", "pairs", multiple=True, metavar="NAME=NUMBER", help="What differs from the defaults; repeatable."
 )
+@rules_option
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Also draw the equity curve into this file."
+)
 @capital_option
 @json_option
-def backtest(strategy: str, files: tuple[Path, ...], pairs: tuple[str, ...], capital: str, as_json: bool) -> None:
-    """Run one strategy over recorded candles, with the settings' costs."""
+def backtest(
+    strategy: str,
+    files: tuple[Path, ...],
+    pairs: tuple[str, ...],
+    rules_file: Path | None,
+    plot: Path | None,
+    capital: str,
+    as_json: bool,
+) -> None:
+    """Run one strategy over recorded candles, with the settings' costs.
+
+    \b
+    xcrack backtest --strategy sma_cross --bars BTCUSDT.parquet --param fast=10 --param slow=30 --plot equity.svg
+    xcrack backtest --strategy rules --rules breakout.json --bars a_BTCUSDT.csv --json
+    """
     settings = start()
+    rules = _rules(strategy, rules_file)
     params = default_params(strategy) | parse_params(pairs)
-    sha256 = native.validate_params(strategy, params)
-    bars = _load(files)
+    native.validate_params(strategy, params, rules)
     money = _capital(capital)
-    facts = native.backtest(strategy, params, bars, _costs(settings), money)
-    result = _result(strategy, params, sha256, facts, money)
+    draw = None if plot is None else _plotter(plot)
+    bars = _load(files)
+    say(f"playing {len(bars):,} bars")
+    facts = native.backtest(strategy, params, bars, _costs(settings), money, rules=rules)
+    if draw is not None:
+        draw(facts)
+        say(f"the equity curve is in {plot}")
+    result = _result(strategy, params, facts, money)
     if as_json:
         print_json(result)
     else:
@@ -77,14 +107,23 @@ def backtest(strategy: str, files: tuple[Path, ...], pairs: tuple[str, ...], cap
 @strategy_option
 @bars_option
 @click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=A,B,C", help="Values to try; repeatable.")
+@rules_option
 @capital_option
 @json_option
-def sweep(strategy: str, files: tuple[Path, ...], grids: tuple[str, ...], capital: str, as_json: bool) -> None:
+def sweep(
+    strategy: str,
+    files: tuple[Path, ...],
+    grids: tuple[str, ...],
+    rules_file: Path | None,
+    capital: str,
+    as_json: bool,
+) -> None:
     """Run every combination of a grid, on all cores, and list them by net profit.
 
     The best of many is partly luck: the number of tries is printed with it.
     """
     settings = start()
+    rules = _rules(strategy, rules_file)
     defaults = default_params(strategy)
     names, values = zip(*(_grid(text) for text in grids), strict=True)
     if len(set(names)) < len(names):
@@ -92,11 +131,13 @@ def sweep(strategy: str, files: tuple[Path, ...], grids: tuple[str, ...], capita
     candidates = [defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*values)]
     if len(candidates) > MAX_CANDIDATES:
         raise BadInput(f"the grid has {len(candidates):,} points", f"At most {MAX_CANDIDATES:,}")
-    hashes = [native.validate_params(strategy, params) for params in candidates]
-    bars = _load(files)
+    for params in candidates:
+        native.validate_params(strategy, params, rules)
     money = _capital(capital)
-    facts = native.sweep(strategy, candidates, bars, _costs(settings), money)
-    results = [_result(strategy, p, h, f, money) for p, h, f in zip(candidates, hashes, facts, strict=True)]
+    bars = _load(files)
+    say(f"playing {len(candidates):,} parameter sets over {len(bars):,} bars")
+    facts = native.sweep(strategy, candidates, bars, _costs(settings), money, rules=rules)
+    results = [_result(strategy, params, each, money) for params, each in zip(candidates, facts, strict=True)]
     results.sort(key=lambda result: -result.net_pnl_usd)
     if as_json:
         print_json(results)
@@ -107,6 +148,22 @@ def sweep(strategy: str, files: tuple[Path, ...], grids: tuple[str, ...], capita
     ]
     title = f"{len(results)} tries; the best of them flatters itself"
     print_table(title, (*names, "trades", "net P&L USD", "Sharpe (365)"), rows, "")
+
+
+def _rules(strategy: str, file: Path | None) -> str | None:
+    if strategy == RULES and file is None:
+        raise BadInput("strategy rules needs a rule set", "Name its file: --rules breakout.json")
+    if strategy != RULES and file is not None:
+        raise BadInput(f"{strategy} takes no rule set", "Leave --rules out, or name --strategy rules")
+    return None if file is None else read_rules(file)
+
+
+def _plotter(file: Path) -> Callable[[native.BacktestFacts], None]:
+    # Imported here: the charts come with the web framework, and most backtests draw none.
+    from app.cli.equity_plot import require_svg, write_equity
+
+    require_svg(file)
+    return partial(write_equity, file)
 
 
 def _grid(text: str) -> tuple[str, list[float]]:
@@ -144,14 +201,12 @@ def _capital(text: str) -> Decimal:
     return amount
 
 
-def _result(
-    strategy: str, params: dict[str, float], sha256: str, facts: native.BacktestFacts, capital: Decimal
-) -> Result:
+def _result(strategy: str, params: dict[str, float], facts: native.BacktestFacts, capital: Decimal) -> Result:
     returns = facts.daily_pnl_usd / float(capital)
     return Result(
         strategy=strategy,
         params=params,
-        params_sha256=sha256,
+        params_sha256=facts.params_sha256,
         n_bars=facts.n_bars,
         n_days=len(facts.days),
         n_trades=facts.n_trades,

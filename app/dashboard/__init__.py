@@ -17,6 +17,7 @@ from app.languages import COOKIE, choose_language
 from app.rooms import rooms
 from app.security import SIGN_IN_LIMIT, WRITE_LIMIT, is_loopback
 from core.model.language import LANGUAGES
+from strategies.schema import strategy_names
 
 _COOKIE_AGE_S = 365 * 24 * 3600
 _OPEN_ENDPOINTS = frozenset({"pages.sign_in_form", "sign_in.sign_in"})
@@ -63,6 +64,7 @@ def register_dashboard(app: Flask, limiter: Limiter) -> None:
     app.jinja_env.filters.update(formats.FILTERS)
     # A global and not a page value: imported macros see globals alone.
     app.jinja_env.globals["t"] = text
+    app.jinja_env.globals["strategy_name"] = strategy_name
 
 
 def set_language() -> None:
@@ -73,6 +75,11 @@ def set_language() -> None:
 def text(key: str, **values: Any) -> str:
     """Return the text of `key` in the language of the present answer."""
     return rooms().catalogue.text(g.language, key, **values)
+
+
+def strategy_name(strategy: str) -> str:
+    """Return what people call a strategy in the language of the present answer; one that is gone keeps its own name."""
+    return text(f"strategy.{strategy}") if strategy in strategy_names() else strategy
 
 
 def _register_forms_guard(app: Flask) -> None:

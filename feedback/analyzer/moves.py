@@ -79,6 +79,25 @@ MOVES: dict[str, dict[str, tuple[Move, ...]]] = {
         "whipsaw": (_m("slow", 1, "win_rate"), _m("fast", 1, "win_rate"), _m("slow", -1, "daily_pnl_usd")),
         "costs_eat_gross": (_m("slow", 1, "n_trades", "down"), _m("fast", 1, "n_trades", "down")),
     },
+    "rules": {
+        "deep_drawdown": (_m("size", -1, "max_drawdown_pct", "down"),),
+        "stops_dominate": (_m("stop", 1, "win_rate"), _m("stop", -1, "daily_pnl_usd")),
+        "targets_pay": (_m("target", 1, "daily_pnl_usd"),),
+    },
+    # No backtest over bars can speak for these three, so only what needs none is ever worth a proposal: lower caps.
+    "predictive": {
+        "deep_drawdown": (
+            _m("size", -1, "max_drawdown_pct", "down"),
+            _m("kelly_fraction", -1, "max_drawdown_pct", "down"),
+        )
+    },
+    "micro_arbitrage": {
+        "deep_drawdown": (
+            _m("inventory_cap", -1, "max_drawdown_pct", "down"),
+            _m("size", -1, "max_drawdown_pct", "down"),
+        )
+    },
+    "liquidation": {"deep_drawdown": (_m("size", -1, "max_drawdown_pct", "down"),)},
 }
 """By strategy and symptom, first choice first; the next one is taken where a choice was refuted from the same value."""
 

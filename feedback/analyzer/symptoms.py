@@ -76,6 +76,16 @@ def _costs_eat_gross(day: DayOfInstance) -> bool:
 _DRAWDOWN: tuple[str, Rule] = ("deep_drawdown", lambda d: d.result.max_drawdown_pct >= LARGE_DRAWDOWN_PCT)
 _COSTS: tuple[str, Rule] = ("costs_eat_gross", _costs_eat_gross)
 _SILENT: tuple[str, Rule] = ("no_trades", lambda d: d.n_trades == 0)
+_STOPS: tuple[str, Rule] = (
+    "stops_dominate",
+    lambda d: d.n_trades >= MIN_TRADES and d.net_usd < 0 and d.exit_share("stop_loss") >= STOP_SHARE,
+)
+_TARGETS: tuple[str, Rule] = (
+    "targets_pay",
+    lambda d: d.n_trades >= MIN_TRADES and d.net_usd > 0 and d.exit_share("take_profit") >= TARGET_SHARE,
+)
+
+_ANY_STRATEGY = (_DRAWDOWN, _SILENT, _COSTS)
 
 RULES: dict[str, tuple[tuple[str, Rule], ...]] = {
     "market_making": (
@@ -89,17 +99,15 @@ RULES: dict[str, tuple[tuple[str, Rule], ...]] = {
     "momentum_scalping": (
         _DRAWDOWN,
         _SILENT,
-        (
-            "stops_dominate",
-            lambda d: d.n_trades >= MIN_TRADES and d.net_usd < 0 and d.exit_share("stop_loss") >= STOP_SHARE,
-        ),
+        _STOPS,
         _COSTS,
         ("no_edge", lambda d: d.n_trades >= MIN_TRADES and d.gross_usd <= 0),
-        (
-            "targets_pay",
-            lambda d: d.n_trades >= MIN_TRADES and d.net_usd > 0 and d.exit_share("take_profit") >= TARGET_SHARE,
-        ),
+        _TARGETS,
     ),
+    "rules": (_DRAWDOWN, _SILENT, _STOPS, _COSTS, _TARGETS),
+    "predictive": _ANY_STRATEGY,
+    "micro_arbitrage": _ANY_STRATEGY,
+    "liquidation": _ANY_STRATEGY,
     "sma_cross": (
         _DRAWDOWN,
         _SILENT,
@@ -108,7 +116,6 @@ RULES: dict[str, tuple[tuple[str, Rule], ...]] = {
     ),
 }
 """By strategy, most urgent first."""
-_ANY_STRATEGY = (_DRAWDOWN, _SILENT, _COSTS)
 
 
 def find_symptoms(day: DayOfInstance) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from core.errors import BadInput
 from core.model.proposal import Check, Edit, ParamVersion, Proposal
 from core.native import validate_params
 from core.settings import GateSettings
-from strategies.schema import ParamSpec, load_param_specs, strategy_names
+from strategies.schema import ParamSpec, decides_on, is_judged_on_bars, load_param_specs, strategy_names
 
 NARROWING_FLOOR = 0.5
 """Share of the evidenced value below which lowering a cap needs evidence again."""
@@ -63,6 +63,7 @@ def check_admission(proposal: Proposal, facts: AdmissionFacts, settings: GateSet
     narrowing = facts.evidenced is not None and is_narrowing(proposal, facts.evidenced, specs)
     rules = (_rules_check(proposal),) if all(check.passed for check in values) else ()
     flow = (
+        *_evidence_checks(proposal.strategy, narrowing),
         _repeat_check(proposal, facts),
         _one_at_a_time_check(facts, narrowing),
         *(() if narrowing else _cooldown_checks(proposal, facts, settings)),
@@ -151,6 +152,16 @@ def _rules_check(proposal: Proposal) -> Check:
     except BadInput as error:
         return _check("rules", False, error.message)
     return _check("rules", True, "the parameters agree with each other")
+
+
+def _evidence_checks(strategy: str, narrowing: bool) -> tuple[Check, ...]:
+    if is_judged_on_bars(strategy):
+        return ()
+    needs = decides_on(strategy)
+    detail = (
+        f"{strategy} decides on {needs}, and bars hold none: no backtest can speak for it, only caps may be lowered"
+    )
+    return (_check("no_evidence", narrowing, detail),)
 
 
 def _repeat_check(proposal: Proposal, facts: AdmissionFacts) -> Check:

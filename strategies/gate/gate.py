@@ -5,7 +5,7 @@ and computes nothing, in the caller's transaction, and has no second effect when
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -24,6 +24,7 @@ from strategies.gate.screen import STATISTIC, ScreenResult, ScreenRuns, folds_of
 from strategies.gate.sealed import SealedResult, judge_sealed_runs
 from strategies.gate.split import HistorySplit, read_split, write_split
 from strategies.gate.statistics import MIN_DAYS
+from strategies.programs import Programs
 
 DEPLOYABLE: tuple[ProposalState, ...] = ("accepted", "narrowed")
 
@@ -41,6 +42,7 @@ class Gate:
     symbols: Mapping[str, tuple[str, ...]]
     """By instance; empty means every symbol of the archive."""
     archive: BarSource
+    programs: Programs = field(default_factory=dict)
 
     def split_history(self, session: Session, first_start_at: datetime) -> HistorySplit:
         """Return the split in force; call it at every start. Changed thresholds are put on record."""
@@ -193,6 +195,7 @@ class Gate:
             costs=self.costs,
             bars=self.archive,
             now=self.clock.now(),
+            rules=self.programs.get(proposal.instance_id),
         )
 
     def _screen_verdict(self, proposal: Proposal, result: ScreenResult, runs: ScreenRuns, n_trials: int) -> Verdict:

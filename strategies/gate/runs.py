@@ -46,6 +46,8 @@ class Laboratory:
     costs: CostSettings
     bars: BarSource
     now: datetime
+    rules: str | None = None
+    """The rule set of strategy `rules`."""
 
     def seen_window(self, split: HistorySplit | None, seen_days: int) -> tuple[datetime, datetime]:
         """Return start and end of the days a screen may use; both the same when there are none."""
@@ -108,7 +110,7 @@ class Laboratory:
         costs = dearer(self.costs, window.cost_multiple)
         trade_from_ns = to_ns(window.start_at)
         strategy = self.proposal.strategy
-        return backtest.run(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns)
+        return backtest.run(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns, self.rules)
 
     def _sweep(self, window: Window, params: Sequence[Mapping[str, float]]) -> list[DailyFacts]:
         if not params:
@@ -116,7 +118,7 @@ class Laboratory:
         costs = dearer(self.costs, window.cost_multiple)
         trade_from_ns = to_ns(window.start_at)
         strategy = self.proposal.strategy
-        return backtest.sweep(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns)
+        return backtest.sweep(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns, self.rules)
 
     def _stressed_pair(self, window: Window, place: float) -> tuple[Series, Series]:
         crashed = Window(window.name, window.start_at, window.end_at, gapped(window.bars, place), COST_MULTIPLE)
@@ -141,7 +143,7 @@ class Laboratory:
         params: Mapping[str, float],
         facts: DailyFacts,
     ) -> BacktestRun:
-        sha256 = validate_params(self.proposal.strategy, params)
+        sha256 = validate_params(self.proposal.strategy, params, self.rules)
         return BacktestRun(
             backtest_id=short_id("backtest", self.proposal.proposal_id, window.name, role, sha256),
             proposal_id=self.proposal.proposal_id,

@@ -19,6 +19,7 @@ from core.model.trade import Mode, Shortfall, Side
 from core.settings import ScheduleSettings
 from core.store import Store, engine_states, feedback_notes, requests, signals, trades
 from feedback.notes import TAGS
+from strategies.schema import strategy_names
 from tests import factories
 from tests.web_world import SCRIPT, SEALED_WORDS, Web, fill, make_web
 
@@ -236,6 +237,7 @@ CLOSED = {
     "severity": ("info", "warning", "critical"),
     "side": get_args(Side),
     "stage": get_args(Stage),
+    "strategy": strategy_names(),
     "state": get_args(ProposalState),
     "tag": TAGS,
     "target": ("trade", "proposal", "strategy", "general"),

@@ -9,20 +9,22 @@ from typing import Any, cast
 
 from app.engine_process import write_engine_config
 from app.home import Home
+from core.model.proposal import ParamVersion
 from core.native import Bars
 from core.settings import Settings
+from strategies.schema import default_params
 
 BASIC = {"max_order_notional", "max_position_notional", "max_gross_notional", "price_collar_bps"}
 ALWAYS = BASIC | {"max_order_qty", "repeat_window_ms", "reduce_at_pct", "flatten_on_halt"}
 
 
-def written(folder: Path, **sections: dict[str, Any]) -> dict[str, Any]:
+def written(folder: Path, versions: tuple[ParamVersion, ...] = (), **sections: Any) -> dict[str, Any]:
     settings = Settings.model_validate({"home": str(folder), **sections})
     home = Home(folder)
     bars = cast(Bars, SimpleNamespace(symbols=("BTCUSDT",), ticks=(Decimal("0.01"),), lots=(Decimal("0.001"),)))
     at = datetime(2026, 1, 1, tzinfo=UTC)
     write_engine_config(
-        settings, home, bars=bars, versions=(), pace="granted", trade_from=at, krw_per_usd=Decimal(1400)
+        settings, home, bars=bars, versions=versions, pace="granted", trade_from=at, krw_per_usd=Decimal(1400)
     )
     return cast(dict[str, Any], json.loads(home.engine_config.read_bytes()))
 
@@ -61,3 +63,21 @@ def test_every_limit_that_is_set_reaches_the_engine(tmp_path: Path) -> None:
         "flatten_on_halt": True,
     }
     assert (config["dead_man_ms"], config["metrics_listen"]) == (2500, "9464")
+
+
+def test_the_rule_set_of_an_instance_reaches_the_engine_and_no_other_instance_has_one(tmp_path: Path) -> None:
+    rules = {"name": "up", "entry_long": {"above": ["close", "open"]}, "exit_long": {"below": ["close", "open"]}}
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+    instances = [
+        {"instance_id": "rules-1", "strategy": "rules", "capital_share": 0.5, "rules": str(tmp_path / "rules.json")},
+        {"instance_id": "sma-1", "strategy": "sma_cross", "capital_share": 0.5},
+    ]
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    versions = tuple(
+        ParamVersion(
+            each["instance_id"], each["strategy"], 1, default_params(each["strategy"]), "", "initial", at, True
+        )
+        for each in cast(list[dict[str, str]], instances)
+    )
+    follower, other = written(tmp_path, versions, instances=instances)["instances"]
+    assert follower["rules"] == rules and "rules" not in other

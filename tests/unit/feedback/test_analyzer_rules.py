@@ -16,7 +16,7 @@ from feedback.analyzer import EditRules, RuleAnalyzer, summarise_trades
 from feedback.analyzer.moves import CONFIDENCE, MOVES
 from feedback.analyzer.rule_texts import TEXTS
 from feedback.analyzer.symptoms import RULES
-from strategies.schema import load_param_specs
+from strategies.schema import is_judged_on_bars, load_param_specs, strategy_names
 from tests.analyzer_days import MIDNIGHT, ON, dataset, refuted, result, running, study
 from tests.factories import trade
 
@@ -135,11 +135,17 @@ def test_the_same_day_gives_the_same_proposals_at_another_hour() -> None:
     assert len(first) == 2
 
 
-@pytest.mark.parametrize("strategy", sorted(MOVES))
+UNTREATED = {"rules", "predictive", "micro_arbitrage", "liquidation"}
+"""Where silence and costs are only named: what would help is in a rule set or a model, not in a parameter."""
+
+
+@pytest.mark.parametrize("strategy", strategy_names())
 def test_every_move_names_a_parameter_and_every_symptom_is_treated(strategy: str) -> None:
     specs = load_param_specs(strategy)
     assert {m.param for moves in MOVES[strategy].values() for m in moves} <= set(specs)
-    assert set(MOVES[strategy]) == {name for name, _ in RULES[strategy]} <= set(CONFIDENCE) & set(TEXTS)
+    symptoms = {name for name, _ in RULES[strategy]}
+    assert set(MOVES[strategy]) <= symptoms <= set(CONFIDENCE) & set(TEXTS)
+    assert symptoms - set(MOVES[strategy]) == ({"no_trades", "costs_eat_gross"} if strategy in UNTREATED else set())
     caps = {m.param for m in MOVES[strategy]["deep_drawdown"]}
     assert all(specs[name].risk == "cap" for name in caps)
 
@@ -201,3 +207,21 @@ def test_every_sentence_exists_in_both_languages_with_the_same_numbers() -> None
     for key, (english, korean) in TEXTS.items():
         names = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in (english, korean)]
         assert names[0] == names[1], key
+
+
+def test_every_strategy_has_moves_and_what_no_backtest_can_judge_only_ever_lowers_caps() -> None:
+    assert set(MOVES) == set(RULES) == set(strategy_names())
+    for strategy, by_symptom in MOVES.items():
+        specs = load_param_specs(strategy)
+        for moves in by_symptom.values():
+            for move in moves:
+                is_narrowing = specs[move.param].risk == "cap" and move.sign == -1
+                assert is_narrowing or is_judged_on_bars(strategy), (strategy, move)
+
+
+def test_a_deep_drawdown_of_any_strategy_lowers_its_exposure() -> None:
+    for strategy in strategy_names():
+        version = running(strategy=strategy)
+        day = dataset(result(strategy=strategy, max_drawdown_pct=9.0, net_pnl_usd=Decimal(-50)))
+        param, value = only_edit(day, version)
+        assert load_param_specs(strategy)[param].risk == "cap" and value < version.params[param], strategy

@@ -225,9 +225,9 @@ def test_the_parity_gap_is_live_minus_the_backtest_of_the_same_parameters(store:
     seen: list[tuple[str, Mapping[str, float], Decimal, int]] = []
 
     def backtest(strategy: str, params: Mapping[str, float], *rest: Any) -> float:
-        _, _, capital, trade_from_ns, on = rest
+        _, _, capital, trade_from_ns, on, rules = rest
         seen.append((strategy, params, capital, trade_from_ns))
-        assert on == ON
+        assert (on, rules) == (ON, None)
         return 1.5
 
     made = build(store, FakeBars(archive), backtest=backtest)

@@ -168,3 +168,27 @@ def test_nothing_is_clamped_into_the_bounds():
     admission = admit(outside)
     assert [check.value for check in admission.checks if check.name == "bounds"] == [1.0]
     assert outside.params["spread_threshold"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("strategy", "edit", "needs"),
+    [
+        ("predictive", {"min_confidence": 0.6}, "predictions"),
+        ("micro_arbitrage", {"min_edge": 2.5}, "quotes"),
+        ("liquidation", {"min_profit": 12.0}, "loans"),
+    ],
+)
+def test_what_no_backtest_can_speak_for_is_refused_by_that_name(strategy, edit, needs):
+    active = version(strategy)
+    admission = admit(make_proposal(active, NOW, **edit), facts(active))
+    assert failures(admission) == ["no_evidence"]
+    assert f"decides on {needs}" in admission.failed[0].detail
+
+
+@pytest.mark.parametrize("strategy", ["predictive", "micro_arbitrage", "liquidation"])
+def test_its_caps_may_still_be_lowered_and_never_raised(strategy):
+    active = version(strategy)
+    lower, higher = (make_proposal(active, NOW, size=active.params["size"] + step) for step in (-1.0, 1.0))
+    narrowed = admit(lower, facts(active))
+    assert narrowed.is_narrowing and failures(narrowed) == []
+    assert failures(admit(higher, facts(active))) == ["no_evidence"]

@@ -1,0 +1,63 @@
+"""The rule sets that instances of strategy `rules` follow, and whether an instance is given what it decides on.
+
+A rule set is part of what a strategy is: its hash is in the hash of every version of the instance, so a changed one is
+another strategy and needs an instance of its own.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from core import native
+from core.errors import BadInput
+from core.settings import InstanceSettings
+from strategies.schema import decides_on
+
+RULES = "rules"
+MAX_BYTES = 1 << 20
+"""A valid rule set is far smaller: it has at most 128 nodes."""
+
+Programs = Mapping[str, str]
+"""By instance of strategy `rules`: the one JSON text of its rule set."""
+
+
+def read_rules(path: Path) -> str:
+    """Return the one JSON text of the rule set in a file. Raises BadInput naming file, place and reason."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        text = raw.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadInput(f"cannot read the rule set {path}: {reason}", "Name a JSON file") from None
+    if len(raw) > MAX_BYTES:
+        raise BadInput(f"the rule set {path} is larger than {MAX_BYTES:,} bytes", "Name a JSON file of a rule set")
+    try:
+        return native.canonical_rules(text)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error.message}", "See strategies/schemas/config/rules_program.json") from None
+
+
+def load_programs(instances: Iterable[InstanceSettings]) -> dict[str, str]:
+    """Return the rule set of every instance that follows one.
+
+    Raises UnknownName for a strategy that does not exist, BadInput for an instance that is not given what its strategy
+    decides on: rules without a rule set, a rule set with anything else, quotes with a driver that brings none.
+    """
+    programs: dict[str, str] = {}
+    for instance in instances:
+        needs = decides_on(instance.strategy)
+        name, strategy = instance.instance_id, instance.strategy
+        if strategy == RULES and instance.rules is None:
+            raise BadInput(
+                f"instance {name} runs strategy rules without a rule set", "Name its file in instances.rules"
+            )
+        if strategy != RULES and instance.rules is not None:
+            raise BadInput(f"instance {name} names a rule set, and {strategy} takes none", "Remove instances.rules")
+        if needs == "quotes" and instance.driver not in ("quotes", "book"):
+            raise BadInput(
+                f"instance {name} runs {strategy}, which decides on quotes and books, with driver {instance.driver}",
+                "Set its driver to quotes or book",
+            )
+        if instance.rules is not None:
+            programs[name] = read_rules(instance.rules)
+    return programs
