@@ -33,6 +33,7 @@ def examine(settings: Settings, clock: Clock) -> list[Finding]:
         ("python", _python),
         ("engine", _engine),
         ("native module", _native),
+        ("instances", _instances),
         ("home", _home),
         ("disk", _disk),
         ("store", _store),
@@ -74,6 +75,22 @@ def _native(_: Settings, __: Clock) -> Finding:
     except ImportError as error:
         return Finding("native module", False, str(error), "Run make engine")
     return Finding("native module", True, f"{len(native.load_schemas())} strategies")
+
+
+def _instances(settings: Settings, _: Clock) -> Finding:
+    try:
+        from core.native import validate_params
+        from strategies.programs import load_programs
+    except ImportError as error:
+        return Finding("instances", False, f"not checked: {error}", "Run make engine")
+    from strategies.schema import default_params
+
+    programs = load_programs(settings.instances)
+    for each in settings.instances:
+        params = default_params(each.strategy) | each.params
+        validate_params(each.strategy, params, programs.get(each.instance_id))
+    strategies = ", ".join(sorted({each.strategy for each in settings.instances}))
+    return Finding("instances", True, f"{len(settings.instances)} of {strategies}")
 
 
 def _home(settings: Settings, _: Clock) -> Finding:

@@ -37,6 +37,25 @@ def test_a_new_installation_is_in_order_and_stays_untouched(settings: Settings) 
     assert sorted(settings.home.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("instance", "says"),
+    [
+        ({"strategy": "astrology"}, "no strategy 'astrology'"),
+        ({"strategy": "rules"}, "without a rule set"),
+        ({"strategy": "micro_arbitrage"}, "decides on quotes and books"),
+        ({"strategy": "sma_cross", "params": {"fast": 90.0}}, "must be below slow"),
+        ({"strategy": "sma_cross", "params": {"speed": 1.0}}, "no parameter 'speed'"),
+    ],
+)
+def test_an_instance_that_cannot_run_is_found_before_a_start(
+    settings: Settings, instance: dict[str, object], says: str
+) -> None:
+    wrong = [{"instance_id": "x-1", "capital_share": 0.5, **instance}]
+    found = _found(settings.model_validate(settings.model_dump() | {"instances": wrong}))
+    assert not found["instances"].ok and says in found["instances"].detail
+    assert [check for check, finding in found.items() if not finding.ok] == ["instances"]
+
+
 def test_what_is_wrong_comes_with_a_remedy(settings: Settings) -> None:
     settings.engine.binary.unlink()
     (settings.home / "bridge.secret").write_text("x" * 64, encoding="ascii")

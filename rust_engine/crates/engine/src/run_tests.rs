@@ -290,6 +290,20 @@ fn a_start_with_another_rule_set_is_refused_by_the_instance_and_both_hashes() {
 }
 
 #[test]
+fn a_run_of_some_of_the_configured_strategies_is_replayed_by_the_whole_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let chosen = config(dir.path(), Pace::Granted);
+    let (messages, standing) = eventful(&chosen);
+    assert!(!messages.is_empty());
+    let mut whole = chosen.clone();
+    whole.instances.push(InstanceConfig { instance_id: "sma-2".into(), ..chosen.instances[0].clone() });
+    assert_eq!(replay(&whole).unwrap().standing, standing);
+    let mut changed = whole.clone();
+    changed.instances[0].capital = "9000".parse().unwrap();
+    assert!(replay(&changed).unwrap_err().to_string().contains("another 'instances'"));
+}
+
+#[test]
 fn an_instance_that_the_run_tells_nothing_is_refused_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path(), Pace::Granted);

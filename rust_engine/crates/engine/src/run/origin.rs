@@ -81,6 +81,15 @@ fn comparable(config: &EngineConfig) -> serde_json::Value {
     serde_json::json!(config)
 }
 
+/// `config` with those instances alone that the run on disk was started with: a run may have chosen some strategies of it.
+pub(super) fn as_chosen(config: &EngineConfig, first: &Record) -> Result<EngineConfig, RunError> {
+    let mut config = config.clone();
+    if let Input::Start(start) = parse(first)? {
+        config.instances.retain(|i| start.config.instances.iter().any(|then| then.instance_id == i.instance_id));
+    }
+    Ok(config)
+}
+
 /// What the run on disk was started with, if that is what `config` and the feed say too.
 pub(super) fn check_same_run(config: &EngineConfig, first: &Record, feed_sha256: &str) -> Result<Start, RunError> {
     let Input::Start(start) = parse(first)? else {

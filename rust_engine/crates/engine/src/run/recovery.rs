@@ -1,6 +1,6 @@
 //! From what is on disk to a running state: the newest snapshot that can be used, and the inputs after it.
 
-use super::origin::{Feed, check_same_run, diverged, parse};
+use super::origin::{Feed, as_chosen, check_same_run, diverged, parse};
 use super::{Run, RunError, Snapshots};
 use crate::input::{Input, Start};
 use crate::journal::{self, JournalReader, Record, StateLock};
@@ -306,7 +306,7 @@ pub fn replay_telling(config: &EngineConfig, told: &mut dyn FnMut(u64, &Message)
             state_sha256: runtime.state_sha256()?,
         });
     };
-    let start = check_same_run(config, &first, &feed.sha256)?;
+    let start = check_same_run(&as_chosen(config, &first)?, &first, &feed.sha256)?;
     let replayed = replay_all(state_dir, &start, feed.bars, told)?;
     Ok(Replay {
         records: replayed.records,
