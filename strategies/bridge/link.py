@@ -7,6 +7,7 @@ thread or database. What must be durable is committed and loaded by two tasks wh
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,9 @@ HELLO_TIMEOUT_S = 5.0
 HEARTBEAT_S = 1.0
 SILENCE_S = 15.0
 BATCH_MESSAGES = 512
+GATHER_S = 0.01
+"""So long after a commit further messages are gathered for the next one, unless somebody waits for what they say."""
+URGENT_KINDS = frozenset({"reached", "advice_request", "params_ack", "command_ack"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,10 @@ class Link:
         self._is_up = False
         self._inbound: deque[Item] = deque()
         self._commit_due = asyncio.Event()
+        self._is_urgent = asyncio.Event()
         self._load_due = asyncio.Event()
         self._committed_ack = 0
+        self._committed_at = 0.0
         self._heard_at = self._loop.time()
         self._over: asyncio.Future[str] = self._loop.create_future()
         self._task: asyncio.Task[None] | None = None
@@ -186,6 +192,8 @@ class Link:
         if received.messages or received.messages_acked:
             self._inbound.extend(received.messages)
             self._commit_due.set()
+            if received.messages_acked or any(item.kind in URGENT_KINDS for item in received.messages):
+                self._is_urgent.set()
         if received.messages_acked:
             self._load_due.set()
         if received.signals_acked:
@@ -250,6 +258,7 @@ class Link:
         while True:
             await self._commit_due.wait()
             self._commit_due.clear()
+            await self._gather()
             while self._inbound or self._session.acked_seq > self._committed_ack:
                 batch = [self._inbound.popleft() for _ in range(min(BATCH_MESSAGES, len(self._inbound)))]
                 acked = self._session.acked_seq
@@ -263,8 +272,21 @@ class Link:
                     raise
                 self._take_over(acked, done)
 
+    async def _gather(self) -> None:
+        """Let a stream of messages that nobody waits for be committed a hundred times a second, not a thousand.
+
+        Commits compete with signals for the interpreter and with everybody else for the database.
+        """
+        left_s = self._committed_at + GATHER_S - self._loop.time()
+        if left_s > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._is_urgent.wait()
+        self._is_urgent.clear()
+
     def _take_over(self, acked: int, done: Committed) -> None:
         self._committed_ack = acked
+        self._committed_at = self._loop.time()
         self._counts.messages_refused += done.n_refused
         self._session.confirm(done.received_seq)
         self._owner.committed(acked, done)

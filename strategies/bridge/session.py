@@ -46,7 +46,7 @@ class _Link:
     heartbeat_due: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
     """What one packet brought."""
 
@@ -162,7 +162,7 @@ class Session:
         signals_acked = self.signals.acknowledge(packet.signal_ack)
         if packet.heartbeat is not None:
             self.monitor.hear(packet.heartbeat, now_ns)
-        messages = self._new_messages(link, packet.messages)
+        messages = self._new_messages(link, packet.messages) if packet.messages else ()
         return Received(messages, packet.signals, packet.heartbeat, messages_acked, signals_acked)
 
     def _due_messages(self, link: _Link) -> tuple[list[Item], int]:
@@ -184,7 +184,8 @@ class Session:
 
     def _due_signals(self, link: _Link, now_ns: int, limit: int, room: int) -> list[Item]:
         items: list[Item] = []
-        for seq, signal in self.signals.due(link.signal_credit, now_ns, limit):
+        while len(items) < limit and (due := self.signals.next_due(link.signal_credit, now_ns)) is not None:
+            seq, signal = due
             item = link.codec.item(seq, signal)
             items.append(item)
             if not isinstance(signal, GapFill):

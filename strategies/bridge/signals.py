@@ -7,7 +7,6 @@ so that the numbers in between can be named as one gap, and a storm of dead sign
 import threading
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from core.errors import Refused
@@ -121,17 +120,10 @@ class SignalLane:
                 self._newest[key] = held
             return held.seq
 
-    def due(self, credit: int, now_ns: int, limit: int) -> Iterator[tuple[int, Signal | GapFill]]:
-        """Yield what to send now, each with its number: gaps and signals, up to `credit` and at most `limit`.
-
-        What is yielded counts as sent. Stopping early is fine: the rest stays due.
-        """
-        for _ in range(limit):
-            with self._lock:
-                found = self._next(credit, now_ns)
-            if found is None:
-                return
-            yield found
+    def next_due(self, credit: int, now_ns: int) -> tuple[int, Signal | GapFill] | None:
+        """Return the next gap or signal within `credit` and its number; it counts as sent. None: nothing is due."""
+        with self._lock:
+            return self._next(credit, now_ns)
 
     def acknowledge(self, seq: int) -> bool:
         """Note that the engine has every number up to `seq`; return whether that is news. Raises FrameError."""

@@ -168,6 +168,8 @@ async def test_an_expired_signal_is_refused_by_name(make_worker):
     async with worker.serving() as server:
         with pytest.raises(SignalExpired):
             server.send_signal(prediction(1, ttl_ms=1, at_ns=START_NS - 10**9))
+        with pytest.raises(BadInput, match="longer than 65536"):
+            server.send_signal(prediction(1, symbol="S" * 65_536))
         assert server.figures().signals_refused == 1 and server.figures().success_rate == 0.0
 
 

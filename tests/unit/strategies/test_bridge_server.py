@@ -185,3 +185,25 @@ async def test_a_kind_without_a_handler_is_an_error_at_construction(worker):
 
     with pytest.raises(ValueError, match="trade_event"):
         BridgeServer(worker.store, b"x" * 32, {}, worker.clock)
+
+
+async def test_messages_nobody_waits_for_are_gathered_and_one_that_is_waited_for_ends_that(worker, peer, monkeypatch):
+    monkeypatch.setattr("strategies.bridge.link.GATHER_S", 3600.0)
+    peer.made = [state_changed(n) for n in range(1, 4)]
+    peer.made.append(Reached(to_ns=to_ns(START), bars=4, feed_ended=False, actions_sha256="ab"))
+    async with worker.serving() as server, peer.dial(server.port):
+        commits = []
+        commit = server._rooms.inbox.commit
+
+        def counted(engine_id, codec, batch, acked):
+            commits.append([item.seq for item in batch])
+            return commit(engine_id, codec, batch, acked)
+
+        monkeypatch.setattr(server._rooms.inbox, "commit", counted)
+        await peer.pipe.send(peer.packet((1, 1)))
+        await peer.read_until_acked(1)
+        for seq in (2, 3, 4):
+            await peer.pipe.send(peer.packet((seq, seq)))
+        await peer.read_until_acked(4)
+    assert commits == [[1], [2, 3, 4]]
+    assert worker.seen == peer.made[:3]
