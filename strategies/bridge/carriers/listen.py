@@ -4,7 +4,6 @@ from urllib.parse import urlsplit
 
 from core.errors import BadInput
 from strategies.bridge.carriers.base import Listener, TlsFiles
-from strategies.bridge.carriers.redis import RedisListener
 from strategies.bridge.carriers.tcp import TcpListener
 from strategies.bridge.carriers.tls import server_context
 from strategies.bridge.carriers.ws import PATH, WsListener
@@ -31,6 +30,9 @@ def listener_at(address: str, tls: TlsFiles | None = None) -> Listener:
     if is_secure and tls is None:
         raise BadInput(f"'{shown}' needs certificates", "Set bridge.tls: ca_file, cert_file, key_file")
     if parts.scheme == "redis":
+        # Only who listens there pays for loading the client.
+        from strategies.bridge.carriers.redis import RedisListener
+
         return RedisListener(address)
     if port is None:
         raise BadInput(f"'{shown}' names no port", "0 takes any free one")
