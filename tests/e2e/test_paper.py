@@ -17,13 +17,13 @@ import yaml
 
 from app.home import Home
 from app.status import read_supervision
+from core.model.canonical import from_json
 from core.model.generated import TradeEvent
 from core.model.trade import Trade
 from core.settings import PROJECT_ROOT, Settings
 from core.store import Store, frames, open_store, quarantine, trades
 from feedback.logger import trade_of
 from market.live_log import DEPTH, QUOTE, TRADE, read_segment, segment_paths
-from strategies.bridge.frame import parse_body
 from tests.servers import free_port
 
 BINARY = Settings().engine.binary
@@ -192,18 +192,18 @@ def require_the_journals_trades(paper: Paper) -> None:
     replayed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
     told = [json.loads(line) for line in replayed if line.startswith('{"body"')]
     assert [one["seq"] for one in told] == list(range(1, len(told) + 1))
-    events = [parse_body("trade_event", json.dumps(one["body"])) for one in told if one["kind"] == "trade_event"]
+    events = [from_json(json.dumps(one["body"]).encode(), TradeEvent) for one in told if one["kind"] == "trade_event"]
     assert paper.store is not None
     with paper.store.session() as session:
         received = frames.received_seq(session, "engine-1")
-        stored = [trades.get(session, event.trade_id) for event in events if isinstance(event, TradeEvent)]
+        stored = [trades.get(session, event.trade_id) for event in events]
         assert (trades.count(session), quarantine.latest(session, 1)) == (len(events), [])
     assert received == len(told)
     assert len(events) >= 3 * N_TRADES
     assert [as_told(event, trade) for event, trade in zip(events, stored, strict=True)] == stored
 
 
-def as_told(event: Any, stored: Trade) -> Trade:
+def as_told(event: TradeEvent, stored: Trade) -> Trade:
     """Return the trade that the event makes, with what the worker looked up beside it."""
     return trade_of(event, stored.conditions.sentiment, stored.krw_per_usd, stored.krw_rate_stale)
 
