@@ -54,7 +54,7 @@ fn config(clock: &Clock) -> EngineConfig {
         markets: vec![MarketFeedConfig {
             venue: MarketVenue::BinanceSpot,
             symbols: BTreeMap::from([("BTCUSDT".to_owned(), "BTCUSDT".to_owned())]),
-            streams: MarketStreams { candles: Some(CandleInterval::M1), ..MarketStreams::default() },
+            streams: MarketStreams { quotes: true, candles: Some(CandleInterval::M1), ..MarketStreams::default() },
             ws_url: None,
             rest_url: None,
             stale_after_ms: 60_000,
