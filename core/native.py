@@ -191,10 +191,12 @@ def backtest(
     that bars tell nothing.
     """
     request = _request(strategy, params, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
+    at_ns, equity = np.empty(len(bars.symbol), dtype=np.int64), np.empty(len(bars.symbol), dtype=np.float64)
     try:
-        return _facts(trading_engine.backtest(request, _columns(bars)))
+        raw = trading_engine.backtest(request, _columns(bars), at_ns, equity)
     except ValueError as error:
         raise BadInput(f"backtest of {strategy}: {error}") from error
+    return _facts(raw, (at_ns[: raw["n_marks"]], equity[: raw["n_marks"]]))
 
 
 def sweep(
@@ -343,12 +345,15 @@ def _columns(bars: Bars) -> "trading_engine.BarArrays":
     }
 
 
-def _facts(raw: "trading_engine.Facts") -> BacktestFacts:
+_NO_CURVE: Final = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+
+
+def _facts(raw: "trading_engine.Facts", curve: tuple[Ints, Floats] = _NO_CURVE) -> BacktestFacts:
     return BacktestFacts(
         days=raw["days"],
         daily_pnl_usd=raw["daily_pnl"],
-        equity_at_ns=raw["equity_at_ns"],
-        equity_usd=raw["equity"],
+        equity_at_ns=curve[0],
+        equity_usd=curve[1],
         fills=raw["fills"].view(FILL_DTYPE),
         trades=raw["trades"].view(TRADE_DTYPE),
         n_bars=raw["n_bars"],

@@ -18,8 +18,6 @@ class BarArrays(TypedDict):
 class Facts(TypedDict):
     fills: NDArray[np.uint8]
     trades: NDArray[np.uint8]
-    equity_at_ns: NDArray[np.int64]
-    equity: NDArray[np.float64]
     days: NDArray[np.int64]
     daily_pnl: NDArray[np.float64]
     n_bars: int
@@ -32,7 +30,12 @@ class Facts(TypedDict):
     params_sha256: str
     path: Literal["event", "batch"]
 
-def backtest(request: str, bars: BarArrays) -> Facts: ...
+class WholeFacts(Facts):
+    n_marks: int
+
+def backtest(
+    request: str, bars: BarArrays, equity_at_ns: NDArray[np.int64], equity: NDArray[np.float64]
+) -> WholeFacts: ...
 def sweep(request: str, candidates: str, bars: BarArrays) -> list[Facts]: ...
 def generate(spec: str) -> BarArrays: ...
 def schemas() -> str: ...

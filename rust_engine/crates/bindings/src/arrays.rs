@@ -122,8 +122,6 @@ pub(crate) fn facts_dict<'py>(py: Python<'py>, facts: BacktestFacts) -> PyResult
     let dict = PyDict::new(py);
     dict.set_item("fills", packed(&facts.fills, 45, pack_fill).into_pyarray(py))?;
     dict.set_item("trades", packed(&facts.trades, 60, pack_trade).into_pyarray(py))?;
-    dict.set_item("equity_at_ns", facts.equity_at.into_pyarray(py))?;
-    dict.set_item("equity", facts.equity.into_pyarray(py))?;
     dict.set_item("days", facts.days.into_pyarray(py))?;
     dict.set_item("daily_pnl", facts.daily_pnl.into_pyarray(py))?;
     dict.set_item("n_bars", facts.n_bars)?;

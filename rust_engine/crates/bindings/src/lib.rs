@@ -10,8 +10,10 @@ mod book;
 mod request;
 
 use arrays::{ReadBars, facts_dict, rows_dict};
+use engine::backtest::CurveRows;
 use engine::{backtest, batch};
 use model::{RuleSet, StrategyParams};
+use numpy::PyReadwriteArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -23,19 +25,32 @@ fn refused(problem: impl Display) -> PyErr {
     PyValueError::new_err(problem.to_string())
 }
 
-/// Plays one strategy over the bars and keeps every row.
+/// Plays one strategy over the bars and keeps every row. The equity curve goes to `equity_at_ns` and `equity`, which have a
+/// place for every bar: NumPy asks for large pages, so that its new arrays are cheap to fill.
 #[pyfunction(name = "backtest")]
-fn run_backtest<'py>(py: Python<'py>, request: &str, bars: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+fn run_backtest<'py>(
+    py: Python<'py>,
+    request: &str,
+    bars: &Bound<'py, PyDict>,
+    mut equity_at_ns: PyReadwriteArray1<'py, i64>,
+    mut equity: PyReadwriteArray1<'py, f64>,
+) -> PyResult<Bound<'py, PyDict>> {
     let request: Request = parse(request).map_err(refused)?;
     let arrays = ReadBars::extract(bars)?;
     let columns = arrays.columns()?.checked().map_err(refused)?;
-    let facts = py
+    let (at, equity) = (equity_at_ns.as_slice_mut()?, equity.as_slice_mut()?);
+    if at.len() != columns.symbol.len() || equity.len() != columns.symbol.len() {
+        return Err(refused("equity: a place is needed for every bar"));
+    }
+    let (facts, n_marks) = py
         .detach(|| {
             let plan = request.plan(&request.params, true);
-            backtest::run(&plan, columns.bars(request.symbols.len()))
+            backtest::run_into(&plan, columns.bars(request.symbols.len()), CurveRows::new(at, equity))
         })
         .map_err(refused)?;
-    facts_dict(py, facts)
+    let dict = facts_dict(py, facts)?;
+    dict.set_item("n_marks", n_marks)?;
+    Ok(dict)
 }
 
 /// Plays one strategy with many parameter sets over the same bars, on all cores; only totals and days come back, in order.
