@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -32,6 +33,8 @@ HEARD_EVERY_S = 10.0
 OBSERVE_EVERY_S = 3_600.0
 ARCHIVE_EVERY_S = 30.0
 FEEDS_EVERY_S = 10.0
+SWITCH_INTERVAL_S = 0.0005
+"""A thread that commits or studies gives the interpreter to the bridge within this time; by default it is 5 ms."""
 STOP_PATIENCE_S = 5.0
 """So long a stop waits for a cycle under way; the supervisor waits a little longer for the worker."""
 
@@ -42,6 +45,7 @@ def run_worker(settings: Settings) -> None:
     if not home.engine_config.is_file():
         raise BadInput(f"{home.path} is not set up", "Run `xcrack up`, which sets it up, or `xcrack demo`")
     settings = with_made_context(settings, home)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     with build_rooms(settings, home, SystemClock(), _symbols(settings), settings.bridge.port) as rooms:
         work = ThreadPoolExecutor(thread_name_prefix="work")
         asyncio.run(_serve(settings, home, rooms, work))

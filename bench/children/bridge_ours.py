@@ -16,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
+from app.worker import SWITCH_INTERVAL_S
 from core.clock import SystemClock
 from core.model.generated import Prediction
 from core.store import open_store
@@ -132,4 +133,5 @@ async def measure(folder: Path, engine: str, carrier: str, n: int) -> dict[str, 
 
 
 if __name__ == "__main__":
+    sys.setswitchinterval(SWITCH_INTERVAL_S)  # as the worker does
     print(json.dumps(asyncio.run(measure(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])))))

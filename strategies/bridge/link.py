@@ -27,8 +27,8 @@ HELLO_TIMEOUT_S = 5.0
 HEARTBEAT_S = 1.0
 SILENCE_S = 15.0
 BATCH_MESSAGES = 512
-GATHER_S = 0.01
-"""So long after a commit further messages are gathered for the next one, unless somebody waits for what they say."""
+GATHER_S = 0.1
+"""So long after a commit further messages are gathered for the next one, unless somebody waits or there are enough."""
 URGENT_KINDS = frozenset({"reached", "advice_request", "params_ack", "command_ack"})
 
 
@@ -93,7 +93,7 @@ class Link:
         self._is_urgent = asyncio.Event()
         self._load_due = asyncio.Event()
         self._committed_ack = 0
-        self._committed_at = 0.0
+        self._committed_at = float("-inf")
         self._heard_at = self._loop.time()
         self._over: asyncio.Future[str] = self._loop.create_future()
         self._task: asyncio.Task[None] | None = None
@@ -192,7 +192,8 @@ class Link:
         if received.messages or received.messages_acked:
             self._inbound.extend(received.messages)
             self._commit_due.set()
-            if received.messages_acked or any(item.kind in URGENT_KINDS for item in received.messages):
+            is_enough = len(self._inbound) >= BATCH_MESSAGES
+            if is_enough or received.messages_acked or any(m.kind in URGENT_KINDS for m in received.messages):
                 self._is_urgent.set()
         if received.messages_acked:
             self._load_due.set()
@@ -273,7 +274,7 @@ class Link:
                 self._take_over(acked, done)
 
     async def _gather(self) -> None:
-        """Let a stream of messages that nobody waits for be committed a hundred times a second, not a thousand.
+        """Let a stream of messages that nobody waits for be committed ten times a second, not a thousand.
 
         Commits compete with signals for the interpreter and with everybody else for the database.
         """

@@ -94,6 +94,12 @@ class Codec:
         kind = _kind_of[type(message)]
         return PackedItem(seq, kind, body) if self.flags else JsonItem(seq, kind, Raw(body))
 
+    def written_item(self, seq: int, message: Message, text: bytes) -> Item:
+        """Return the item of a message whose JSON text is known."""
+        if self.flags:
+            return self.item(seq, message)
+        return JsonItem(seq, _kind_of[type(message)], Raw(text))
+
     def stored_item(self, seq: int, kind: str, text: str) -> Item:
         """Return the item of a message kept as JSON text."""
         if self.flags:

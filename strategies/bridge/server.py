@@ -6,8 +6,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-import msgspec
-
 from core.clock import Clock, ns_reader, to_ns
 from core.errors import BadInput, Conflict
 from core.log import get_logger
@@ -23,7 +21,6 @@ from strategies.bridge.session import Session as BridgeSession
 from strategies.bridge.signals import Signal
 
 EPOCH_BYTES = 16
-MAX_SIGNAL_BYTES = 64 * 1024
 BUSY_SIGNALS = 32
 """From so many unanswered signals on, those of one turn of the loop leave together: the engine is busy in any case."""
 
@@ -149,8 +146,6 @@ class BridgeServer:
         It waits for an engine as long as it is worth something. Raises SignalExpired, SignalsFull when 4,096 wait, and
         BadInput for one of more than 64 KiB, which would keep others waiting.
         """
-        if (n_bytes := len(msgspec.json.encode(signal))) > MAX_SIGNAL_BYTES:
-            raise BadInput(f"a signal of {n_bytes} bytes is longer than {MAX_SIGNAL_BYTES}")
         seq = self._session.signals.offer(signal, self._now_ns())
         if self._loop is None or self._flush_is_due:
             return seq

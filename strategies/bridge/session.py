@@ -185,15 +185,15 @@ class Session:
     def _due_signals(self, link: _Link, now_ns: int, limit: int, room: int) -> list[Item]:
         items: list[Item] = []
         while len(items) < limit and (due := self.signals.next_due(link.signal_credit, now_ns)) is not None:
-            seq, signal = due
-            item = link.codec.item(seq, signal)
-            items.append(item)
+            seq, signal, text = due
+            items.append(link.codec.written_item(seq, signal, text))
             if not isinstance(signal, GapFill):
                 self.monitor.counts.signals_sent += 1
                 if seq <= self._highest_signal_sent:
                     self.monitor.counts.signals_sent_again += 1
-                self._highest_signal_sent = max(self._highest_signal_sent, seq)
-            room -= len(bytes(item.body)) + 64
+                else:
+                    self._highest_signal_sent = seq
+            room -= len(text) + 64
             if room <= 0:
                 break
         return items

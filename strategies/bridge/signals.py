@@ -9,13 +9,19 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 
-from core.errors import Refused
+import msgspec
+
+from core.errors import BadInput, Refused
 from core.model.generated import GapFill, MevOpportunity, Prediction
 from strategies.bridge.frame import FrameError
 
 Signal = Prediction | MevOpportunity
+Due = tuple[int, Signal | GapFill, bytes]
+"""A number, what leaves under it, and its JSON text."""
+_encode = msgspec.json.Encoder().encode
 
 MAX_HELD = 4096
+MAX_SIGNAL_BYTES = 64 * 1024
 MAX_AGE_NS = 30 * 1_000_000_000
 """No signal is worth anything later than this, whatever it says of itself."""
 
@@ -48,6 +54,8 @@ class Dead:
 class _Held:
     seq: int
     signal: Signal
+    text: bytes
+    """The signal as JSON."""
     expires_at_ns: int
     key: tuple[str, int, str] | None
     before: Dead = field(default_factory=Dead)
@@ -91,9 +99,15 @@ class SignalLane:
     def offer(self, signal: Signal, now_ns: int) -> int:
         """Take a signal and return its number; a prediction replaces an older one of its symbol, horizon and model.
 
-        Raises SignalExpired or SignalsFull; such a signal is counted and has no number.
+        Raises SignalExpired or SignalsFull; such a signal is counted and has no number. BadInput for one of more than
+        64 KiB, which would keep others waiting.
         """
-        expires_at_ns = min(signal.expires_at_ns, signal.at_ns + MAX_AGE_NS)
+        text = _encode(signal)
+        if len(text) > MAX_SIGNAL_BYTES:
+            raise BadInput(f"a signal of {len(text)} bytes is longer than {MAX_SIGNAL_BYTES}")
+        expires_at_ns, oldest_ns = signal.expires_at_ns, signal.at_ns + MAX_AGE_NS
+        if oldest_ns < expires_at_ns:
+            expires_at_ns = oldest_ns
         with self._lock:
             if expires_at_ns < now_ns:
                 self._n_refused += 1
@@ -112,7 +126,7 @@ class SignalLane:
             if older is not None:
                 self._die(older, Dead(conflated=1))
             self._made += 1
-            held = _Held(self._made, signal, expires_at_ns, key, before=self._tail)
+            held = _Held(self._made, signal, text, expires_at_ns, key, before=self._tail)
             self._tail = Dead()
             self._order.append(held.seq)
             self._held[held.seq] = held
@@ -120,8 +134,8 @@ class SignalLane:
                 self._newest[key] = held
             return held.seq
 
-    def next_due(self, credit: int, now_ns: int) -> tuple[int, Signal | GapFill] | None:
-        """Return the next gap or signal within `credit` and its number; it counts as sent. None: nothing is due."""
+    def next_due(self, credit: int, now_ns: int) -> Due | None:
+        """Return what is next within `credit`; it counts as sent. None: nothing is due."""
         with self._lock:
             return self._next(credit, now_ns)
 
@@ -193,10 +207,10 @@ class SignalLane:
         """Whether anything may be sent within this credit."""
         return self._sent_through < self._made and self._sent_through < credit
 
-    def _next(self, credit: int, now_ns: int) -> tuple[int, Signal | GapFill] | None:
+    def _next(self, credit: int, now_ns: int) -> Due | None:
         while True:
             first = self._sent_through + 1
-            if first > min(credit, self._made):
+            if first > credit or first > self._made:
                 return None
             at = bisect_left(self._order, first)
             held = self._held[self._order[at]] if at < len(self._order) else None
@@ -212,11 +226,12 @@ class SignalLane:
                     self._tail = Dead()
                 else:
                     held.before = Dead()
-                return first, GapFill(through=before - 1, expired=dead.expired, conflated=dead.conflated)
+                gap = GapFill(through=before - 1, expired=dead.expired, conflated=dead.conflated)
+                return first, gap, _encode(gap)
             assert held is not None
             held.sent = True
             self._sent_through = held.seq
-            return held.seq, held.signal
+            return held.seq, held.signal, held.text
 
     def _die(self, held: _Held, cause: Dead) -> None:
         if held.key is not None and self._newest.get(held.key) is held:

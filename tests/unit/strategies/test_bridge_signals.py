@@ -13,7 +13,7 @@ MS = 10**6
 def due(lane, credit=10_000, now_ns=START_NS, limit=10_000):
     found = []
     while len(found) < limit and (item := lane.next_due(credit, now_ns)) is not None:
-        found.append(item)
+        found.append(item[:2])
     return found
 
 

@@ -1,8 +1,8 @@
 //! `xcrack-engine run`: one loop around a run, its session with the worker, and the control socket.
 //!
 //! A turn of the loop takes what came in, moves the market a bounded number of steps, makes both durable in one flush, and
-//! only then lets messages and acknowledgements leave; for signals alone another thread waits for the disk. The control socket is asked first, so that a halt never queues
-//! behind the market or the worker.
+//! only then lets messages and acknowledgements leave; for signals alone another thread waits for the disk. The control socket
+//! is asked first, so that a halt never queues behind the market or the worker.
 
 mod feed;
 mod figures;
@@ -40,6 +40,9 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(15);
 const RETRY_BLOCKED: Duration = Duration::from_millis(5);
 const FAREWELL: Duration = Duration::from_millis(100);
+/// Signals are written down together: nothing but what they caused waits for it, and waking another thread for each costs more
+/// than all the rest.
+const FLUSH_EVERY: Duration = Duration::from_millis(2);
 
 type Flushing = JoinHandle<Result<Vec<Message>, RunError>>;
 
@@ -53,8 +56,11 @@ struct Server {
     heard_at: Instant,
     is_blocked: bool,
     flush: Option<Flushing>,
+    /// When what only signals brought was last handed to the other thread.
+    flushed_at: Instant,
     waiting_since: Option<Instant>,
     last_problem: String,
+    useless_signals: log::Seldom,
     watch: Watch,
     feed: MarketFeed,
     live: Live,
@@ -126,8 +132,10 @@ impl Server {
             heard_at: now,
             is_blocked: false,
             flush: None,
+            flushed_at: now,
             waiting_since: None,
             last_problem: String::new(),
+            useless_signals: log::Seldom::default(),
         };
         log::info(
             "engine starts",
@@ -194,8 +202,10 @@ impl Server {
             return self.commit().await;
         }
         if self.flush.is_none()
+            && self.flush_wait().is_zero()
             && let Some(flush) = self.run.start_flush()?
         {
+            self.flushed_at = Instant::now();
             self.flush = Some(tokio::task::spawn_blocking(move || flush.write()));
         }
         self.send()
@@ -223,7 +233,20 @@ impl Server {
         self.send()
     }
 
+    /// Until signals that came in must go to the disk; somebody waits for advice at once.
+    fn flush_wait(&self) -> Duration {
+        if self.run.runtime().waits_for_advice() {
+            return Duration::ZERO;
+        }
+        FLUSH_EVERY.saturating_sub(self.flushed_at.elapsed())
+    }
+
     fn idle_time(&self) -> Duration {
+        let idle = self.time_to_next_work();
+        if self.flush.is_none() && self.run.has_unwritten() { idle.min(self.flush_wait()) } else { idle }
+    }
+
+    fn time_to_next_work(&self) -> Duration {
         if self.is_blocked {
             return RETRY_BLOCKED;
         }

@@ -319,6 +319,12 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether a record waits for [`Journal::sync`] or [`Journal::take_unwritten`].
+    #[must_use]
+    pub fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
     /// Hands over everything added so far, for another thread to make durable before anything else is written; `None` where
     /// nothing waits.
     ///

@@ -75,8 +75,12 @@ impl Server {
         }
         let kind = input.kind();
         let refused = self.run.accept(seq, input, clock::now()).context("an input of the worker cannot be taken")?;
-        if let Some(reason) = refused {
+        let Some(reason) = refused else { return Ok(()) };
+        // Messages are few and each counts; signals come by the thousand and say the same.
+        if seq.is_some() {
             log::warning("message without effect", json!({ "seq": seq, "kind": kind, "reason": reason }));
+        } else if let Some(silenced) = self.useless_signals.due(Instant::now()) {
+            log::warning("signal without effect", json!({ "kind": kind, "reason": reason, "others": silenced }));
         }
         Ok(())
     }

@@ -30,6 +30,12 @@ impl Run {
         !self.is_urgent && self.runtime.steps() == self.noted_step && !self.snapshots.is_due(at)
     }
 
+    /// Whether an input waits to be written down.
+    #[must_use]
+    pub fn has_unwritten(&self) -> bool {
+        self.journal.has_unwritten()
+    }
+
     /// What must be written of signals that came in, for another thread to write; `None` without any. Until it is written,
     /// neither this nor [`Run::commit`] may be called again.
     ///
