@@ -5,19 +5,18 @@
 #![allow(clippy::unwrap_used)]
 
 mod engine_process;
+mod engine_worker;
 mod exchange_process;
 
-use engine_process::{Home, config, instance, until};
+use engine_process::{Home, config, instance, until, write_walk};
 use exchange_process::{SPOT_STREAMS, Served, capture, live_config};
 use fake_exchange::Capture;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-const MINUTE_NS: i64 = 60_000_000_000;
 const N_BARS: i64 = 3_000;
 /// When the walk begins: 2025.
 const BEGIN_NS: i64 = 1_735_689_600_000_000_000;
@@ -25,35 +24,10 @@ const BEGIN_NS: i64 = 1_735_689_600_000_000_000;
 const N_KILLS: usize = 2;
 const LOOKS: usize = 20_000;
 
-/// A walk of minutes as the `.npy` of packed records that the engine reads.
-fn write_feed(path: &Path) {
-    let fields = "'descr': [('symbol', '<u2'), ('opened_at_ns', '<i8'), ('closed_at_ns', '<i8'), ('open', '<f8'), ('high', '<f8'), \
-                  ('low', '<f8'), ('close', '<f8'), ('volume', '<f8')], 'fortran_order': False";
-    let mut header = format!("{{{fields}, 'shape': ({N_BARS},), }}").into_bytes();
-    header.resize(header.len().next_multiple_of(64) + 64 - 10 - 1, b' ');
-    header.push(b'\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
-    bytes.extend(header);
-    let mut random = ChaCha8Rng::seed_from_u64(5);
-    let mut cents = 6_000_000_i64;
-    for minute in 0..N_BARS {
-        let close = cents + (random.next_u64() % 12_001) as i64 - 6_000;
-        let (high, low) = (cents.max(close) + 900, cents.min(close) - 900);
-        bytes.extend(0_u16.to_le_bytes());
-        bytes.extend((BEGIN_NS + minute * MINUTE_NS).to_le_bytes());
-        bytes.extend((BEGIN_NS + (minute + 1) * MINUTE_NS).to_le_bytes());
-        [cents, high, low, close].iter().for_each(|x| bytes.extend((*x as f64 / 100.0).to_le_bytes()));
-        bytes.extend(10.0_f64.to_le_bytes());
-        cents = close.max(1_000_000);
-    }
-    std::fs::write(path, bytes).unwrap();
-}
-
 /// A run over the walk, as fast as it goes.
 fn recorded_home() -> Home {
     Home::new(|folder| {
-        write_feed(&folder.join("bars.npy"));
+        write_walk(&folder.join("bars.npy"), BEGIN_NS, N_BARS);
         let instances = json!([
             instance("sma-1", "sma_cross", "bars", json!({ "fast": 5.0, "slow": 20.0, "size": 0.02 })),
             instance("momentum-1", "momentum_scalping", "bars", json!({})),

@@ -3,6 +3,7 @@
 //! - [`core`]: the state of the engine
 //! - [`flow`], [`orders`], `working`: the market in, requests out, orders worked in children
 //! - [`models`]: predictions and chances in, feedback out
+//! - `taken`: signals that have acted, so that none acts twice
 //! - [`external`], `outside`: orders at an exchange, its reports, and what we believe it holds
 //! - `stretch`: the bars between two orders of a backtest, in one call
 //! - [`control`]: advice, rates, parameters and commands between two bars
@@ -49,6 +50,7 @@ pub mod runtime;
 mod safety;
 pub mod snapshot;
 mod stretch;
+mod taken;
 mod working;
 
 pub use advice::PendingAdvice;

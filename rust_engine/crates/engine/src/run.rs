@@ -76,6 +76,7 @@ pub struct Run {
     /// Messages after `acked_seq`, kept for the next snapshot where there are snapshots.
     unacked: VecDeque<Message>,
     restamped: u64,
+    repeated: u64,
     /// Something other than signals waits for the disk.
     is_urgent: bool,
 }
@@ -89,25 +90,33 @@ impl Run {
         recovery::open(config)
     }
 
-    /// Writes an input down and applies it. `seq` is the worker's number where it came over the bridge, `wall` the time of day,
+    /// Writes an input down and applies it; a signal that was taken before is written down as ignored. `seq` is the worker's number where it came over the bridge, `wall` the time of day,
     /// which counts in real time only. `Some` says in words why it had no effect.
     ///
     /// # Errors
     /// The run must stop.
     pub fn accept(&mut self, seq: Option<u64>, input: Input, wall: Ts) -> Result<Option<String>, RunError> {
+        let is_signal = seq.is_none() && matches!(input, Input::Prediction(_) | Input::Opportunity(_));
         let input = match input {
             Input::Advance(_) if seq.is_some() && self.pace == Pace::Realtime => Input::Ignored(Ignored {
                 kind: "advance_to".to_owned(),
                 reason: "this run follows the wall clock".to_owned(),
             }),
-            other => other,
+            // The refusal is an input, so a journal that was written without it replays as it was.
+            other => match self.runtime.refusal(&other) {
+                Some(reason) => {
+                    self.repeated += 1;
+                    Input::Ignored(Ignored { kind: other.kind().to_owned(), reason })
+                }
+                None => other,
+            },
         };
         let at = match self.pace {
             Pace::Granted => self.runtime.reached(),
             Pace::Realtime => wall.max(self.runtime.reached()),
         };
         self.journal.append(seq, self.runtime.steps(), at, &input)?;
-        self.is_urgent |= seq.is_some() || !matches!(input, Input::Prediction(_) | Input::Opportunity(_));
+        self.is_urgent |= !is_signal;
         self.noted_step = self.runtime.steps();
         self.received_seq = self.received_seq.max(seq.unwrap_or(0));
         Ok(self.runtime.apply(&input, at)?)
@@ -214,6 +223,12 @@ impl Run {
     #[must_use]
     pub fn restamped(&self) -> u64 {
         self.restamped
+    }
+
+    /// Signals since this start that were refused because they had acted before.
+    #[must_use]
+    pub fn repeated(&self) -> u64 {
+        self.repeated
     }
 
     /// Why the last snapshot could not be written, in words. The run goes on: its journal holds everything.

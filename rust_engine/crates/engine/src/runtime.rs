@@ -12,6 +12,7 @@ use crate::error::CoreError;
 use crate::heard;
 use crate::input::Input;
 use crate::live::LiveRecorder;
+use crate::taken::{self, TakenSignals};
 use model::config::{EngineConfig, Pace};
 use model::message::{InstanceState, Message, Reached};
 use model::{Bar, MarketEvent, TradingState, Ts};
@@ -39,6 +40,7 @@ pub struct Runtime {
     outbox: Vec<Message>,
     /// Live markets, where they and not the feed are what is traded.
     live: Option<MarketQueue>,
+    taken: TakenSignals,
 }
 
 /// Where a run stands.
@@ -91,6 +93,7 @@ impl Runtime {
             steps: 0,
             outbox: Vec::new(),
             live,
+            taken: TakenSignals::default(),
         })
     }
 
@@ -99,6 +102,7 @@ impl Runtime {
     /// # Errors
     /// A defect in a strategy; the run must stop.
     pub fn apply(&mut self, input: &Input, at: Ts) -> Result<Option<String>, CoreError> {
+        self.taken.take(input, at);
         let answer = match input {
             Input::Start(_) | Input::Progress | Input::Acked(_) | Input::Market(_) => None,
             Input::Ignored(ignored) => return Ok(Some(format!("{}: {}", ignored.kind, ignored.reason))),
@@ -259,6 +263,12 @@ impl Runtime {
         [bar_at, mark_at].into_iter().flatten().min()
     }
 
+    /// Why an input that is offered must not be taken, in words: it is a signal that has acted already.
+    #[must_use]
+    pub fn refusal(&self, input: &Input) -> Option<String> {
+        self.taken.refusal(input)
+    }
+
     /// Market time.
     #[must_use]
     pub fn reached(&self) -> Ts {
@@ -333,7 +343,7 @@ impl Runtime {
     pub fn save(&self) -> Result<Vec<u8>, StateError> {
         let core = ByteBuf::from(self.core.save()?);
         let clock = (self.granted, self.reached, self.next_mark, self.owes_reached);
-        to_bytes(&(self.next_bar, self.traded_bars, self.steps, clock, &self.live, core))
+        to_bytes(&(self.next_bar, self.traded_bars, self.steps, clock, &self.live, self.taken.order(), core))
     }
 
     /// SHA-256 of [`Runtime::save`], as hex.
@@ -349,11 +359,12 @@ impl Runtime {
     /// # Errors
     /// The bytes are of another configuration or build. The state is undefined then: build a new one.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let (next_bar, traded_bars, steps, clock, live, core): (_, _, _, _, _, ByteBuf) = from_bytes(bytes)?;
+        type Parts<A, B, C, D, E> = (A, B, C, D, E, taken::Order, ByteBuf);
+        let (next_bar, traded_bars, steps, clock, live, taken, core): Parts<_, _, _, _, _> = from_bytes(bytes)?;
         self.core.restore(&core)?;
         (self.granted, self.reached, self.next_mark, self.owes_reached) = clock;
         (self.next_bar, self.traded_bars, self.steps, self.live) = (next_bar, traded_bars, steps, live);
-        self.outbox.clear();
+        (self.taken, self.outbox) = (taken.into(), Vec::new());
         Ok(())
     }
 

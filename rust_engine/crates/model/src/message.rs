@@ -31,7 +31,7 @@ mod steering;
 pub use facts::{BookSnapshot, EquityMark, Execution, IndicatorSnapshot, MarketConditions, SignalEvent, TradeEvent};
 pub use signals::{
     LendingProtocol, LoanPosition, LoanReserve, MevOpportunity, OpportunityKind, PerformanceFeedback, Prediction,
-    Recommendation, Shortfall,
+    Recommendation, SIGNAL_AHEAD_NS, SIGNAL_LONGEST_NS, Shortfall,
 };
 pub use steering::{
     AdvanceTo, AdviceAnswer, AdviceRequest, Command, CommandAck, CommandAction, ParamsAck, ParamsUpdate, RateUpdate,

@@ -1,11 +1,6 @@
 //! Whether a signal is still worth acting on.
 
-use model::message::Message;
-
-/// A clock that is this much ahead is believed; beyond it a signal comes from the future.
-const AHEAD_NS: i64 = 2_000_000_000;
-/// Nothing is fresh for longer than this, whatever its sender says.
-const LONGEST_NS: i64 = 30_000_000_000;
+use model::message::{Message, SIGNAL_AHEAD_NS, SIGNAL_LONGEST_NS};
 
 /// Why a signal is not handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +35,16 @@ fn times_of(message: &Message) -> Option<(i64, i64)> {
 
 /// When a signal is over, on its sender's clock; `None` for what is no signal.
 pub(super) fn expiry_of(message: &Message) -> Option<i64> {
-    times_of(message).map(|(at, expires)| expires.min(at.saturating_add(LONGEST_NS)))
+    times_of(message).map(|(at, expires)| expires.min(at.saturating_add(SIGNAL_LONGEST_NS)))
 }
 
 /// Whether `message` may be acted on when its sender's clock shows `now_ns`.
 pub(super) fn judge(message: &Message, now_ns: i64) -> Result<(), NotFresh> {
     let Some((at, expires)) = times_of(message) else { return Ok(()) };
     let age = now_ns.saturating_sub(at);
-    if age < -AHEAD_NS {
+    if age < -SIGNAL_AHEAD_NS {
         Err(NotFresh::Future)
-    } else if age > LONGEST_NS {
+    } else if age > SIGNAL_LONGEST_NS {
         Err(NotFresh::Stale)
     } else if age > expires.saturating_sub(at) {
         Err(NotFresh::Expired)

@@ -56,8 +56,15 @@ impl Server {
             "success_pct": monitor.success_pct(),
             "signals_received": self.session.signals_received(),
             "waiting": self.session.n_waiting(),
-            "counts": monitor.counts.all().into_iter().collect::<BTreeMap<_, _>>(),
+            "counts": self.bridge_counts().into_iter().collect::<BTreeMap<_, _>>(),
         })
+    }
+
+    /// What the session counted, and the signals that it handed on but that had acted already.
+    fn bridge_counts(&self) -> Vec<(&'static str, u64)> {
+        let mut counts = self.session.monitor().counts.all();
+        counts.push(("signals_repeated", self.run.repeated()));
+        counts
     }
 
     fn round_trips(&self) -> Summary {
@@ -92,7 +99,7 @@ impl Server {
             is_connected: self.session.is_up(),
             connections: self.watch.connections(),
             silent_s: self.watch.silent_for().as_secs_f64(),
-            bridge_counts: self.session.monitor().counts.all(),
+            bridge_counts: self.bridge_counts(),
             round_trips: self.round_trips(),
             latencies: Stage::ALL.map(|stage| (stage, latency.summary(stage))).to_vec(),
         }

@@ -2,6 +2,8 @@
 
 use engine::Run;
 use model::config::EngineConfig;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_xcrack-engine");
 const TRIES: usize = 6_000;
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const MINUTE_NS: i64 = 60_000_000_000;
 
 /// The home of a run; its engine is killed with its test.
 pub struct Home {
@@ -70,12 +74,37 @@ pub fn instance(name: &str, strategy: &str, driver: &str, params: Value) -> Valu
         "version": 1, "params": values, "driver": driver })
 }
 
+/// A walk of so many minutes as the `.npy` of packed records that the engine reads.
+pub fn write_walk(path: &Path, begin_ns: i64, n_bars: i64) {
+    let fields = "'descr': [('symbol', '<u2'), ('opened_at_ns', '<i8'), ('closed_at_ns', '<i8'), ('open', '<f8'), ('high', '<f8'), \
+                  ('low', '<f8'), ('close', '<f8'), ('volume', '<f8')], 'fortran_order': False";
+    let mut header = format!("{{{fields}, 'shape': ({n_bars},), }}").into_bytes();
+    header.resize(header.len().next_multiple_of(64) + 64 - 10 - 1, b' ');
+    header.push(b'\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
+    bytes.extend(header);
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut cents = 6_000_000_i64;
+    for minute in 0..n_bars {
+        let close = cents + (random.next_u64() % 12_001) as i64 - 6_000;
+        let (high, low) = (cents.max(close) + 900, cents.min(close) - 900);
+        bytes.extend(0_u16.to_le_bytes());
+        bytes.extend((begin_ns + minute * MINUTE_NS).to_le_bytes());
+        bytes.extend((begin_ns + (minute + 1) * MINUTE_NS).to_le_bytes());
+        [cents, high, low, close].iter().for_each(|x| bytes.extend((*x as f64 / 100.0).to_le_bytes()));
+        bytes.extend(10.0_f64.to_le_bytes());
+        cents = close.max(1_000_000);
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
 impl Home {
     /// A home with this configuration, made of the folder.
     pub fn new(config: impl FnOnce(&Path) -> Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = folder.path().join("bridge.secret");
-        fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
+        fs::write(&secret, SECRET).unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(folder.path().join("engine.json"), config(folder.path()).to_string()).unwrap();
         Self { folder, child: None }

@@ -1,9 +1,10 @@
 use crate::input::{Input, Veto};
-use crate::run::Run;
+use crate::journal;
 use crate::run::tests::config;
+use crate::run::{Run, replay};
 use model::Ts;
 use model::config::Pace;
-use model::message::Prediction;
+use model::message::{AdvanceTo, Prediction};
 use std::collections::BTreeMap;
 
 fn prediction(id: &str) -> Input {
@@ -63,4 +64,57 @@ fn anything_but_a_signal_wants_a_commit_and_follows_in_order() {
     drop(run);
     // The start, the signal, the veto: an unbroken chain.
     assert_eq!(records(dir.path()), 3);
+}
+
+fn kinds(dir: &std::path::Path) -> Vec<String> {
+    journal::read(&dir.join("state")).unwrap().records.into_iter().map(|r| r.kind).collect()
+}
+
+#[test]
+fn a_prediction_that_is_sent_again_after_a_restart_acts_once() {
+    for snapshot_every_s in [0, 1] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path(), Pace::Granted);
+        config.state.snapshot_every_s = Some(snapshot_every_s);
+        let (mut run, _) = Run::open(&config).unwrap();
+        run.accept(Some(1), Input::Advance(AdvanceTo { to_ns: 21 * 3_600_000_000_000 }), Ts(0)).unwrap();
+        run.advance(100).unwrap();
+        assert_eq!(run.accept(None, prediction("a"), Ts(0)).unwrap(), None);
+        run.commit(0).unwrap();
+        let (state, records) = (run.runtime().state_sha256().unwrap(), run.next_record());
+        drop(run);
+        let (mut run, recovered) = Run::open(&config).unwrap();
+        assert_eq!(recovered.snapshot.is_some(), snapshot_every_s > 0);
+        for n in 1..3 {
+            let refused = run.accept(None, prediction("a"), Ts(0)).unwrap();
+            assert_eq!(refused.unwrap(), "prediction: prediction a was taken before; it acts once");
+            assert_eq!((run.repeated(), run.next_record()), (n, records + n));
+        }
+        assert!(run.has_only_signals(), "it waits for the disk as a signal does");
+        assert_eq!(run.runtime().state_sha256().unwrap(), state, "and nothing has happened");
+        run.commit(0).unwrap();
+        drop(run);
+        assert_eq!(replay(&config).unwrap().state_sha256, state);
+        assert_eq!(kinds(dir.path()).iter().filter(|kind| *kind == "prediction").count(), 1);
+    }
+}
+
+#[test]
+fn a_journal_in_which_a_prediction_acted_twice_replays_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), Pace::Granted);
+    let (mut run, _) = Run::open(&config).unwrap();
+    // As it was written before repeats were refused.
+    let mut lived = Vec::new();
+    for _ in 0..2 {
+        run.journal.append(None, 0, run.runtime.reached(), &prediction("a")).unwrap();
+        run.runtime.apply(&prediction("a"), run.runtime.reached()).unwrap();
+        lived.push(run.runtime.state_sha256().unwrap());
+    }
+    run.commit(0).unwrap();
+    drop(run);
+    assert_ne!(lived[0], lived[1], "both acted");
+    assert_eq!(replay(&config).unwrap().state_sha256, lived[1]);
+    let (mut run, _) = Run::open(&config).unwrap();
+    assert!(run.accept(None, prediction("a"), Ts(0)).unwrap().is_some());
 }

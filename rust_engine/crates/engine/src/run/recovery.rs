@@ -140,6 +140,7 @@ pub(super) fn open(config: &EngineConfig) -> Result<(Run, Recovered), RunError> 
         pace: config.pace,
         unacked,
         restamped: 0,
+        repeated: 0,
         is_urgent: false,
     };
     let recovered = Recovered {
@@ -186,6 +187,7 @@ fn start(config: &EngineConfig, mut feed: Feed) -> Result<(Run, Recovered), RunE
         acked_seq: 0,
         unacked: VecDeque::new(),
         restamped: 0,
+        repeated: 0,
         is_urgent: false,
     };
     let recovered = Recovered {

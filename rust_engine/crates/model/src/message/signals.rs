@@ -9,6 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// No signal is acted on when it is older than this, whatever it says of its own expiry: thirty seconds.
+pub const SIGNAL_LONGEST_NS: i64 = 30_000_000_000;
+/// So far may the clock that stamped a signal be ahead of the one that judges it: two seconds.
+pub const SIGNAL_AHEAD_NS: i64 = 2_000_000_000;
+
 messages! {
 /// A model's view of one symbol. All times count on the injected clock, in nanoseconds since 1970, UTC.
 pub struct Prediction {

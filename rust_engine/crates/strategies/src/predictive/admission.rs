@@ -1,14 +1,9 @@
 //! Which predictions are traded, and how large.
 
-use model::message::Prediction;
+use model::message::{Prediction, SIGNAL_AHEAD_NS, SIGNAL_LONGEST_NS};
 use model::params::PredictiveParams;
 use model::{Side, Ts};
 use serde::{Deserialize, Serialize};
-
-/// A prediction whose data are older than this is not traded, whatever it says of its own expiry.
-pub const MAX_AGE_NS: i64 = 30 * 1_000_000_000;
-/// So far may the clock that stamped a prediction be ahead of ours.
-pub const MAX_AHEAD_NS: i64 = 2 * 1_000_000_000;
 
 /// What is needed of a prediction once it was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,9 +24,9 @@ pub(crate) struct Admitted {
 /// Why time alone forbids to act on what was known at `at` and expires at `expires_at`; the word is the feedback's.
 pub(crate) fn too_late_or_early(at: Ts, expires_at: Ts, now: Ts) -> Option<&'static str> {
     let age_ns = now.0.saturating_sub(at.0);
-    if age_ns > MAX_AGE_NS {
+    if age_ns > SIGNAL_LONGEST_NS {
         Some("stale")
-    } else if age_ns < -MAX_AHEAD_NS {
+    } else if age_ns < -SIGNAL_AHEAD_NS {
         Some("future")
     } else if now >= expires_at {
         Some("expired")
