@@ -3,7 +3,7 @@
 use crate::frame::FrameError;
 use model::config::BridgeEncoding;
 use model::message::{Heartbeat, Message};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -138,7 +138,7 @@ impl BodyRef<'_> {
     pub fn read<T: DeserializeOwned>(self) -> Result<T, FrameError> {
         match self {
             Self::Json(text) => serde_json::from_str(text).map_err(form),
-            Self::Msgpack(bytes) => rmp_serde::from_slice(bytes).map_err(form),
+            Self::Msgpack(bytes) => unpack(bytes),
         }
     }
 }
@@ -166,7 +166,7 @@ pub fn decode(payload: &[u8], encoding: BridgeEncoding) -> Result<Packet<'_, Bod
             packet.map(|raw| BodyRef::Json(raw.get()))
         }
         BridgeEncoding::Msgpack => {
-            let packet: Packet<'_, &serde_bytes::Bytes> = rmp_serde::from_slice(payload).map_err(form)?;
+            let packet: Packet<'_, &serde_bytes::Bytes> = unpack(payload)?;
             packet.map(|bytes| BodyRef::Msgpack(bytes))
         }
     })
@@ -187,6 +187,17 @@ impl<'a, B> Packet<'a, B> {
             signals: items(self.signals),
         }
     }
+}
+
+/// Reads all of `bytes` as one value.
+fn unpack<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FrameError> {
+    let mut reader = rmp_serde::Deserializer::new(bytes);
+    IgnoredAny::deserialize(&mut reader).map_err(form)?;
+    // A reader that borrows does not say where it stopped, so this one looks for the end first.
+    if !reader.get_ref().is_empty() {
+        return Err(form("bytes follow its end"));
+    }
+    rmp_serde::from_slice(bytes).map_err(form)
 }
 
 fn form(error: impl std::fmt::Display) -> FrameError {

@@ -38,6 +38,15 @@ fn a_packet_is_read_as_it_was_written() {
     }
 }
 
+#[test]
+fn bytes_after_the_end_are_refused_in_both_encodings() {
+    for (encoding, more) in [(BridgeEncoding::Json, &b"{}"[..]), (BridgeEncoding::Msgpack, &[0xc0][..])] {
+        let bytes = encode(&packet(encoding), encoding).unwrap();
+        assert!(decode(&bytes, encoding).is_ok());
+        assert!(decode(&[&bytes, more].concat(), encoding).is_err(), "{encoding:?}");
+    }
+}
+
 /// Packets that must be refused; the first word says why.
 #[test]
 fn the_corpus_of_bad_packets_is_refused() {
