@@ -1,8 +1,8 @@
 //! The engine's figures as Prometheus text, version 0.0.4 of the exposition format.
 
 use crate::latency::{Stage, Summary};
-use model::TradingState;
 use model::message::InstanceState;
+use model::{TradingState, Ts};
 use std::fmt::{Display, Write};
 
 /// Market data of one symbol.
@@ -14,6 +14,21 @@ pub struct FeedGauge {
     pub lag_s: Option<f64>,
     /// Whether it counts as stale.
     pub is_stale: bool,
+}
+
+/// Comparisons of an account at an exchange with the engine, since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountFigures {
+    /// All.
+    pub looks: u64,
+    /// Those without a difference.
+    pub agreed: u64,
+    /// Those with one.
+    pub differed: u64,
+    /// Differences that stopped the engine.
+    pub told: u64,
+    /// When both sides were last seen to agree.
+    pub last_agreed_at: Option<Ts>,
 }
 
 /// Everything that is told at one moment.
@@ -41,6 +56,8 @@ pub struct Snapshot {
     pub feeds: Vec<FeedGauge>,
     /// Records in the journal.
     pub journal_records: u64,
+    /// The account, where there is one.
+    pub account: Option<AccountFigures>,
     /// Size of the journal's file.
     pub journal_bytes: u64,
     /// Whether the worker is connected.
@@ -92,6 +109,7 @@ impl Snapshot {
         self.write_orders(&mut page);
         self.write_lines(&mut page);
         self.write_feeds(&mut page);
+        self.write_account(&mut page);
         self.write_latencies(&mut page);
         page.0
     }
@@ -166,6 +184,21 @@ impl Snapshot {
         page.family("xcrack_feed_stale", "gauge", "Whether the symbol's data are too old to open on.");
         for feed in &self.feeds {
             page.sample("xcrack_feed_stale", &[("symbol", &feed.symbol)], u8::from(feed.is_stale));
+        }
+    }
+
+    fn write_account(&self, page: &mut Page) {
+        let Some(account) = self.account else { return };
+        let help = "Comparisons of the account with the engine, by what they showed.";
+        page.family("xcrack_account_looks_total", "counter", help);
+        for (outcome, n) in [("agreed", account.agreed), ("differed", account.differed)] {
+            page.sample("xcrack_account_looks_total", &[("outcome", outcome)], n);
+        }
+        let help = "Differences between account and engine that stopped the engine.";
+        page.single("xcrack_account_differences_total", "counter", help, account.told);
+        if let Some(at) = account.last_agreed_at {
+            let help = "When account and engine were last seen to agree, in seconds since 1970.";
+            page.single("xcrack_account_agreed_timestamp_seconds", "gauge", help, at.0 as f64 / 1e9);
         }
     }
 

@@ -28,6 +28,13 @@ pub(crate) fn snapshot() -> Snapshot {
         messages_received: 5,
         feeds: vec![FeedGauge { symbol: "odd\"name\\".into(), lag_s: Some(1.5), is_stale: true }],
         journal_records: 9,
+        account: Some(AccountFigures {
+            looks: 9,
+            agreed: 7,
+            differed: 2,
+            told: 1,
+            last_agreed_at: Some(Ts(1_500_000_000)),
+        }),
         journal_bytes: 4096,
         is_connected: true,
         connections: 2,
@@ -54,6 +61,9 @@ fn every_figure_has_its_line() {
     check("xcrack_messages_acked_total 11");
     check("xcrack_feed_stale{symbol=\"odd\\\"name\\\\\"} 1");
     check("xcrack_journal_bytes 4096");
+    check("xcrack_account_looks_total{outcome=\"differed\"} 2");
+    check("xcrack_account_differences_total 1");
+    check("xcrack_account_agreed_timestamp_seconds 1.5");
     check("xcrack_bridge_events_total{kind=\"signals_stale\"} 3");
     check("xcrack_bridge_round_trip_seconds{quantile=\"0.5\"} 0.002");
     check("xcrack_bridge_round_trip_seconds_sum 0.008");

@@ -21,6 +21,7 @@ pub fn table(status: &Value) -> String {
             line(&mut text, label, &stop[field]);
         }
     }
+    line(&mut text, "agreed at", &status["account"]["last_agreed_at"]);
     instances(&mut text, &status["instances"]);
     latencies(&mut text, &status["latency"]);
     text

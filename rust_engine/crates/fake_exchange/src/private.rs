@@ -97,6 +97,13 @@ impl PrivateExchange {
         self.change(|book| book.place(client, side, kind, qty, false))
     }
 
+    /// The account changes and no stream says so.
+    pub fn change_silently(&self, change: impl FnOnce(&mut Book)) {
+        let mut state = self.state();
+        change(&mut state.book);
+        state.book.drain();
+    }
+
     /// Looks at the truth.
     pub fn truth<T>(&self, look: impl FnOnce(&Book) -> T) -> T {
         look(&self.state().book)

@@ -114,6 +114,11 @@ impl Account {
         self.wanted.send(Wanted::Recheck).ok();
     }
 
+    /// Looks at the account once more after a while, because its last view did not agree for the first time.
+    pub fn look_once_more(&self) {
+        self.wanted.send(Wanted::OnceMore).ok();
+    }
+
     /// Waits for the next word; `None` once the task has ended.
     pub async fn next(&mut self) -> Option<Said> {
         self.said.recv().await

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use venues::private::agreement::Agreement;
+use venues::private::agreement::{Again, Agreement};
 use venues::private::locks::{self, Locked};
 use venues::private::{Account, LiveConfig, Said, approval};
 use venues::public::Clock;
@@ -138,14 +138,16 @@ impl World {
                 let news = self.agreement.on_unready(reason);
                 self.tell(news);
             }
-            Said::View(view) => {
+            Said::View { view, is_moving } => {
                 let is_unready = self.engine.stop().is_some_and(|stop| stop.by == "reconciliation");
-                let verdict = self.agreement.on_view(&self.engine.own_view(), &view, is_unready);
+                let verdict = self.agreement.on_view(&self.engine.own_view(), &view, is_moving, is_unready);
                 self.is_equal = verdict.news.as_ref().map_or(self.is_equal, |news| news.mismatch.is_none());
                 self.n_ready += usize::from(self.is_equal);
                 self.tell(verdict.news);
-                if verdict.recheck {
-                    self.account.recheck();
+                match verdict.again {
+                    Again::Steady => {}
+                    Again::Soon => self.account.recheck(),
+                    Again::OnceMore => self.account.look_once_more(),
                 }
             }
             Said::Problem(what) => self.log.push(format!("{} {what}", now.0)),

@@ -1,5 +1,6 @@
 //! What a build without feature `live` has in place of an account.
 
+use crate::metrics::AccountFigures;
 use anyhow::{Result, bail};
 use engine::Run;
 use model::VenueModel;
@@ -39,6 +40,12 @@ impl Live {
     #[allow(clippy::unused_self, reason = "the other build does something here")]
     pub fn hear(&mut self, said: Infallible, _: &mut Run) -> Result<()> {
         match said {}
+    }
+
+    /// Nothing was compared.
+    #[allow(clippy::unused_self, reason = "the other build does something here")]
+    pub fn figures(&self) -> Option<AccountFigures> {
+        None
     }
 
     /// Nothing leaves.

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::log;
+use crate::metrics::AccountFigures;
 use anyhow::{Context, Result, bail};
 use engine::Run;
 use engine::input::{Input, Reconciliation};
@@ -15,7 +16,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use venues::private::agreement::Agreement;
+use venues::private::agreement::{Again, Agreement};
 use venues::private::approval::{self, Approval};
 use venues::private::{Account, ApiKey, LiveConfig, Opening, RunName, Said, locks};
 
@@ -117,14 +118,16 @@ impl Live {
                 Ok(())
             }
             Said::Unready(reason) => tell(run, self.agreement.on_unready(reason)),
-            Said::View(view) => {
+            Said::View { view, is_moving } => {
                 let runtime = run.runtime();
                 let is_unready = runtime.stop().is_some_and(|stop| stop.by == "reconciliation");
-                let verdict = self.agreement.on_view(&runtime.own_view(), &view, is_unready);
-                if verdict.recheck
-                    && let Some(account) = &self.account
-                {
-                    account.recheck();
+                let verdict = self.agreement.on_view(&runtime.own_view(), &view, is_moving, is_unready);
+                if let Some(account) = &self.account {
+                    match verdict.again {
+                        Again::Steady => {}
+                        Again::Soon => account.recheck(),
+                        Again::OnceMore => account.look_once_more(),
+                    }
                 }
                 tell(run, verdict.news)
             }
@@ -133,6 +136,19 @@ impl Live {
                 Ok(())
             }
         }
+    }
+
+    /// How the account was compared with the engine so far; nothing without an account.
+    pub fn figures(&self) -> Option<AccountFigures> {
+        self.unlocked.as_ref()?;
+        let looks = self.agreement.looks();
+        Some(AccountFigures {
+            looks: looks.n,
+            agreed: looks.n_agreed,
+            differed: looks.n_differed,
+            told: looks.n_told,
+            last_agreed_at: looks.last_agreed_at,
+        })
     }
 
     /// Lets out what the run asks for. It must be on disk by now.

@@ -35,9 +35,20 @@ impl Server {
             "received_seq": self.session.durable_seq(),
             "bridge": self.bridge(),
             "feeds": self.feed.health(),
+            "account": self.account(),
             "restamped": self.run.restamped(),
             "snapshot_problem": self.run.snapshot_problem(),
             "instances": runtime.instance_states(),
+        })
+    }
+
+    /// How account and engine were compared; null without an account.
+    fn account(&self) -> Value {
+        self.live.figures().map_or(Value::Null, |account| {
+            json!({
+                "looks": account.looks, "agreed": account.agreed, "differed": account.differed, "told": account.told,
+                "last_agreed_at": account.last_agreed_at.map(clock::iso),
+            })
         })
     }
 
@@ -95,6 +106,7 @@ impl Server {
             messages_received: self.session.durable_seq(),
             feeds: runtime.feeds().map(feed).collect(),
             journal_records: self.run.next_record() - 1,
+            account: self.live.figures(),
             journal_bytes: std::fs::metadata(journal).map_or(0, |file| file.len()),
             is_connected: self.session.is_up(),
             connections: self.watch.connections(),

@@ -158,6 +158,7 @@ mod tests {
             secret_file: "s".into(),
             approval_file: dir.join("approval.json"),
             recv_window_ms: 5_000,
+            reconcile_every_s: 60,
             rest_url: None,
             ws_url: None,
         }

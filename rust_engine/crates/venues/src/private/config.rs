@@ -1,13 +1,16 @@
 //! Where an account is, and which of the engine's symbols it trades.
 
 use crate::net::{Endpoint, UrlError};
-use model::{MarketVenue, Qty, SymbolId, SymbolSpec};
+use model::{MarketVenue, Qty, SymbolId, SymbolSpec, Ts};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The longest time that an exchange lets a request be valid, in milliseconds.
 const MAX_RECV_WINDOW_MS: u64 = 60_000;
+/// Bounds of the distance of two comparisons, in seconds.
+const MIN_RECONCILE_S: u64 = 10;
+const MAX_RECONCILE_S: u64 = 600;
 
 /// A market with accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,9 @@ pub struct LiveConfig {
     /// How long a request is valid at the exchange, in milliseconds.
     #[serde(default = "default_recv_window_ms")]
     pub recv_window_ms: u64,
+    /// Distance of two comparisons of the account with the engine, in seconds.
+    #[serde(default = "default_reconcile_every_s")]
+    pub reconcile_every_s: u64,
     /// Instead of the exchange's REST address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest_url: Option<String>,
@@ -45,6 +51,10 @@ pub struct LiveConfig {
 
 const fn default_recv_window_ms() -> u64 {
     5_000
+}
+
+const fn default_reconcile_every_s() -> u64 {
+    60
 }
 
 /// A symbol at the exchange.
@@ -90,6 +100,9 @@ pub enum LiveConfigError {
     /// A window that the exchange refuses.
     #[error("live.recv_window_ms is {0}: 100 to {MAX_RECV_WINDOW_MS} are possible")]
     RecvWindow(u64),
+    /// Too seldom to find an error in time, or so often that it uses up what may be asked.
+    #[error("live.reconcile_every_s is {0}: {MIN_RECONCILE_S} to {MAX_RECONCILE_S} are possible")]
+    Reconcile(u64),
     /// No address.
     #[error(transparent)]
     Url(#[from] UrlError),
@@ -114,6 +127,7 @@ pub(super) struct Checked {
     pub(super) rest: Endpoint,
     pub(super) ws: Endpoint,
     pub(super) recv_window_ms: u64,
+    pub(super) reconcile_every_ns: i64,
 }
 
 fn is_name(text: &str) -> bool {
@@ -145,6 +159,9 @@ impl LiveConfig {
         if !(100..=MAX_RECV_WINDOW_MS).contains(&self.recv_window_ms) {
             return Err(LiveConfigError::RecvWindow(self.recv_window_ms));
         }
+        if !(MIN_RECONCILE_S..=MAX_RECONCILE_S).contains(&self.reconcile_every_s) {
+            return Err(LiveConfigError::Reconcile(self.reconcile_every_s));
+        }
         let mut listed = Vec::with_capacity(symbols.len());
         let mut seen = BTreeSet::new();
         for (i, spec) in symbols.iter().enumerate() {
@@ -172,6 +189,8 @@ impl LiveConfig {
             rest: Endpoint::parse(self.rest_url.as_deref().unwrap_or(rest))?,
             ws: Endpoint::parse(self.ws_url.as_deref().unwrap_or(ws))?,
             recv_window_ms: self.recv_window_ms,
+            // At most 600 s, checked above.
+            reconcile_every_ns: self.reconcile_every_s as i64 * 1_000 * Ts::MS,
         })
     }
 }
@@ -203,6 +222,11 @@ mod tests {
         assert_eq!(bybit.check(&symbols).unwrap_err(), LiveConfigError::Venue("bybit_spot"));
         let window = LiveConfig { recv_window_ms: 60_001, ..config() };
         assert_eq!(window.check(&symbols).unwrap_err(), LiveConfigError::RecvWindow(60_001));
+        for every in [0, 9, 601, u64::MAX] {
+            let often = LiveConfig { reconcile_every_s: every, ..config() };
+            assert_eq!(often.check(&symbols).unwrap_err(), LiveConfigError::Reconcile(every));
+        }
+        assert_eq!(config().check(&symbols).unwrap().reconcile_every_ns, 60_000 * Ts::MS);
         let mut twice = config();
         let other = LiveSymbol { name: "BTCUSDC".into(), ..twice.symbols["BTCUSDT"].clone() };
         twice.symbols.insert("BTCUSDC".into(), other);

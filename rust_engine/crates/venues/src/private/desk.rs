@@ -15,14 +15,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod answers;
 mod fees;
+mod looks;
+
+use looks::Looks;
 
 /// Ended orders whose trades are remembered, so that a late repeat is known as one.
 const REMEMBERED: usize = 10_000;
 /// While the stream is down, an open order is asked for this often.
 const POLL_NS: i64 = 5_000 * Ts::MS;
-const VIEW_RETRY_NS: i64 = 250 * Ts::MS;
-/// A view that does not agree is repeated after waits that double up to half a minute.
-const VIEW_DOUBLINGS: u32 = 7;
 
 /// A request that is to go out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,12 @@ pub enum Said {
     /// What the account holds is not known for certain: nothing may open until a view agrees.
     Unready(String),
     /// What the account holds, with every report before it already said.
-    View(VenueView),
+    View {
+        /// It.
+        view: VenueView,
+        /// Whether orders were on their way while it was read, so that a difference may be one of time.
+        is_moving: bool,
+    },
     /// A person should know.
     Problem(String),
 }
@@ -91,11 +96,7 @@ pub(super) struct Desk {
     forgotten: BTreeMap<String, String>,
     forgotten_busy: bool,
     is_stream_up: bool,
-    /// When the account is to be looked at, where it is.
-    view_due: Option<Ts>,
-    view_busy: bool,
-    rechecks: u32,
-    rechecked_at: Ts,
+    looks: Looks,
     /// Counts everything that could make a view differ.
     revision: u64,
     said: Vec<Said>,
@@ -106,6 +107,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(config: Checked, costs: Costs, run: RunName, validity_ns: i64) -> Self {
         Self {
+            looks: Looks::new(config.reconcile_every_ns),
             config,
             costs,
             run,
@@ -115,10 +117,6 @@ impl Desk {
             forgotten: BTreeMap::new(),
             forgotten_busy: false,
             is_stream_up: false,
-            view_due: None,
-            view_busy: false,
-            rechecks: 0,
-            rechecked_at: Ts(0),
             revision: 0,
             said: Vec::new(),
             validity_ns,
@@ -158,26 +156,24 @@ impl Desk {
         self.revision += 1;
         let gone_after = now.plus_ns(self.validity_ns);
         self.orders.values_mut().filter(|t| !t.busy).for_each(|tracked| tracked.doubt(now, gone_after));
-        self.view_due = Some(now);
+        self.looks.set(now);
     }
 
     /// The stream ended: from now on something may be missed.
     pub(super) fn on_stream_down(&mut self, reason: &str) {
         self.is_stream_up = false;
-        self.view_due = None;
+        self.looks.stop();
         self.said.push(Said::Unready(format!("no_answer: the user stream is down: {reason}")));
     }
 
-    /// Looks at the account again, because the last view did not agree.
+    /// Looks at the account again soon, because the last view did not agree.
     pub(super) fn recheck(&mut self, now: Ts) {
-        if self.is_stream_up {
-            let wait_ns = VIEW_RETRY_NS << self.rechecks.min(VIEW_DOUBLINGS);
-            // One that comes after a longer pause than any between two repeats is the first of its kind.
-            let is_first = now > self.rechecked_at.plus_ns(4 * (VIEW_RETRY_NS << VIEW_DOUBLINGS));
-            self.rechecks = if is_first { 1 } else { self.rechecks + 1 };
-            self.rechecked_at = now;
-            self.view_due = Some(now.plus_ns(if is_first { VIEW_RETRY_NS } else { wait_ns }));
-        }
+        self.looks.again(now);
+    }
+
+    /// Looks once more after a while: a difference counts when it lasts.
+    pub(super) fn look_once_more(&mut self, now: Ts) {
+        self.looks.once_more(now);
     }
 
     /// A message about an order.
@@ -218,8 +214,8 @@ impl Desk {
             jobs.push(Job::Forgotten { symbol: symbol.clone(), client: client.clone() });
             self.forgotten_busy = true;
         }
-        if self.view_due.is_some_and(|due| now >= due) && !self.view_busy && self.is_quiet() {
-            self.view_busy = true;
+        if self.looks.may_begin(self.is_quiet(), now) {
+            self.looks.begin();
             jobs.push(Job::View { revision: self.revision });
         }
         jobs
@@ -228,7 +224,7 @@ impl Desk {
     /// When a request falls due.
     pub(super) fn next_due(&self) -> Option<Ts> {
         let by_orders = self.orders.values().filter_map(Tracked::next_due);
-        let by_view = self.view_due.filter(|_| !self.view_busy && self.is_quiet());
+        let by_view = self.looks.next_due(self.is_quiet());
         let polled = |t: &&Tracked| !self.is_stream_up && !t.busy;
         let by_poll = self.orders.values().filter(polled).map(|t| t.checked_at.plus_ns(POLL_NS));
         by_orders.chain(by_view).chain(by_poll).min()
@@ -386,7 +382,7 @@ impl Desk {
         self.said.push(Said::Unready(reason));
         self.revision += 1;
         if self.is_stream_up {
-            self.view_due = Some(now);
+            self.looks.set(now);
         }
     }
 

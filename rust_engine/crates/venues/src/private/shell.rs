@@ -20,6 +20,8 @@ pub(super) enum Wanted {
     Request(VenueRequest),
     /// Look at the account again.
     Recheck,
+    /// Look at it once more after a while.
+    OnceMore,
 }
 
 /// The task.
@@ -53,6 +55,7 @@ impl Shell {
                 wanted = self.wanted.recv() => match wanted {
                     Some(Wanted::Request(request)) => self.desk.on_request(request, self.now()),
                     Some(Wanted::Recheck) => self.desk.recheck(self.now()),
+                    Some(Wanted::OnceMore) => self.desk.look_once_more(self.now()),
                     None => return,
                 },
                 Some(heard) = self.heard.recv() => self.hear(heard),

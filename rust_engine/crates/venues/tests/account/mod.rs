@@ -93,6 +93,7 @@ pub fn open(exchange: &Arc<PrivateExchange>, venue: Venue, clock: &Clock, outsta
         secret_file: "unused".into(),
         approval_file: "unused".into(),
         recv_window_ms: 5_000,
+        reconcile_every_s: 60,
         rest_url: Some("http://exchange.test".into()),
         ws_url: Some("ws://exchange.test/private".into()),
     };
@@ -134,6 +135,7 @@ pub struct Hand {
     pub sent: BTreeMap<OrderId, OrderRequest>,
     pub reports: Vec<VenueReport>,
     pub views: Vec<VenueView>,
+    pub n_moving: usize,
     pub unready: Vec<String>,
     pub problems: Vec<String>,
 }
@@ -151,6 +153,7 @@ impl Hand {
             sent: BTreeMap::new(),
             reports: Vec::new(),
             views: Vec::new(),
+            n_moving: 0,
             unready: Vec::new(),
             problems: Vec::new(),
         }
@@ -199,7 +202,8 @@ impl Hand {
         while let Ok(said) = timeout_at(end, self.account.next()).await {
             match said.expect("the account's task lives") {
                 Said::Report(report) => self.reports.push(report),
-                Said::View(view) => self.views.push(view),
+                Said::View { view, is_moving: false } => self.views.push(view),
+                Said::View { .. } => self.n_moving += 1,
                 Said::Unready(reason) => self.unready.push(reason),
                 Said::Problem(what) => self.problems.push(what),
             }
@@ -249,7 +253,7 @@ impl Hand {
         self.exchange.truth(|book| book.find(&Self::name(n)).map_or(Qty::ZERO, |order| order.executed))
     }
 
-    fn own(&self) -> OwnView {
+    pub fn own(&self) -> OwnView {
         let mut positions = BTreeMap::from([(BTC, Qty::ZERO)]);
         let mut orders = BTreeMap::new();
         let mut at = Ts(0);

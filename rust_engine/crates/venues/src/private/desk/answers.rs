@@ -4,8 +4,8 @@ use super::super::client::{Fault, Viewed};
 use super::super::config::Market;
 use super::super::tracked::Stage;
 use super::super::words::OrderState;
+use super::Desk;
 use super::Said;
-use super::{Desk, VIEW_RETRY_NS};
 use model::{CancelReason, OrderId, Qty, Ts};
 use risk::reconcile::{OpenOrder, VenueOrder, VenueView};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,29 +75,32 @@ impl Desk {
     }
 
     pub(super) fn on_viewed(&mut self, revision: u64, answer: Result<Viewed, Fault>, now: Ts) {
-        self.view_busy = false;
-        if self.view_due.is_none() {
+        if !self.looks.end() {
             return;
         }
         let viewed = match answer {
             Ok(viewed) => viewed,
             Err(fault) => {
                 let wait_ns = match fault {
-                    Fault::Limited { wait } => i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX),
-                    _ => 4 * VIEW_RETRY_NS,
+                    Fault::Limited { wait } => Some(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX)),
+                    _ => None,
                 };
-                self.view_due = Some(Ts(now.0.saturating_add(wait_ns)));
-                return self.said.push(Said::Unready(format!("no_answer: the account cannot be read: {fault}")));
+                let lasts = self.looks.on_failed(wait_ns, now);
+                let reason = format!("no_answer: the account cannot be read: {fault}");
+                return self.said.push(if lasts { Said::Unready(reason) } else { Said::Problem(reason) });
             }
         };
-        self.compare(&viewed, now);
-        if self.revision != revision || !self.is_quiet() {
-            self.view_due = Some(now.plus_ns(VIEW_RETRY_NS));
+        if self.revision == revision && self.is_quiet() {
+            // It may put orders in doubt; then they are asked for before the view counts.
+            self.compare(&viewed, now);
+        }
+        let is_moving = self.revision != revision || !self.is_quiet();
+        if is_moving && !self.looks.on_disturbed(now) {
             return;
         }
-        self.view_due = None;
+        self.looks.on_seen(now);
         let view = self.view(&viewed);
-        self.said.push(Said::View(view));
+        self.said.push(Said::View { view, is_moving });
     }
 
     /// Asks about every order that the two sides do not see alike.
