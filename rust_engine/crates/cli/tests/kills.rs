@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+const BINARY: &str = env!("CARGO_BIN_EXE_xcrack-engine");
 const N_BARS: i64 = 3_000;
 /// When the walk begins: 2025.
 const BEGIN_NS: i64 = 1_735_689_600_000_000_000;

@@ -54,6 +54,8 @@ struct State {
     weight: (i64, u32),
     orders: (i64, u32),
     is_deaf: bool,
+    /// What goes wrong with the next request of this verb about an order.
+    spoiled: Option<(&'static str, RequestFault)>,
     log: Vec<String>,
 }
 
@@ -79,6 +81,7 @@ impl PrivateExchange {
             weight: (0, 0),
             orders: (0, 0),
             is_deaf: false,
+            spoiled: None,
             log: Vec::new(),
         };
         Arc::new(Self { venue, symbol: "BTCUSDT".to_owned(), script, clock, state: Mutex::new(state) })
@@ -122,6 +125,17 @@ impl PrivateExchange {
         if is_deaf {
             state.streams.values().for_each(|stream| drop(stream.send(Push::Close)));
         }
+    }
+
+    /// The next request of this verb about an order goes wrong, beside what the script says.
+    pub fn spoil_next(&self, verb: &'static str, fault: RequestFault) {
+        self.state().spoiled = Some((verb, fault));
+    }
+
+    /// Whether [`PrivateExchange::spoil_next`] still waits for its request.
+    #[must_use]
+    pub fn is_spoiling(&self) -> bool {
+        self.state().spoiled.is_some()
     }
 
     /// From now on nothing goes wrong any more.

@@ -1,5 +1,8 @@
-//! The real binary as a process that may be killed, and what it leaves on disk.
+//! The real binary as a process that may be killed, and what it leaves on disk. Which binary says the test that uses this.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
+use crate::BINARY;
 use engine::Run;
 use model::config::EngineConfig;
 use rand::{Rng, SeedableRng};
@@ -11,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_xcrack-engine");
 const TRIES: usize = 6_000;
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const MINUTE_NS: i64 = 60_000_000_000;
@@ -19,6 +21,8 @@ const MINUTE_NS: i64 = 60_000_000_000;
 /// The home of a run; its engine is killed with its test.
 pub struct Home {
     pub folder: tempfile::TempDir,
+    /// What a start is given beside the configuration.
+    pub further: Vec<String>,
     child: Option<Child>,
 }
 
@@ -107,10 +111,10 @@ impl Home {
         fs::write(&secret, SECRET).unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(folder.path().join("engine.json"), config(folder.path()).to_string()).unwrap();
-        Self { folder, child: None }
+        Self { folder, further: Vec::new(), child: None }
     }
 
-    fn config_file(&self) -> String {
+    pub fn config_file(&self) -> String {
         self.folder.path().join("engine.json").display().to_string()
     }
 
@@ -122,6 +126,7 @@ impl Home {
     pub fn start(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("engine.log")).unwrap();
         let run = ["run", "--config", &self.config_file()].map(str::to_owned);
+        let run = run.iter().chain(&self.further);
         self.child = Some(Command::new(BINARY).args(run).stderr(log).stdout(Stdio::null()).spawn().unwrap());
     }
 
@@ -198,7 +203,7 @@ impl Home {
     }
 }
 
-fn run(arguments: &[&str], n_threads: usize) -> Output {
+pub fn run(arguments: &[&str], n_threads: usize) -> Output {
     Command::new(BINARY).args(arguments).env("RAYON_NUM_THREADS", n_threads.to_string()).output().unwrap()
 }
 

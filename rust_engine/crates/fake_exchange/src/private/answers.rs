@@ -97,7 +97,8 @@ impl PrivateExchange {
         state.log.push(format!("{} {} {about}", ask.method, ask.path));
         let fault = self.script.requests.get(&state.n_requests).copied();
         state.n_requests += 1;
-        fault
+        let spoiled = state.spoiled.take_if(|(verb, _)| ask.method == *verb);
+        spoiled.map(|(_, fault)| fault).or(fault)
     }
 
     fn checked(&self, ask: &Ask) -> Result<(), Refused> {
