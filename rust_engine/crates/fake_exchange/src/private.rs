@@ -4,10 +4,12 @@
 mod account;
 mod answers;
 mod script;
+mod stops;
 mod words;
 
 pub use account::{Book, Kind, Order, Trade, Venue};
 pub use script::{RequestFault, Script, StreamFault};
+pub use stops::Stop;
 
 use crate::http::Ask;
 use account::Happened;

@@ -169,12 +169,10 @@ async fn a_refusal_ends_the_order_with_its_reason() {
     hand.post_only(1, Side::Buy, "101", "1");
     let reduce = hand.order(2, Side::Sell, OrderKind::Market, "1");
     hand.send(OrderRequest { reduce_only: true, ..reduce });
-    hand.place(3, Side::Sell, OrderKind::Stop { trigger: price("90") }, "1");
     let now_or_never = hand.order(4, Side::Buy, OrderKind::Limit { price: price("99") }, "1");
     hand.send(OrderRequest { tif: TimeInForce::Ioc, ..now_or_never });
     hand.pass_s(2).await;
     assert_eq!((hand.ended(1), hand.ended(2)), (Some(CancelReason::WouldCross), Some(CancelReason::NothingToReduce)));
-    assert_eq!((hand.ended(3), hand.placings(3)), (Some(CancelReason::Rejected), 0), "stops are not sent there");
     assert_eq!(hand.ended(4), Some(CancelReason::Unfilled));
 }
 

@@ -265,7 +265,6 @@ fn every_lock_refuses_by_name_and_all_of_them_open_together() {
     assert!(matches!(refused(|c| c.instances[0].mode = Mode::Shadow), Locked::Mode { mode: "shadow", .. }));
     assert!(matches!(refused(|c| c.instances[0].mode = Mode::Twin), Locked::Mode { mode: "twin", .. }));
     assert!(matches!(refused(|c| c.instances[0].strategy = "liquidation".into()), Locked::PaperOnly(_)));
-    assert!(matches!(refused(|c| c.instances[0].strategy = "predictive".into()), Locked::Stops { .. }));
     assert!(matches!(refused(|c| c.limits.max_daily_loss = None), Locked::NoLossLimit));
     assert!(matches!(refused(|c| c.symbols.clear()), Locked::Config(_)));
     assert!(matches!(locks::check(&good, &live, clock()), Err(Locked::NotApproved(_))));

@@ -1,5 +1,6 @@
 //! The true account: orders, trades and balances in exact numbers, matched against one best bid and ask.
 
+use super::stops::Stop;
 use model::{Liquidity, Price, Qty, Side};
 use std::collections::BTreeMap;
 
@@ -93,15 +94,20 @@ pub struct Trade {
 /// A refusal: code and words.
 pub type Refused = (i64, &'static str);
 
-/// What happened to an order, with the order as it was then.
+/// What happened, with the order as it was then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happened {
-    /// In the exchange's words.
-    pub what: &'static str,
-    /// The order.
-    pub order: Order,
-    /// The trade, if it traded.
-    pub trade: Option<Trade>,
+pub enum Happened {
+    /// To an order.
+    Order {
+        /// In the exchange's words.
+        what: &'static str,
+        /// The order.
+        order: Order,
+        /// The trade, if it traded.
+        trade: Option<Trade>,
+    },
+    /// To a stop order at the algo service.
+    Stop(Stop),
 }
 
 /// An account in one symbol.
@@ -120,7 +126,11 @@ pub struct Book {
     pub quote: i128,
     /// How often an order of a name was taken.
     pub taken: BTreeMap<String, u32>,
-    happened: Vec<Happened>,
+    /// Stop orders of USD-M by their number at the algo service.
+    pub stops: BTreeMap<u64, Stop>,
+    /// Whether a stop that triggers keeps its sender's name as an order.
+    pub keeps_names: bool,
+    pub(super) happened: Vec<Happened>,
     next_id: u64,
 }
 
@@ -137,9 +147,16 @@ impl Book {
             base,
             quote: i128::from(quote.0) * SCALE,
             taken: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            keeps_names: true,
             happened: Vec::new(),
             next_id: 1,
         }
+    }
+
+    /// Best bid and best ask.
+    pub(super) fn prices(&self) -> (Price, Price) {
+        (self.bid, self.ask)
     }
 
     /// What happened since the last call.
@@ -165,6 +182,7 @@ impl Book {
                 self.trade(id, part, price, Liquidity::Maker);
             }
         }
+        self.trigger_stops();
     }
 
     /// Takes an order.
@@ -172,6 +190,20 @@ impl Book {
     /// # Errors
     /// The exchange's refusal; nothing has changed then.
     pub fn place(
+        &mut self,
+        client: &str,
+        side: Side,
+        kind: Kind,
+        qty: Qty,
+        reduce_only: bool,
+    ) -> Result<Order, Refused> {
+        let order = self.enter(client, side, kind, qty, reduce_only)?;
+        *self.taken.entry(client.to_owned()).or_default() += 1;
+        Ok(order)
+    }
+
+    /// Puts an order into the book.
+    pub(super) fn enter(
         &mut self,
         client: &str,
         side: Side,
@@ -205,7 +237,6 @@ impl Book {
         }
         let id = self.next_id;
         self.next_id += 1;
-        *self.taken.entry(client.to_owned()).or_default() += 1;
         let order =
             Order { id, client: client.to_owned(), side, kind, qty, executed: Qty::ZERO, status: "NEW", reduce_only };
         self.orders.insert(id, order);
@@ -299,7 +330,7 @@ impl Book {
 
     fn note(&mut self, what: &'static str, id: u64, trade: Option<Trade>) {
         if let Some(order) = self.orders.get(&id).cloned() {
-            self.happened.push(Happened { what, order, trade });
+            self.happened.push(Happened::Order { what, order, trade });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How requests are answered: signature, time and limits first, then the order, then what the script spoils.
 
-use super::account::{Kind, Refused, Venue};
+use super::account::{Book, Kind, Refused, Venue};
 use super::script::RequestFault;
 use super::{KEY, LISTEN_KEY, PrivateExchange, SECRET, words};
 use crate::http::{Ask, Reply};
@@ -39,9 +39,17 @@ fn number<T: FromStr>(ask: &Ask, name: &str) -> Result<T, Refused> {
     text.parse().map_err(|_| (-1100, "Illegal characters found in a parameter."))
 }
 
+fn side(ask: &Ask) -> Result<Side, Refused> {
+    match ask.parameter("side") {
+        Some("BUY") => Ok(Side::Buy),
+        Some("SELL") => Ok(Side::Sell),
+        _ => Err((-1117, "Invalid side.")),
+    }
+}
+
 impl PrivateExchange {
     pub(super) async fn answer(&self, ask: &Ask) -> Outcome {
-        let is_order = ask.path.ends_with("/order");
+        let is_order = ask.path.ends_with("/order") || ask.path.ends_with("/algoOrder");
         let fault = if is_order { self.next_fault(ask) } else { None };
         match fault {
             Some(RequestFault::SilentBefore) => return Outcome::Silence,
@@ -93,7 +101,8 @@ impl PrivateExchange {
 
     fn next_fault(&self, ask: &Ask) -> Option<RequestFault> {
         let mut state = self.state();
-        let about = ask.parameter("newClientOrderId").or(ask.parameter("origClientOrderId")).unwrap_or("");
+        let names = ["newClientOrderId", "origClientOrderId", "clientAlgoId", "orderId"];
+        let about = names.iter().find_map(|name| ask.parameter(name)).unwrap_or("");
         state.log.push(format!("{} {} {about}", ask.method, ask.path));
         let fault = self.script.requests.get(&state.n_requests).copied();
         state.n_requests += 1;
@@ -126,7 +135,9 @@ impl PrivateExchange {
 
     fn carry_out(&self, ask: &Ask) -> Result<Value, Refused> {
         let place = ask.path.rsplit('/').next().unwrap_or_default();
+        let is_by_name = place == "algoOrder" && ask.method != "POST";
         if !["time", "listenKey", "account", "positionRisk"].contains(&place)
+            && !is_by_name
             && ask.parameter("symbol") != Some(self.symbol.as_str())
         {
             return Err((-1121, "Invalid symbol."));
@@ -140,9 +151,17 @@ impl PrivateExchange {
                 let order = self.change(|book| book.cancel(&client))?;
                 Ok(words::cancelled(self.venue, &self.symbol, &order))
             }
+            ("POST" | "DELETE" | "GET", "algoOrder" | "openAlgoOrders") if self.venue == Venue::Usdm => {
+                self.carry_out_stop(ask, place)
+            }
             ("GET", "order") => {
-                let client: String = number(ask, "origClientOrderId")?;
-                let found = self.truth(|book| book.find(&client).cloned());
+                let found = match number::<u64>(ask, "orderId") {
+                    Ok(id) => self.truth(|book| book.orders.get(&id).cloned()),
+                    Err(_) => {
+                        let client: String = number(ask, "origClientOrderId")?;
+                        self.truth(|book| book.find(&client).cloned())
+                    }
+                };
                 let order = found.ok_or((-2013, "Order does not exist."))?;
                 Ok(words::order(self.venue, &self.symbol, &order))
             }
@@ -163,6 +182,33 @@ impl PrivateExchange {
         }
     }
 
+    fn carry_out_stop(&self, ask: &Ask, place: &str) -> Result<Value, Refused> {
+        if place == "openAlgoOrders" {
+            let open = |book: &Book| book.stops.values().filter(|stop| stop.is_open()).cloned().collect::<Vec<_>>();
+            return Ok(self.truth(open).iter().map(|stop| words::stop(&self.symbol, stop)).collect());
+        }
+        let client: String = number(ask, "clientAlgoId")?;
+        match ask.method.as_str() {
+            "POST" => {
+                if (ask.parameter("algoType"), ask.parameter("type")) != (Some("CONDITIONAL"), Some("STOP_MARKET")) {
+                    return Err((-1116, "Invalid orderType."));
+                }
+                let (trigger, qty) = (number(ask, "triggerPrice")?, number(ask, "quantity")?);
+                let (side, reduce_only) = (side(ask)?, ask.parameter("reduceOnly") == Some("true"));
+                let stop = self.change(|book| book.place_stop(&client, side, trigger, qty, reduce_only))?;
+                Ok(words::stop(&self.symbol, &stop))
+            }
+            "DELETE" => {
+                let stop = self.change(|book| book.cancel_stop(&client))?;
+                Ok(json!({ "algoId": stop.id, "clientAlgoId": stop.client, "code": "200", "msg": "success" }))
+            }
+            _ => {
+                let found = self.truth(|book| book.find_stop(&client).cloned());
+                Ok(words::stop(&self.symbol, &found.ok_or((-2013, "Order does not exist."))?))
+            }
+        }
+    }
+
     fn holdings(&self) -> Value {
         self.truth(|book| match self.venue {
             Venue::Spot => {
@@ -180,11 +226,7 @@ impl PrivateExchange {
     }
 
     fn place(&self, ask: &Ask) -> Result<Value, Refused> {
-        let side = match ask.parameter("side") {
-            Some("BUY") => Side::Buy,
-            Some("SELL") => Side::Sell,
-            _ => return Err((-1117, "Invalid side.")),
-        };
+        let side = side(ask)?;
         let kind = match (ask.parameter("type"), ask.parameter("timeInForce")) {
             (Some("MARKET"), None) => Kind::Market,
             (Some("LIMIT"), Some("GTC")) => Kind::Limit(number(ask, "price")?),
@@ -192,6 +234,12 @@ impl PrivateExchange {
             (Some("LIMIT"), Some("GTX")) if self.venue == Venue::Usdm => Kind::PostOnly(number(ask, "price")?),
             (Some("LIMIT_MAKER"), None) if self.venue == Venue::Spot => Kind::PostOnly(number(ask, "price")?),
             (Some("STOP_LOSS"), None) if self.venue == Venue::Spot => Kind::Stop(number(ask, "stopPrice")?),
+            (Some("STOP_MARKET"), _) if self.venue == Venue::Usdm => {
+                return Err((
+                    -4120,
+                    "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
+                ));
+            }
             _ => return Err((-1116, "Invalid orderType.")),
         };
         let (client, qty): (String, Qty) = (number(ask, "newClientOrderId")?, number(ask, "quantity")?);

@@ -1,6 +1,7 @@
 //! Orders, trades and events in the exchange's words.
 
 use super::account::{Happened, Kind, Order, Trade, Venue};
+use super::stops::Stop;
 use model::{Liquidity, Price, Qty, Side};
 use serde_json::{Value, json};
 
@@ -53,9 +54,37 @@ pub(super) fn trade(venue: Venue, symbol: &str, trade: &Trade) -> Value {
     })
 }
 
+/// A stop order as a question or a placing is answered.
+pub(super) fn stop(symbol: &str, stop: &Stop) -> Value {
+    let became = stop.became.map_or_else(String::new, |id| id.to_string());
+    json!({
+        "algoId": stop.id, "clientAlgoId": stop.client, "algoType": "CONDITIONAL", "orderType": "STOP_MARKET",
+        "symbol": symbol, "side": if stop.side == Side::Buy { "BUY" } else { "SELL" }, "positionSide": "BOTH",
+        "timeInForce": "GTC", "quantity": stop.qty, "algoStatus": stop.status, "actualOrderId": became,
+        "actualPrice": "0.00000", "actualQty": stop.qty, "triggerPrice": stop.trigger, "price": "0.00000",
+        "workingType": "CONTRACT_PRICE", "reduceOnly": stop.reduce_only,
+    })
+}
+
+fn stop_event(symbol: &str, stop: &Stop, at_ms: i64) -> String {
+    let became = stop.became.map_or_else(String::new, |id| id.to_string());
+    let mut report = json!({
+        "caid": stop.client, "aid": stop.id, "at": "CONDITIONAL", "o": "STOP_MARKET", "s": symbol,
+        "S": if stop.side == Side::Buy { "BUY" } else { "SELL" }, "ps": "BOTH", "f": "GTC", "q": stop.qty,
+        "X": stop.status, "ai": became, "tp": stop.trigger, "p": "0", "wt": "CONTRACT_PRICE", "R": stop.reduce_only,
+    });
+    if stop.status == "REJECTED" {
+        report["rm"] = json!("Reduce Only reject");
+    }
+    json!({ "e": "ALGO_UPDATE", "E": at_ms, "T": at_ms, "o": report }).to_string()
+}
+
 /// An event of the user stream.
 pub(super) fn event(venue: Venue, symbol: &str, happened: &Happened, at_ms: i64) -> String {
-    let Happened { what, order, trade } = happened;
+    let (what, order, trade) = match happened {
+        Happened::Order { what, order, trade } => (what, order, trade),
+        Happened::Stop(stop) => return stop_event(symbol, stop, at_ms),
+    };
     let (kind, tif, price, stop) = kind(venue, order);
     let is_cancel = *what == "CANCELED" && venue == Venue::Spot;
     let client = if is_cancel { format!("cancel{}", order.id) } else { order.client.clone() };

@@ -74,7 +74,9 @@ impl Agreement {
     /// Compares. `is_moving` says that orders were on their way while the view was read, `is_unready` that the engine waits for
     /// agreement: if it was told of this very difference and does not wait, then an operator has accepted it.
     pub fn on_view(&mut self, own: &OwnView, view: &VenueView, is_moving: bool, is_unready: bool) -> Verdict {
-        let outcome = reconcile(own, Ok(view));
+        // What moves is never up to date; whether that matters, the looks after this one show.
+        let own_at = if is_moving { own.at.min(view.at) } else { own.at };
+        let outcome = reconcile(&OwnView { at: own_at, ..own.clone() }, Ok(view));
         let found = match &outcome {
             Outcome::Reconciled => Vec::new(),
             Outcome::Mismatched(found) => found.iter().map(lasting).collect(),

@@ -3,9 +3,11 @@
 use super::budget::{Budget, Use};
 use super::config::{Checked, Market};
 use super::keys::ApiKey;
-use super::words::{OrderState, Refusal, Trade, Unread};
+use super::order::Target;
+use super::words::{AlgoState, OrderState, Refusal, Trade, Unread};
 use super::words::{
-    parse_holdings, parse_listen_key, parse_order, parse_orders, parse_refusal, parse_time, parse_trades,
+    parse_algo, parse_algo_end, parse_algos, parse_holdings, parse_listen_key, parse_order, parse_orders,
+    parse_refusal, parse_time, parse_trades,
 };
 use crate::http::{HttpClient, HttpError, HttpRequest, HttpResponse};
 use crate::net::Dial;
@@ -24,6 +26,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(3 * 86_400);
 const MARGIN_MS: i64 = 2_000;
 /// Trades in one answer.
 const TRADES_PER_PAGE: usize = 1_000;
+/// Where stop orders of USD-M are.
+const ALGO_PATH: &str = "/fapi/v1/algoOrder";
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-mbx-apikey");
 
 /// The request's time is too far from the exchange's.
@@ -131,25 +135,51 @@ impl Client {
         Ok(())
     }
 
-    /// Places an order.
-    pub(super) async fn place(&self, params: String) -> Result<OrderState, Fault> {
-        let route = Route { method: Method::POST, path: self.order_path(), weight: 1, what: Use::Place };
+    /// Places an order, at the algo service if it is a stop there.
+    pub(super) async fn place(&self, params: String, is_stop: bool) -> Result<OrderState, Fault> {
+        let path = if is_stop { ALGO_PATH } else { self.order_path() };
+        let route = Route { method: Method::POST, path, weight: 1, what: Use::Place };
         let text = self.call(&route, &params).await?;
-        parse_order(&text).map_err(|e| self.unreadable(&e))
+        if !is_stop {
+            return parse_order(&text).map_err(|e| self.unreadable(&e));
+        }
+        let algo = parse_algo(&text).map_err(|e| self.unreadable(&e))?;
+        algo.state().ok_or_else(|| self.unknown("the stop became an order at once"))
     }
 
-    /// Ends an order by our name of it.
-    pub(super) async fn cancel(&self, symbol: &str, client: &str) -> Result<OrderState, Fault> {
-        let route = Route { method: Method::DELETE, path: self.order_path(), weight: 1, what: Use::Other };
-        let text = self.call(&route, &format!("symbol={symbol}&origClientOrderId={client}")).await?;
-        parse_order(&text).map_err(|e| self.unreadable(&e))
+    /// Ends an order; `None` where the exchange does not say what had traded by then.
+    pub(super) async fn cancel(&self, symbol: &str, target: &Target) -> Result<Option<OrderState>, Fault> {
+        let (path, params) = self.words_for(symbol, target);
+        let route = Route { method: Method::DELETE, path, weight: 1, what: Use::Other };
+        let text = self.call(&route, &params).await?;
+        let answer = if matches!(target, Target::Stop(_)) {
+            parse_algo_end(&text).map(|()| None)
+        } else {
+            parse_order(&text).map(Some)
+        };
+        answer.map_err(|e| self.unreadable(&e))
     }
 
-    /// Asks for an order by our name of it.
-    pub(super) async fn query(&self, symbol: &str, client: &str) -> Result<OrderState, Fault> {
-        let route = Route { method: Method::GET, path: self.order_path(), weight: 4, what: Use::Other };
-        let text = self.call(&route, &format!("symbol={symbol}&origClientOrderId={client}")).await?;
-        parse_order(&text).map_err(|e| self.unreadable(&e))
+    /// Asks for an order, and for what it became if it is a stop.
+    pub(super) async fn query(&self, symbol: &str, target: &Target) -> Result<OrderState, Fault> {
+        let (path, params) = self.words_for(symbol, target);
+        let route = Route { method: Method::GET, path, weight: 4, what: Use::Other };
+        let text = self.call(&route, &params).await?;
+        if !matches!(target, Target::Stop(_)) {
+            return parse_order(&text).map_err(|e| self.unreadable(&e));
+        }
+        let algo = parse_algo(&text).map_err(|e| self.unreadable(&e))?;
+        let Some(number) = algo.became else {
+            return algo.state().ok_or_else(|| self.unknown("the exchange does not say which order the stop became"));
+        };
+        // One step down: a number is no stop.
+        match Box::pin(self.query(symbol, &Target::Number(number))).await {
+            Ok(order) => Ok(algo.became_state(&order)),
+            Err(fault) if fault.is_no_such_order() => {
+                algo.rejected_state().ok_or_else(|| self.unknown("the order that the stop became is not there yet"))
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// All trades of an order.
@@ -179,12 +209,27 @@ impl Client {
             let text = self.call(&route, &format!("symbol={}", listed.name)).await?;
             open.extend(parse_orders(&text).map_err(|e| self.unreadable(&e))?);
         }
+        if self.config.market == Market::Usdm {
+            self.view_stops(&mut open).await?;
+        }
         let path = self.by_market("/api/v3/account", "/fapi/v3/positionRisk");
         let weight = if self.config.market == Market::Spot { 20 } else { 5 };
         let route = Route { method: Method::GET, path, weight, what: Use::Other };
         let text = self.call(&route, "").await?;
         let held = parse_holdings(self.config.market, &text).map_err(|e| self.unreadable(&e))?;
         Ok(Viewed { at, open, held })
+    }
+
+    /// Stops that wait. One that triggered is among the orders, or has ended.
+    async fn view_stops(&self, open: &mut Vec<OrderState>) -> Result<(), Fault> {
+        let path = "/fapi/v1/openAlgoOrders";
+        let route = Route { method: Method::GET, path, weight: 1, what: Use::Other };
+        for listed in &self.config.listed {
+            let text = self.call(&route, &format!("algoType=CONDITIONAL&symbol={}", listed.name)).await?;
+            let stops = parse_algos(&text).map_err(|e| self.unreadable(&e))?;
+            open.extend(stops.iter().filter(|stop| stop.became.is_none()).filter_map(AlgoState::state));
+        }
+        Ok(())
     }
 
     /// Opens the USD-M user stream, or prolongs it by an hour, and gives its name.
@@ -210,6 +255,15 @@ impl Client {
         self.by_market("/api/v3/order", "/fapi/v1/order")
     }
 
+    /// Where an order is asked for, and by which words.
+    fn words_for(&self, symbol: &str, target: &Target) -> (&'static str, String) {
+        match target {
+            Target::Name(client) => (self.order_path(), format!("symbol={symbol}&origClientOrderId={client}")),
+            Target::Number(number) => (self.order_path(), format!("symbol={symbol}&orderId={number}")),
+            Target::Stop(client) => (ALGO_PATH, format!("clientAlgoId={client}")),
+        }
+    }
+
     const fn by_market(&self, spot: &'static str, usdm: &'static str) -> &'static str {
         match self.config.market {
             Market::Spot => spot,
@@ -223,6 +277,10 @@ impl Client {
 
     fn unreadable(&self, problem: &Unread) -> Fault {
         Fault::Unknown { reason: problem.to_string(), until: self.valid_until((self.clock)()) }
+    }
+
+    fn unknown(&self, reason: &str) -> Fault {
+        Fault::Unknown { reason: reason.to_owned(), until: self.valid_until((self.clock)()) }
     }
 
     /// A signed request. One that was refused for its time was not carried out, so that it may go once more with the right one.

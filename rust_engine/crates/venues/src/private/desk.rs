@@ -3,69 +3,29 @@
 //! An order is placed once. Whatever is unclear afterwards is asked for under our own name of the order until it is known;
 //! its end is reported after its last trade, so that no trade comes too late to be booked.
 
-use super::client::{Fault, Viewed};
+use super::client::Fault;
 use super::config::{Checked, Listed};
-use super::order::{RunName, placing};
+use super::order::{RunName, Target, is_stop_there, placing};
 use super::tracked::{Fate, Stage, Step, Tracked};
 use super::words::{Execution, OrderState, Trade};
 use engine::external::{Outstanding, Reported, VenueReport, VenueRequest};
-use model::{CancelReason, Costs, OrderId, Ts};
+use model::{Costs, OrderId, Ts};
 use risk::reconcile::VenueView;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod answers;
 mod fees;
+mod jobs;
 mod looks;
+mod stops;
 
+pub(super) use jobs::{Done, Job};
 use looks::Looks;
 
 /// Ended orders whose trades are remembered, so that a late repeat is known as one.
 const REMEMBERED: usize = 10_000;
 /// While the stream is down, an open order is asked for this often.
 const POLL_NS: i64 = 5_000 * Ts::MS;
-
-/// A request that is to go out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Job {
-    Place {
-        id: OrderId,
-        params: String,
-    },
-    Cancel {
-        id: OrderId,
-        symbol: String,
-        client: String,
-    },
-    Query {
-        id: OrderId,
-        symbol: String,
-        client: String,
-    },
-    Trades {
-        id: OrderId,
-        symbol: String,
-        venue_id: u64,
-    },
-    /// Ends an order of this run that the engine knows nothing of.
-    Forgotten {
-        symbol: String,
-        client: String,
-    },
-    View {
-        revision: u64,
-    },
-}
-
-/// What came of one.
-#[derive(Debug)]
-pub(super) enum Done {
-    Place(OrderId, Result<OrderState, Fault>),
-    Cancel(OrderId, Result<OrderState, Fault>),
-    Query(OrderId, Result<OrderState, Fault>),
-    Trades(OrderId, Result<Vec<Trade>, Fault>),
-    Forgotten(String, Result<OrderState, Fault>),
-    View(u64, Result<Viewed, Fault>),
-}
 
 /// What the engine or its operator is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,15 +45,23 @@ pub enum Said {
     Problem(String),
 }
 
+/// What is kept of an order that has ended.
+#[derive(Debug)]
+struct Ended {
+    trades_as: Option<u64>,
+    trades: BTreeSet<u64>,
+}
+
 /// The orders of one run.
 pub(super) struct Desk {
     config: Checked,
     costs: Costs,
     run: RunName,
     orders: BTreeMap<OrderId, Tracked>,
-    ended: BTreeMap<OrderId, BTreeSet<u64>>,
+    ended: BTreeMap<OrderId, Ended>,
     ended_in_order: VecDeque<OrderId>,
-    forgotten: BTreeMap<String, String>,
+    /// By our name of them: symbol, and how the exchange is told.
+    forgotten: BTreeMap<String, (String, Target)>,
     forgotten_busy: bool,
     is_stream_up: bool,
     looks: Looks,
@@ -179,7 +147,7 @@ impl Desk {
     /// A message about an order.
     pub(super) fn on_execution(&mut self, execution: &Execution, now: Ts) {
         let Execution { state, trade } = execution;
-        let id = self.run.order_id(&state.client);
+        let id = self.id_of(state);
         if let Some(id) = id.filter(|id| self.orders.contains_key(id)) {
             if let Some(trade) = trade {
                 self.book(id, trade, now);
@@ -187,11 +155,19 @@ impl Desk {
             self.hear(id, state, now);
         } else if let Some(trade) = trade
             && self.listed(&state.symbol).is_some()
-            && !id.and_then(|id| self.ended.get(&id)).is_some_and(|trades| trades.contains(&trade.id))
+            && !self.is_late(id, state, trade)
+            && !self.may_be_a_stop(execution, now)
         {
             let (symbol, client) = (&state.symbol, &state.client);
             self.distrust(format!("{symbol} traded by order '{client}', which is not open here"), now);
         }
+    }
+
+    /// Whether a trade of an order that has ended is said again.
+    fn is_late(&self, id: Option<OrderId>, state: &OrderState, trade: &Trade) -> bool {
+        let by_number = || self.ended.values().find(|ended| ended.trades_as == Some(state.venue_id));
+        let ended = id.and_then(|id| self.ended.get(&id)).or_else(by_number);
+        ended.is_some_and(|ended| ended.trades.contains(&trade.id))
     }
 
     /// Text of the stream that was not understood: something may have been missed.
@@ -210,8 +186,8 @@ impl Desk {
             let Some(step) = self.orders.get(&id).and_then(|tracked| tracked.step(now)) else { continue };
             jobs.extend(self.job(id, step));
         }
-        if let Some((client, symbol)) = self.forgotten.first_key_value().filter(|_| !self.forgotten_busy) {
-            jobs.push(Job::Forgotten { symbol: symbol.clone(), client: client.clone() });
+        if let Some((client, (symbol, target))) = self.forgotten.first_key_value().filter(|_| !self.forgotten_busy) {
+            jobs.push(Job::Forgotten { client: client.clone(), symbol: symbol.clone(), target: target.clone() });
             self.forgotten_busy = true;
         }
         if self.looks.may_begin(self.is_quiet(), now) {
@@ -237,6 +213,11 @@ impl Desk {
 
     /// Takes the answer to a request.
     pub(super) fn on_done(&mut self, done: Done, now: Ts) {
+        self.take_answer(done, now);
+        self.ask_again(now);
+    }
+
+    fn take_answer(&mut self, done: Done, now: Ts) {
         match done {
             Done::Place(id, answer) => self.on_placed(id, answer, now),
             Done::Cancel(id, answer) => self.on_cancelled(id, answer, now),
@@ -279,23 +260,17 @@ impl Desk {
     fn job(&mut self, id: OrderId, step: Step) -> Option<Job> {
         let order = self.orders.get(&id)?.order;
         let listed = self.config.listed.get(order.symbol.index())?.clone();
-        let (symbol, client) = (listed.name.clone(), self.run.client_id(id));
+        let symbol = listed.name.clone();
         let job = match step {
-            Step::Place => match placing(self.config.market, &listed, &order, &client) {
-                Ok(params) => {
-                    self.with(id, |tracked| tracked.stage = Stage::Placing);
-                    Job::Place { id, params }
-                }
-                Err(no_words) => {
-                    self.problem(format!("order {}: {no_words}", id.0));
-                    self.with(id, |tracked| tracked.on_refused(CancelReason::Rejected));
-                    self.settle(id, order.decided_at);
-                    return None;
-                }
-            },
-            Step::Query => Job::Query { id, symbol, client },
+            Step::Place => {
+                let market = self.config.market;
+                let params = placing(market, &listed, &order, &self.run.client_id(id));
+                self.with(id, |tracked| tracked.stage = Stage::Placing);
+                Job::Place { id, params, is_stop: is_stop_there(market, order.kind) }
+            }
+            Step::Query => Job::Query { id, symbol, target: self.target(id, false) },
             Step::Trades(venue_id) => Job::Trades { id, symbol, venue_id },
-            Step::Cancel => Job::Cancel { id, symbol, client },
+            Step::Cancel => Job::Cancel { id, symbol, target: self.target(id, true) },
         };
         self.with(id, |tracked| tracked.busy = true);
         Some(job)
@@ -355,7 +330,7 @@ impl Desk {
     /// Lets an order go once nothing more can come of it.
     fn settle(&mut self, id: OrderId, now: Ts) {
         let Some(tracked) = self.orders.get(&id) else { return };
-        let fate = tracked.fate();
+        let (fate, trades_as) = (tracked.fate(), tracked.trades_as());
         // A request under way may still bring trades.
         if fate == Fate::Lives || tracked.busy {
             return;
@@ -363,9 +338,9 @@ impl Desk {
         if let Fate::Ended(reason) = fate {
             self.said.push(Said::Report(VenueReport { id, at: now, what: Reported::Ended { reason } }));
         }
-        let trades = self.orders.remove(&id).map(|tracked| tracked.trades).unwrap_or_default();
+        let Some(Tracked { trades, .. }) = self.orders.remove(&id) else { return };
         self.revision += 1;
-        self.ended.insert(id, trades);
+        self.ended.insert(id, Ended { trades_as, trades });
         self.ended_in_order.push_back(id);
         if self.ended_in_order.len() > REMEMBERED
             && let Some(oldest) = self.ended_in_order.pop_front()

@@ -1,12 +1,9 @@
 //! What must hold before an engine may trade an account. Each lock refuses by name.
 
 use super::approval::{self, Approval, NotApproved};
-use super::config::{LiveConfig, LiveConfigError, Market};
+use super::config::{LiveConfig, LiveConfigError};
 use model::config::{EngineConfig, Pace};
 use model::{Mode, Ts, VenueModel};
-
-/// Strategies that protect what they hold by stop orders at the exchange.
-const WITH_STOPS: [&str; 3] = ["momentum_scalping", "predictive", "rules"];
 
 /// Why an engine may not trade an account.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +25,6 @@ pub enum Locked {
     /// Its fills are made up.
     #[error("instance '{0}' runs liquidation, which is for paper alone")]
     PaperOnly(String),
-    /// Its stops would be refused.
-    #[error("instance '{instance}' runs {strategy}, whose stop orders binance_usdm takes at its algo service alone")]
-    Stops {
-        /// Which.
-        instance: String,
-        /// What it runs.
-        strategy: String,
-    },
     /// Losses would not stop it.
     #[error("no_loss_limit: set limits.max_daily_loss or limits.max_drawdown_pct before an account is traded")]
     NoLossLimit,
@@ -52,7 +41,7 @@ pub enum Locked {
 /// # Errors
 /// [`Locked`] with the first lock that holds.
 pub fn check_config(engine: &EngineConfig, live: &LiveConfig) -> Result<(), Locked> {
-    let market = live.check(&engine.symbols)?.market;
+    live.check(&engine.symbols)?;
     if engine.venue.model != VenueModel::External {
         return Err(Locked::NotExternal);
     }
@@ -68,9 +57,6 @@ pub fn check_config(engine: &EngineConfig, live: &LiveConfig) -> Result<(), Lock
         }
         if config.strategy == "liquidation" {
             return Err(Locked::PaperOnly(instance));
-        }
-        if market == Market::Usdm && WITH_STOPS.contains(&config.strategy.as_str()) {
-            return Err(Locked::Stops { instance, strategy: config.strategy.clone() });
         }
     }
     if !engine.limits.limits_losses() {

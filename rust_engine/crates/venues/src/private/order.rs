@@ -4,10 +4,21 @@ use super::config::{Listed, Market};
 use model::{OrderId, OrderKind, OrderRequest, Side, TimeInForce};
 use std::fmt;
 
-/// Why an order cannot be said to the exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("binance_usdm takes stop orders at its algo service alone, which this adapter does not use")]
-pub(super) struct NoWords;
+/// How an order is named to the exchange, and where it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// By our name.
+    Name(String),
+    /// By our name, at the algo service of USD-M.
+    Stop(String),
+    /// By the exchange's number, because it may have another name there.
+    Number(u64),
+}
+
+/// Whether an order goes to the algo service.
+pub(super) const fn is_stop_there(market: Market, kind: OrderKind) -> bool {
+    matches!((market, kind), (Market::Usdm, OrderKind::Stop { .. }))
+}
 
 /// Names of our orders at the exchange: the same for the same order, others in every run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +58,9 @@ impl fmt::Display for RunName {
     }
 }
 
-/// The parameters that place `order`.
-pub(super) fn placing(market: Market, listed: &Listed, order: &OrderRequest, client: &str) -> Result<String, NoWords> {
+/// The parameters that place `order`. A stop on USD-M goes to the algo service, where it waits for the last price as it does on
+/// Spot and in the simulated venues.
+pub(super) fn placing(market: Market, listed: &Listed, order: &OrderRequest, client: &str) -> String {
     let side = if order.side == Side::Buy { "BUY" } else { "SELL" };
     let kind = match (order.kind, order.tif, market) {
         (OrderKind::Market, ..) => "type=MARKET".to_owned(),
@@ -62,14 +74,15 @@ pub(super) fn placing(market: Market, listed: &Listed, order: &OrderRequest, cli
             format!("type=LIMIT&timeInForce={tif}&price={price}")
         }
         (OrderKind::Stop { trigger }, _, Market::Spot) => format!("type=STOP_LOSS&stopPrice={trigger}"),
-        (OrderKind::Stop { .. }, _, Market::Usdm) => return Err(NoWords),
+        (OrderKind::Stop { trigger }, _, Market::Usdm) => {
+            format!("algoType=CONDITIONAL&type=STOP_MARKET&triggerPrice={trigger}&workingType=CONTRACT_PRICE")
+        }
     };
     // A Spot account cannot go below zero, so there every sale of what is held reduces.
     let reduce_only = if order.reduce_only && market == Market::Usdm { "&reduceOnly=true" } else { "" };
     let (name, qty) = (&listed.name, order.qty);
-    Ok(format!(
-        "symbol={name}&side={side}&{kind}&quantity={qty}{reduce_only}&newClientOrderId={client}&newOrderRespType=RESULT"
-    ))
+    let name_of = if is_stop_there(market, order.kind) { "clientAlgoId" } else { "newClientOrderId" };
+    format!("symbol={name}&side={side}&{kind}&quantity={qty}{reduce_only}&{name_of}={client}&newOrderRespType=RESULT")
 }
 
 #[cfg(test)]
@@ -83,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_order_has_words_or_a_reason() {
+    fn every_kind_of_order_has_words() {
         let listed = Listed {
             id: SymbolId(0),
             name: "BTCUSDT".into(),
@@ -113,9 +126,13 @@ mod tests {
                 "type=STOP_LOSS&stopPrice=100.5&quantity=0.25",
             ),
         ] {
-            assert_eq!(said(market, kind, tif).unwrap(), format!("symbol=BTCUSDT&side=SELL&{words}{rest}"));
+            assert_eq!(said(market, kind, tif), format!("symbol=BTCUSDT&side=SELL&{words}{rest}"));
         }
-        assert_eq!(said(Market::Usdm, OrderKind::Stop { trigger: price }, TimeInForce::Gtc), Err(NoWords));
+        assert_eq!(
+            said(Market::Usdm, OrderKind::Stop { trigger: price }, TimeInForce::Gtc),
+            "symbol=BTCUSDT&side=SELL&algoType=CONDITIONAL&type=STOP_MARKET&triggerPrice=100.5&workingType=CONTRACT_PRICE\
+             &quantity=0.25&reduceOnly=true&clientAlgoId=c&newOrderRespType=RESULT"
+        );
     }
 
     #[test]

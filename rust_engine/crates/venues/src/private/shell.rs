@@ -76,6 +76,7 @@ impl Shell {
         match heard {
             Heard::Up => self.desk.on_stream_up(now),
             Heard::Execution(execution) => self.desk.on_execution(&execution, now),
+            Heard::Algo(algo) => self.desk.on_algo(&algo, now),
             Heard::Unread(problem) => self.desk.on_unread(problem, now),
             Heard::Down(reason) => self.desk.on_stream_down(&reason),
         }
@@ -92,12 +93,12 @@ async fn until(due: Option<Ts>, now: Ts) {
 
 async fn carry_out(client: Arc<Client>, job: Job) -> Done {
     match job {
-        Job::Place { id, params } => Done::Place(id, client.place(params).await),
-        Job::Cancel { id, symbol, client: name } => Done::Cancel(id, client.cancel(&symbol, &name).await),
-        Job::Query { id, symbol, client: name } => Done::Query(id, client.query(&symbol, &name).await),
+        Job::Place { id, params, is_stop } => Done::Place(id, client.place(params, is_stop).await),
+        Job::Cancel { id, symbol, target } => Done::Cancel(id, client.cancel(&symbol, &target).await),
+        Job::Query { id, symbol, target } => Done::Query(id, client.query(&symbol, &target).await),
         Job::Trades { id, symbol, venue_id } => Done::Trades(id, client.trades(&symbol, venue_id).await),
-        Job::Forgotten { symbol, client: name } => {
-            let answer = client.cancel(&symbol, &name).await;
+        Job::Forgotten { client: name, symbol, target } => {
+            let answer = client.cancel(&symbol, &target).await;
             Done::Forgotten(name, answer)
         }
         Job::View { revision } => Done::View(revision, client.view().await),

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::config::Market;
-use super::words::{Execution, Pushed, parse_pushed};
+use super::words::{AlgoState, Execution, Pushed, parse_pushed};
 use crate::backoff::Backoff;
 use crate::net::{BoxedStream, Dial};
 use futures_util::{SinkExt, StreamExt};
@@ -34,6 +34,8 @@ pub(super) enum Heard {
     Up,
     /// About an order.
     Execution(Execution),
+    /// About a stop order at the algo service.
+    Algo(AlgoState),
     /// A text that was not understood.
     Unread(String),
     /// It ended, or could not be opened.
@@ -137,6 +139,7 @@ impl UserStream {
                     };
                     let heard = match parse_pushed(self.client.config().market, &text) {
                         Ok(Pushed::Execution(execution)) => Heard::Execution(execution),
+                        Ok(Pushed::Algo(algo)) => Heard::Algo(algo),
                         Ok(Pushed::Ended(why)) => return why,
                         Ok(Pushed::Subscribed | Pushed::Other) => continue,
                         Err(unread) => Heard::Unread(unread.to_string()),

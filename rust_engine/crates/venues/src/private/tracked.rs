@@ -57,7 +57,10 @@ pub(super) struct Tracked {
     pub(super) busy: bool,
     pub(super) was_accepted: bool,
     pub(super) trades: BTreeSet<u64>,
-    venue_id: Option<u64>,
+    /// The exchange's number of what trades.
+    trades_as: Option<u64>,
+    /// Whether something was said during a request that only a question can settle.
+    pub(super) is_to_ask: bool,
     filled: Qty,
     /// The most that the exchange said was executed.
     executed: Qty,
@@ -78,7 +81,8 @@ impl Tracked {
             busy: false,
             was_accepted: false,
             trades: BTreeSet::new(),
-            venue_id: None,
+            trades_as: None,
+            is_to_ask: false,
             filled: Qty::ZERO,
             executed: Qty::ZERO,
             end: None,
@@ -109,8 +113,8 @@ impl Tracked {
             Stage::ToPlace => Some(Step::Place),
             Stage::Placing => None,
             Stage::Doubtful { .. } => is_due.then_some(Step::Query),
-            Stage::Open => match self.venue_id {
-                Some(venue_id) if self.filled < self.executed => is_due.then_some(Step::Trades(venue_id)),
+            Stage::Open => match self.trades_as {
+                Some(number) if self.filled < self.executed => is_due.then_some(Step::Trades(number)),
                 _ if self.cancel_wanted && self.end.is_none() => is_due.then_some(Step::Cancel),
                 _ => None,
             },
@@ -152,7 +156,7 @@ impl Tracked {
 
     /// What the exchange says of it. Older words never take newer ones back.
     pub(super) fn on_state(&mut self, state: &OrderState, now: Ts) {
-        self.venue_id = Some(state.venue_id);
+        self.trades_as = state.trades_as.or(self.trades_as);
         self.executed = self.executed.max(state.executed);
         self.checked_at = now;
         if self.stage != Stage::Open {
@@ -192,6 +196,11 @@ impl Tracked {
             Some(reason) if self.filled >= self.executed => Fate::Ended(reason),
             _ => Fate::Lives,
         }
+    }
+
+    /// The exchange's number of what trades; none while a stop waits for its trigger.
+    pub(super) fn trades_as(&self) -> Option<u64> {
+        self.trades_as
     }
 
     /// Whether it traded more than it was.

@@ -6,6 +6,12 @@ use crate::public::source::{parse_price, parse_qty};
 use model::{Liquidity, Money, Price, Qty, Side};
 use serde::{Deserialize, Deserializer, de};
 
+mod algo;
+mod session;
+
+pub(super) use algo::{AlgoState, AlgoStatus, parse_algo, parse_algo_end, parse_algos};
+pub(super) use session::{Refusal, parse_listen_key, parse_refusal, parse_time};
+
 /// A text that was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} that is not understood: {problem}")]
@@ -36,6 +42,8 @@ pub(super) struct OrderState {
     pub(super) client: String,
     /// The exchange's id.
     pub(super) venue_id: u64,
+    /// The id under which it trades; none while a stop waits for its trigger at the algo service.
+    pub(super) trades_as: Option<u64>,
     pub(super) symbol: String,
     pub(super) side: Side,
     pub(super) qty: Qty,
@@ -68,6 +76,8 @@ pub(super) struct Execution {
 pub(super) enum Pushed {
     /// About an order.
     Execution(Execution),
+    /// About a stop order at the algo service.
+    Algo(AlgoState),
     /// The subscription was taken.
     Subscribed,
     /// The stream ends, and why.
@@ -229,6 +239,7 @@ impl RestOrder<'_> {
         Ok(OrderState {
             client: self.orig_client_order_id.as_ref().unwrap_or(&self.client_order_id).clone(),
             venue_id: self.order_id,
+            trades_as: Some(self.order_id),
             symbol: self.symbol.to_owned(),
             side: side(self.side)?,
             qty: self.orig_qty,
@@ -245,6 +256,7 @@ impl Report<'_> {
         let state = OrderState {
             client: client.to_owned(),
             venue_id: self.i,
+            trades_as: Some(self.i),
             symbol: self.s.to_owned(),
             side: side(self.side)?,
             qty: self.q,
@@ -314,42 +326,6 @@ pub(super) fn parse_holdings(market: Market, text: &str) -> Result<Vec<(String, 
 }
 
 #[derive(Deserialize)]
-struct Time {
-    #[serde(rename = "serverTime")]
-    server_time: i64,
-}
-
-/// The exchange's clock, in milliseconds.
-pub(super) fn parse_time(text: &str) -> Result<i64, Unread> {
-    read::<Time>("a time", text).map(|time| time.server_time)
-}
-
-#[derive(Deserialize)]
-struct ListenKey {
-    #[serde(rename = "listenKey")]
-    listen_key: String,
-}
-
-/// The name of a USD-M user stream.
-pub(super) fn parse_listen_key(text: &str) -> Result<String, Unread> {
-    let key = read::<ListenKey>("a listen key", text)?.listen_key;
-    let is_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric());
-    if is_word { Ok(key) } else { Err(unread("a listen key", "it is no word")) }
-}
-
-/// Code and words of a refusal.
-#[derive(Deserialize)]
-pub(super) struct Refusal {
-    pub(super) code: i64,
-    pub(super) msg: String,
-}
-
-/// What a refused request got as an answer.
-pub(super) fn parse_refusal(text: &str) -> Option<Refusal> {
-    serde_json::from_str(text).ok()
-}
-
-#[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
     event: Option<&'a serde_json::value::RawValue>,
@@ -381,6 +357,7 @@ pub(super) fn parse_pushed(market: Market, text: &str) -> Result<Pushed, Unread>
         ("executionReport" | "ORDER_TRADE_UPDATE", Some(body)) => {
             read::<Report<'_>>("an execution report", body)?.execution().map(Pushed::Execution)
         }
+        ("ALGO_UPDATE", Some(body)) => parse_algo(body).map(Pushed::Algo),
         ("eventStreamTerminated" | "listenKeyExpired" | "serverShutdown", _) => Ok(Pushed::Ended(kind.to_owned())),
         _ => Ok(Pushed::Other),
     }

@@ -104,3 +104,38 @@ proptest! {
         parse_trades(&text).ok();
     }
 }
+
+/// As the exchange's own documentation and its connectors show them.
+const ALGO_ORDER: &str = r#"{"algoId":2146760,"clientAlgoId":"6B2I9XVcJpCjqPAJ4YoFX7","algoType":"CONDITIONAL",
+    "orderType":"STOP_MARKET","symbol":"BNBUSDT","side":"SELL","positionSide":"BOTH","timeInForce":"GTC","quantity":"0.01",
+    "algoStatus":"CANCELED","actualOrderId":"","actualPrice":"0.00000","actualType":"LIMIT","actualQty":"0.01",
+    "triggerPrice":"750.000","price":"750.000","icebergQuantity":null,"workingType":"CONTRACT_PRICE","reduceOnly":false,
+    "createTime":1750485492076,"updateTime":1750514545091,"triggerTime":0,"goodTillDate":0}"#;
+const ALGO_UPDATE: &str = r#"{"e":"ALGO_UPDATE","T":1750515742297,"E":1750515742303,"o":{"caid":"Q5xaq5EGKgXXa0fD7fs0Ip",
+    "aid":2148719,"at":"CONDITIONAL","o":"STOP_MARKET","s":"BNBUSDT","S":"SELL","ps":"BOTH","f":"GTC","q":"0.01",
+    "X":"TRIGGERED","ai":"8886774","ap":"0.00000","aq":"0.00000","act":"0","tp":"750","p":"0","V":"EXPIRE_MAKER",
+    "wt":"CONTRACT_PRICE","pm":"NONE","cp":false,"pP":false,"R":false,"tt":0,"gtd":0,"rm":"Reduce Only reject"}}"#;
+
+#[test]
+fn stops_at_the_algo_service_become_orders_of_ours() {
+    let asked = parse_algo(ALGO_ORDER).unwrap();
+    assert_eq!((asked.algo_id, asked.status, asked.became), (2_146_760, AlgoStatus::Cancelled, None));
+    let state = asked.state().unwrap();
+    assert_eq!((state.client.as_str(), state.status), ("6B2I9XVcJpCjqPAJ4YoFX7", Status::Cancelled));
+    assert_eq!((state.executed, state.trades_as, state.price), (Qty::ZERO, None, Some("750".parse().unwrap())));
+    let Pushed::Algo(pushed) = parse_pushed(Market::Usdm, ALGO_UPDATE).unwrap() else { panic!() };
+    assert_eq!((pushed.status, pushed.became), (AlgoStatus::Triggered, Some(8_886_774)));
+    let state = pushed.state().unwrap();
+    assert_eq!((state.venue_id, state.trades_as, state.status), (8_886_774, Some(8_886_774), Status::Open));
+    let finished = parse_algo(&ALGO_ORDER.replace("CANCELED", "FINISHED")).unwrap();
+    assert_eq!(finished.state(), None, "what it traded only its order says");
+    assert_eq!(parse_algos(&format!("[{ALGO_ORDER}]")).unwrap(), [asked]);
+    assert!(parse_algo_end(r#"{"algoId":2146760,"clientAlgoId":"6B2","code":"200","msg":"success"}"#).is_ok());
+    for bad in [ALGO_ORDER.replace("CANCELED", "PAUSED"), ALGO_ORDER.replace("\"750.000\"", "\"\"")] {
+        assert!(parse_algo(&bad).is_err(), "{bad}");
+    }
+    assert!(parse_algo(&ALGO_ORDER.replace("\"actualOrderId\":\"\"", "\"actualOrderId\":\"x\"")).is_err());
+    assert!(parse_algo_end(r#"{"algoId":2146760,"code":"400","msg":"x"}"#).is_err());
+    let trailing = ALGO_ORDER.replace("STOP_MARKET", "TRAILING_STOP_MARKET").replace("\"750.000\"", "\"\"");
+    assert_eq!(parse_algo(&trailing).unwrap().trigger, None, "somebody else's may have none");
+}

@@ -2,6 +2,7 @@
 
 use super::super::client::{Fault, Viewed};
 use super::super::config::Market;
+use super::super::order::Target;
 use super::super::tracked::Stage;
 use super::super::words::OrderState;
 use super::Desk;
@@ -38,9 +39,18 @@ impl Desk {
         }
     }
 
-    pub(super) fn on_cancelled(&mut self, id: OrderId, answer: Result<OrderState, Fault>, now: Ts) {
+    pub(super) fn on_cancelled(&mut self, id: OrderId, answer: Result<Option<OrderState>, Fault>, now: Ts) {
         match answer {
-            Ok(state) => {
+            // The algo service only says that it was done. The stream says more, and else a question does.
+            Ok(None) => {
+                let gone_after = now.plus_ns(self.validity_ns);
+                self.free(id);
+                self.with(id, |tracked| {
+                    tracked.doubt(now, gone_after);
+                    tracked.back_off(now);
+                });
+            }
+            Ok(Some(state)) => {
                 self.free(id);
                 self.hear(id, &state, now);
             }
@@ -107,13 +117,16 @@ impl Desk {
     fn compare(&mut self, viewed: &Viewed, now: Ts) {
         let mut open = BTreeSet::new();
         for state in &viewed.open {
-            let Some(id) = self.run.order_id(&state.client) else { continue };
+            let Some(id) = self.id_of(state) else { continue };
             open.insert(id);
             if self.orders.contains_key(&id) {
                 self.hear(id, state, now);
             } else {
                 self.revision += 1;
-                self.forgotten.insert(state.client.clone(), state.symbol.clone());
+                let client = state.client.clone();
+                let target =
+                    if state.trades_as.is_some() { Target::Name(client.clone()) } else { Target::Stop(client.clone()) };
+                self.forgotten.insert(client, (state.symbol.clone(), target));
             }
         }
         let gone_after = now.plus_ns(self.validity_ns);
@@ -127,7 +140,7 @@ impl Desk {
             let listed = self.listed(&state.symbol)?;
             let qty_left = state.qty - state.executed;
             let order = OpenOrder { symbol: listed.id, side: state.side, qty_left, price: state.price };
-            let client_id = self.run.order_id(&state.client);
+            let client_id = self.id_of(state);
             Some(VenueOrder { venue_id: state.venue_id.to_string(), client_id, order })
         };
         let mut positions = BTreeMap::new();

@@ -56,7 +56,7 @@ impl Looks {
     }
 
     /// The next one at `at`, or somewhat later even if something is under way.
-    fn set_at_last(&mut self, at: Ts) {
+    pub(super) fn set_at_last(&mut self, at: Ts) {
         (self.due, self.patient_until) = (Some(at), Some(at.plus_ns(PATIENCE_NS)));
     }
 
@@ -117,7 +117,7 @@ impl Looks {
         let is_first = now > self.repeated_at.plus_ns(4 * (RETRY_NS << MOST_DOUBLINGS));
         self.repeats = if is_first { 1 } else { self.repeats + 1 };
         self.repeated_at = now;
-        self.set(now.plus_ns(if is_first { RETRY_NS } else { wait_ns }));
+        self.set_at_last(now.plus_ns(if is_first { RETRY_NS } else { wait_ns }));
     }
 
     /// It did not agree for the first time: the one that counts.
