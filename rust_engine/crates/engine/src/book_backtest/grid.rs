@@ -80,14 +80,14 @@ struct Wanted {
 impl Wanted {
     #[inline]
     fn layer_of(&self, tick: i64) -> Option<u8> {
-        let mut at = self.first;
-        for layer in 0..self.layers {
-            if at == tick {
-                return Some(layer);
-            }
-            at += self.step;
+        let (interval, away) =
+            if self.step > 0 { (self.step, tick - self.first) } else { (-self.step, self.first - tick) };
+        if away < 0 || away >= interval * i64::from(self.layers) {
+            return None;
         }
-        None
+        // Divisions are slow, and next to all grids are of neighbouring prices.
+        let layer = if interval == 1 { away } else { away / interval };
+        (layer * interval == away).then_some(layer as u8)
     }
 
     #[inline]
