@@ -12,6 +12,7 @@ from bench.rows import MEASUREMENTS
 
 FULL = Size(n_bars=1_000_000, n_year_bars=525_600, n_candidates=1_000, runs=5)
 QUICK = Size(n_bars=100_000, n_year_bars=52_560, n_candidates=100, runs=2)
+MIN_CANDIDATES = 10
 
 EXPLANATION = """\
 Each row compares one piece of work with a peer. Both sides run in turns as child processes on the same data, and a
@@ -24,6 +25,8 @@ examples:
   python -m bench --quick                    a table in about a minute
   python -m bench --json                     one JSON object a line
   python -m bench --only bars_event          the rows whose name starts so
+  python -m bench --only proposal --candidates 200
+                                             a proposal of fewer parameter sets; the time grows with their number
 
 exit status: 0 when every bar is met or has no peer, 1 when one is missed or a measurement fails, 2 for bad options
 """
@@ -39,12 +42,24 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK.n_bars:,} bars and {QUICK.runs} runs")
+    parser.add_argument(
+        "--candidates",
+        metavar="N",
+        type=_candidates,
+        help=f"parameter sets of a proposal (default {FULL.n_candidates:,})",
+    )
     parser.add_argument("--only", metavar="PREFIX", default="", help="measure only rows whose name starts with PREFIX")
     chosen = parser.parse_args()
     if not any(name.startswith(chosen.only) for names in MEASUREMENTS for name in names):
         known = ", ".join(name for names in MEASUREMENTS for name in names)
         parser.error(f"no row starts with '{chosen.only}'; rows: {known}")
     return chosen
+
+
+def _candidates(text: str) -> int:
+    if not text.isdecimal() or int(text) < MIN_CANDIDATES:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {MIN_CANDIDATES} on")
+    return int(text)
 
 
 def show(row: Row, as_json: bool) -> None:
@@ -78,6 +93,8 @@ def main() -> int:
     """Measure the chosen rows; returns the exit status."""
     chosen = arguments()
     size = QUICK if chosen.quick else FULL
+    if chosen.candidates is not None:
+        size = dataclasses.replace(size, n_candidates=chosen.candidates)
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         for names, measure in MEASUREMENTS.items():
