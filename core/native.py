@@ -122,7 +122,7 @@ class BacktestFacts:
     daily_pnl_usd: Floats
     """Change of equity over each of those days."""
     equity_at_ns: Ints
-    """Every distinct close; empty in a sweep."""
+    """Every distinct close, for one symbol a read-only view of the bars' own; empty in a sweep."""
     equity_usd: Floats
     """Capital plus profit, open positions at the last price; empty in a sweep."""
     fills: NDArray[np.void]
@@ -191,12 +191,16 @@ def backtest(
     that bars tell nothing.
     """
     request = _request(strategy, params, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
-    at_ns, equity = np.empty(len(bars.symbol), dtype=np.int64), np.empty(len(bars.symbol), dtype=np.float64)
+    columns, n = _columns(bars), len(bars)
+    at_ns = None if len(bars.symbols) == 1 else np.empty(n, dtype=np.int64)
+    equity = np.empty(n, dtype=np.float64)
     try:
-        raw = trading_engine.backtest(request, _columns(bars), at_ns, equity)
+        raw = trading_engine.backtest(request, columns, at_ns, equity)
     except ValueError as error:
         raise BadInput(f"backtest of {strategy}: {error}") from error
-    return _facts(raw, (at_ns[: raw["n_marks"]], equity[: raw["n_marks"]]))
+    n_marks = raw["n_marks"]
+    times = _last_closes(columns, n_marks) if at_ns is None else at_ns[:n_marks]
+    return _facts(raw, (times, equity[:n_marks]))
 
 
 def sweep(
@@ -343,6 +347,14 @@ def _columns(bars: Bars) -> "trading_engine.BarArrays":
         "close": np.ascontiguousarray(bars.close, dtype=np.float64),
         "volume": np.ascontiguousarray(bars.volume, dtype=np.float64),
     }
+
+
+def _last_closes(columns: "trading_engine.BarArrays", n: int) -> Ints:
+    # The bars' own memory: nothing may write through it.
+    closes = columns["closed_at_ns"]
+    closes = closes[len(closes) - n :]
+    closes.flags.writeable = False
+    return closes
 
 
 _NO_CURVE: Final = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))

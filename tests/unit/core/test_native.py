@@ -114,6 +114,26 @@ def test_bars_before_trade_from_warm_up_and_are_not_traded() -> None:
     assert facts.fills["at_ns"].min() >= start
 
 
+def test_times_of_the_curve_are_the_closes_of_the_bars_and_cannot_be_written() -> None:
+    bars = one_symbol()
+    whole = native.backtest("sma_cross", SMA, bars, FREE, Decimal(10_000))
+    assert np.array_equal(whole.equity_at_ns, bars.closed_at_ns)
+    start = int(bars.closed_at_ns[999])
+    later = native.backtest("sma_cross", SMA, bars, FREE, Decimal(10_000), trade_from_ns=start)
+    assert np.array_equal(later.equity_at_ns, bars.closed_at_ns[1000:]) and len(later.equity_usd) == 2000
+    never = native.backtest("sma_cross", SMA, bars, FREE, Decimal(10_000), trade_from_ns=int(bars.closed_at_ns[-1]))
+    assert len(never.equity_at_ns) == len(never.equity_usd) == 0
+    with pytest.raises(ValueError, match="read-only"):
+        whole.equity_at_ns[0] = 0
+    assert bars.closed_at_ns.flags.writeable, "only the view is closed"
+
+
+def test_two_symbols_share_one_curve_with_a_mark_at_each_distinct_close() -> None:
+    bars = native.generate(market())
+    facts = native.backtest("sma_cross", SMA, bars, FREE, Decimal(10_000))
+    assert np.array_equal(facts.equity_at_ns, np.unique(bars.closed_at_ns))
+
+
 def test_a_sweep_gives_what_single_backtests_give_in_the_order_asked() -> None:
     bars = native.generate(market())
     candidates = [{**defaults("market_making"), "spread_threshold": float(s)} for s in (90, 30, 60)]

@@ -1,8 +1,8 @@
 //! NumPy arrays on both sides of the border.
 
-use engine::backtest::{BacktestFacts, TradeRow};
+use engine::backtest::{BacktestFacts, FillRow, TradeRow};
 use engine::feed::Columns;
-use model::{Bar, Fill, Liquidity, Purpose};
+use model::{Bar, Liquidity, Purpose};
 use numpy::{Element, IntoPyArray, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -88,11 +88,11 @@ const fn purpose_code(purpose: Purpose) -> u8 {
 }
 
 /// Packed little-endian record, `core.native.FILL_DTYPE`.
-fn pack_fill(fill: &Fill, out: &mut Vec<u8>) {
+fn pack_fill(fill: &FillRow, out: &mut Vec<u8>) {
     out.extend_from_slice(&fill.at.0.to_le_bytes());
-    out.extend_from_slice(&fill.order.symbol.0.to_le_bytes());
-    out.push(fill.order.side.sign() as i8 as u8);
-    out.push(purpose_code(fill.order.purpose));
+    out.extend_from_slice(&fill.symbol.0.to_le_bytes());
+    out.push(fill.side.sign() as i8 as u8);
+    out.push(purpose_code(fill.purpose));
     out.push(u8::from(fill.liquidity == Liquidity::Maker));
     for value in [fill.qty.to_f64(), fill.price.to_f64(), fill.fee.to_f64(), fill.slippage.to_f64()] {
         out.extend_from_slice(&value.to_le_bytes());

@@ -25,21 +25,25 @@ fn refused(problem: impl Display) -> PyErr {
     PyValueError::new_err(problem.to_string())
 }
 
-/// Plays one strategy over the bars and keeps every row. The equity curve goes to `equity_at_ns` and `equity`, which have a
-/// place for every bar: NumPy asks for large pages, so that its new arrays are cheap to fill.
+/// Plays one strategy over the bars and keeps every row. The equity curve goes to `equity` and its times to `equity_at_ns`,
+/// which have a place for every bar: NumPy asks for large pages, so that its new arrays are cheap to fill. Bars of one symbol
+/// need no places for times: those are the closes of the last bars, as many as there are marks.
 #[pyfunction(name = "backtest")]
 fn run_backtest<'py>(
     py: Python<'py>,
     request: &str,
     bars: &Bound<'py, PyDict>,
-    mut equity_at_ns: PyReadwriteArray1<'py, i64>,
+    mut equity_at_ns: Option<PyReadwriteArray1<'py, i64>>,
     mut equity: PyReadwriteArray1<'py, f64>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let request: Request = parse(request).map_err(refused)?;
     let arrays = ReadBars::extract(bars)?;
     let columns = arrays.columns()?.checked().map_err(refused)?;
-    let (at, equity) = (equity_at_ns.as_slice_mut()?, equity.as_slice_mut()?);
-    if at.len() != columns.symbol.len() || equity.len() != columns.symbol.len() {
+    let at = equity_at_ns.as_mut().map(|places| places.as_slice_mut()).transpose()?;
+    let equity = equity.as_slice_mut()?;
+    let is_known = at.is_none() && request.symbols.len() == 1;
+    let n_times = at.as_ref().map_or(0, |places| places.len());
+    if equity.len() != columns.symbol.len() || (!is_known && n_times != columns.symbol.len()) {
         return Err(refused("equity: a place is needed for every bar"));
     }
     let (facts, n_marks) = py

@@ -1,8 +1,9 @@
 use super::account::Booked;
 use super::*;
+use crate::backtest::FillRow;
 use crate::feed::BarSource;
 use model::params::{MomentumScalpingParams, SmaCrossParams};
-use model::{Bar, Costs, Fill, Price, Qty, RiskLimits, SymbolId, Ts};
+use model::{Bar, Costs, Price, Qty, RiskLimits, SymbolId, Ts};
 use proptest::prelude::*;
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -142,11 +143,11 @@ fn batch<P: ParameterSet>(
     (tapes, field.facts(params, &totals))
 }
 
-fn same_fill(fill: &Fill, booked: &Booked, bars: &[Bar]) -> Result<(), TestCaseError> {
+fn same_fill(fill: &FillRow, booked: &Booked, bars: &[Bar]) -> Result<(), TestCaseError> {
     let deal = booked.deal;
     let bar = &bars[deal.bar];
     let at = if deal.price == bar.open { bar.opened_at } else { bar.closed_at };
-    prop_assert_eq!((fill.at, fill.order.side, fill.order.purpose), (at, deal.side, deal.purpose));
+    prop_assert_eq!((fill.at, fill.side, fill.purpose), (at, deal.side, deal.purpose));
     prop_assert_eq!((fill.price, fill.qty, fill.liquidity), (deal.price, deal.qty, deal.liquidity));
     prop_assert_eq!((fill.fee, fill.slippage), (booked.fee, booked.slippage));
     Ok(())
@@ -166,7 +167,7 @@ fn same<P: ParameterSet>(
     let totals_only = BacktestRequest { keep_rows: false, ..request.clone() };
     let (tapes, facts) = batch(&totals_only, market, &set, params);
     for (n, tape) in tapes.iter().enumerate() {
-        let fills: Vec<&Fill> = event.fills.iter().filter(|f| f.order.symbol.index() == n).collect();
+        let fills: Vec<&FillRow> = event.fills.iter().filter(|f| f.symbol.index() == n).collect();
         let bars: Vec<Bar> = world.bars.iter().filter(|b| b.symbol.index() == n).copied().collect();
         prop_assert_eq!(fills.len(), tape.len());
         for (fill, booked) in fills.iter().zip(tape) {

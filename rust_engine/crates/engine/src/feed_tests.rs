@@ -1,6 +1,5 @@
 use super::*;
 use npyz::WriterBuilder;
-use proptest::prelude::*;
 
 const GOOD: Row =
     Row { symbol: 0, opened_at_ns: 0, closed_at_ns: 60, open: 10.0, high: 11.5, low: 9.5, close: 11.0, volume: 3.0 };
@@ -52,28 +51,4 @@ fn a_file_that_is_no_feed_is_refused_by_its_name() {
     let error = load(&path, &[]).unwrap_err().to_string();
     assert!(error.contains("feed.npy"), "{error}");
     assert!(load(Path::new("/nowhere/feed.npy"), &[]).unwrap_err().to_string().contains("/nowhere/feed.npy"));
-}
-
-proptest! {
-    #[test]
-    fn the_fast_conversions_equal_the_careful_one(
-        values in proptest::collection::vec(prop_oneof![0.0_f64..1e5, 0.0_f64..9e10, 0.0_f64..1e-6], 1..CHUNK)
-    ) {
-        let mut units = [0; CHUNK];
-        units_of(&values, &mut units);
-        for (value, unit) in values.iter().zip(units) {
-            let careful = Price::from_f64(*value).unwrap().0;
-            prop_assert_eq!((to_units(*value), unit), (careful, careful));
-        }
-    }
-}
-
-#[test]
-fn a_tie_is_rounded_away_from_zero_like_everywhere_else() {
-    let mut units = [0; CHUNK];
-    let values = [0.5e-8, 1.5e-8, 2.5e-8, 12_345_678.5e-8];
-    units_of(&values, &mut units);
-    for (value, unit) in values.into_iter().zip(units) {
-        assert_eq!(unit, Price::from_f64(value).unwrap().0, "{value}");
-    }
 }

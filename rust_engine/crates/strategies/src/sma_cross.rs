@@ -42,6 +42,20 @@ impl SymbolState {
     fn is_above(&self, slow: usize) -> Option<bool> {
         (self.closes.len() >= slow).then_some(self.lead > 0)
     }
+
+    /// Takes a close and gives the order that it asks for.
+    #[inline(always)]
+    fn decide(&mut self, bar: &Bar, fast: usize, slow: usize) -> Option<OrderRequest> {
+        self.observe(bar.close, fast, slow);
+        let above = self.is_above(slow)?;
+        if self.order_open || above == (self.position > Qty::ZERO) { None } else { self.turn(bar, above) }
+    }
+
+    fn turn(&mut self, bar: &Bar, above: bool) -> Option<OrderRequest> {
+        let qty = if above { self.size } else { self.position };
+        self.order_open = qty > Qty::ZERO;
+        self.order_open.then(|| market_order(bar, qty, above))
+    }
 }
 
 /// The strategy.
@@ -70,23 +84,6 @@ impl SmaCross {
     fn state(&mut self, symbol: SymbolId) -> Option<&mut SymbolState> {
         self.symbols.get_mut(symbol.index()).and_then(Option::as_mut)
     }
-
-    fn decide(&mut self, bar: &Bar, actions: &mut Actions) {
-        let (fast, slow) = (self.fast, self.slow);
-        let Some(state) = self.state(bar.symbol) else { return };
-        state.observe(bar.close, fast, slow);
-        let Some(above) = state.is_above(slow) else { return };
-        let held = state.position > Qty::ZERO;
-        if state.order_open || above == held {
-            return;
-        }
-        let qty = if above { state.size } else { state.position };
-        if qty == Qty::ZERO {
-            return;
-        }
-        state.order_open = true;
-        actions.push(Action::Submit(market_order(bar, qty, above)));
-    }
 }
 
 fn market_order(bar: &Bar, qty: Qty, opens: bool) -> OrderRequest {
@@ -109,11 +106,24 @@ impl Strategy for SmaCross {
         }
     }
 
-    // Into the loop of `on_bars`, where the event is known to be a bar.
-    #[inline(always)]
+    // The symbol is looked up once.
+    fn on_bars(&mut self, bars: &[Bar], actions: &mut Actions) -> usize {
+        let (fast, slow) = (self.fast, self.slow);
+        let Some(state) = bars.first().and_then(|first| self.state(first.symbol)) else { return bars.len() };
+        for (n, bar) in bars.iter().enumerate() {
+            if let Some(order) = state.decide(bar, fast, slow) {
+                actions.push(Action::Submit(order));
+                return n + 1;
+            }
+        }
+        bars.len()
+    }
+
     fn on_event(&mut self, event: Event<'_>, actions: &mut Actions) {
         match event {
-            Event::Bar(bar) => self.decide(bar, actions),
+            Event::Bar(bar) => {
+                self.on_bars(std::slice::from_ref(bar), actions);
+            }
             Event::Fill(fill) => {
                 if let Some(state) = self.state(fill.order.symbol) {
                     state.position.0 += fill.order.side.sign() * fill.qty.0;

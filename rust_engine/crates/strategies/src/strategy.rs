@@ -15,8 +15,8 @@ pub trait Strategy: Send {
     /// Takes one event and may ask for actions.
     fn on_event(&mut self, event: Event<'_>, actions: &mut Actions);
 
-    /// Takes closed bars one after another, as [`Strategy::on_event`] does, up to the first that makes it ask for something;
-    /// gives how many it took. One call costs less than many.
+    /// Takes closed bars of one symbol one after another, as [`Strategy::on_event`] does, up to the first that makes it ask for
+    /// something; gives how many it took. One call costs less than many.
     fn on_bars(&mut self, bars: &[Bar], actions: &mut Actions) -> usize {
         for (n, bar) in bars.iter().enumerate() {
             self.on_event(Event::Bar(bar), actions);

@@ -19,37 +19,41 @@ pub(crate) fn day_ends(day: i64, offset_ns: i64) -> i64 {
 /// memory in which a million new places cost little.
 #[derive(Debug, Default)]
 pub struct CurveRows<'a> {
-    at: &'a mut [i64],
+    at: Option<&'a mut [i64]>,
     equity: &'a mut [f64],
     len: usize,
 }
 
 impl<'a> CurveRows<'a> {
-    /// An empty curve in these places; marks beyond the shorter of the two are not kept.
+    /// An empty curve in these places; marks beyond the shorter of the two are not kept. Without places for times only the
+    /// equity is kept: over one symbol the times are the closes of its last bars, which the caller has already.
     #[must_use]
-    pub fn new(at: &'a mut [i64], equity: &'a mut [f64]) -> Self {
-        Self { at, equity, len: 0 }
+    pub fn new(at: Option<&'a mut [i64]>, equity: &'a mut [f64]) -> Self {
+        let n = at.as_ref().map_or(equity.len(), |at| at.len().min(equity.len()));
+        Self { at, equity: &mut equity[..n], len: 0 }
     }
 
     fn are_kept(&self) -> bool {
-        !self.at.is_empty()
+        !self.equity.is_empty()
     }
 
     fn push(&mut self, at: Ts, equity: f64) {
-        if let (Some(at_place), Some(place)) = (self.at.get_mut(self.len), self.equity.get_mut(self.len)) {
-            (*at_place, *place) = (at.0, equity);
-            self.len += 1;
+        let Some(place) = self.equity.get_mut(self.len) else { return };
+        *place = equity;
+        if let Some(at_place) = self.at.as_mut().and_then(|places| places.get_mut(self.len)) {
+            *at_place = at.0;
         }
+        self.len += 1;
     }
 
     fn extend(&mut self, bars: &[Bar], equity: impl Fn(&Bar) -> f64) {
-        let (at, places) = (self.at.iter_mut().skip(self.len), self.equity.iter_mut().skip(self.len));
-        let mut n = 0;
-        for ((bar, at_place), place) in bars.iter().zip(at).zip(places) {
-            (*at_place, *place) = (bar.closed_at.0, equity(bar));
-            n += 1;
+        let rest = &mut self.equity[self.len..];
+        let bars = &bars[..bars.len().min(rest.len())];
+        bars.iter().zip(rest).for_each(|(bar, place)| *place = equity(bar));
+        if let Some(places) = &mut self.at {
+            bars.iter().zip(&mut places[self.len..]).for_each(|(bar, place)| *place = bar.closed_at.0);
         }
-        self.len += n;
+        self.len += bars.len();
     }
 }
 
@@ -111,7 +115,10 @@ impl<'a> Curve<'a> {
 
     /// The last of `bars` on the day of the first of them, as far as the day of the curve reaches; the first where it is beyond.
     fn last_of_day(&self, bars: &[Bar]) -> Option<usize> {
-        bars.len().checked_sub(1)?;
+        let last = bars.len().checked_sub(1)?;
+        if bars[last].closed_at.0 <= self.day_ends {
+            return Some(last);
+        }
         Some(bars.partition_point(|bar| bar.closed_at.0 <= self.day_ends).saturating_sub(1))
     }
 
