@@ -5,9 +5,10 @@
 mod account;
 
 use account::{Hand, price, qty};
-use fake_exchange::private::{Script, Venue};
+use fake_exchange::private::{RequestFault, Script, Venue};
 use model::{CancelReason, Qty, Side};
 use risk::reconcile::Outcome;
+use std::time::Duration;
 use venues::private::agreement::{Again, Agreement};
 
 const VENUES: [Venue; 2] = [Venue::Spot, Venue::Usdm];
@@ -36,7 +37,7 @@ async fn the_account_is_compared_every_minute_with_the_stream_up_and_nothing_hap
         hand.pass_s(1).await;
         hand.views.clear();
         hand.pass_s(10 * EVERY_S).await;
-        assert_eq!((hand.views.len(), hand.n_moving), (10, 0), "{venue:?}");
+        assert_eq!((hand.views.len(), hand.moving.len()), (10, 0), "{venue:?}");
         assert_eq!(hand.outcome(), Outcome::Reconciled, "{venue:?}");
     }
 }
@@ -92,4 +93,30 @@ async fn the_end_and_the_trades_of_an_order_that_no_stream_told_are_found_by_a_l
         assert_eq!((hand.filled(2), hand.ended(2)), (Qty::ZERO, Some(CancelReason::Rejected)), "{venue:?}");
         assert_eq!(hand.outcome(), Outcome::Reconciled, "{venue:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_orders_never_rest_is_compared_as_it_moves() {
+    // Each request takes longer than the time between two orders, so that there is no quiet moment.
+    let slow = RequestFault::Delayed(Duration::from_millis(400));
+    let script = Script { requests: (0..4_000).map(|n| (n, slow)).collect(), ..Script::default() };
+    let mut hand = Hand::ready(Venue::Usdm, script).await;
+    let mut agreement = Agreement::default();
+    agreement.begin();
+    judge(&mut hand, &mut agreement, true);
+    hand.exchange.change_silently(|book| book.base += qty("0.5"));
+    let mut told = Vec::new();
+    for n in 1..=800 {
+        hand.limit(n, Side::Buy, "90", "0.001");
+        hand.pass(Duration::from_millis(250)).await;
+        let Some(view) = hand.moving.pop() else { continue };
+        let verdict = agreement.on_view(&hand.own(), &view, true, !told.is_empty());
+        if verdict.again == Again::OnceMore {
+            hand.account.look_once_more();
+        }
+        told.extend(verdict.news.and_then(|news| news.mismatch));
+    }
+    let [told] = &told[..] else { panic!("one difference is told: {told:?}") };
+    assert!(told.contains("position_differs") && told.contains("0.5"), "{told}");
+    assert_eq!((agreement.looks().n_differed, hand.views.len()), (3, 0), "at the third look that moved");
 }

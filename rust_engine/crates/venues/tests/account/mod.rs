@@ -135,7 +135,8 @@ pub struct Hand {
     pub sent: BTreeMap<OrderId, OrderRequest>,
     pub reports: Vec<VenueReport>,
     pub views: Vec<VenueView>,
-    pub n_moving: usize,
+    /// Views during which orders were on their way.
+    pub moving: Vec<VenueView>,
     pub unready: Vec<String>,
     pub problems: Vec<String>,
 }
@@ -153,7 +154,7 @@ impl Hand {
             sent: BTreeMap::new(),
             reports: Vec::new(),
             views: Vec::new(),
-            n_moving: 0,
+            moving: Vec::new(),
             unready: Vec::new(),
             problems: Vec::new(),
         }
@@ -203,7 +204,7 @@ impl Hand {
             match said.expect("the account's task lives") {
                 Said::Report(report) => self.reports.push(report),
                 Said::View { view, is_moving: false } => self.views.push(view),
-                Said::View { .. } => self.n_moving += 1,
+                Said::View { view, is_moving: true } => self.moving.push(view),
                 Said::Unready(reason) => self.unready.push(reason),
                 Said::Problem(what) => self.problems.push(what),
             }
