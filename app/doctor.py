@@ -15,6 +15,8 @@ from core.settings import Settings
 from core.store import audit, ledger, open_store, reports, schema
 
 MIN_FREE_BYTES = 512 * 1024**2
+FED_BY_SIGNALS = frozenset({"predictive", "liquidation"})
+"""Strategies that act on the bridge's signals alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,13 @@ def _instances(settings: Settings, _: Clock) -> Finding:
         params = default_params(each.strategy) | each.params
         validate_params(each.strategy, params, programs.get(each.instance_id))
     strategies = ", ".join(sorted({each.strategy for each in settings.instances}))
+    if idle := [each.instance_id for each in settings.instances if each.strategy in FED_BY_SIGNALS]:
+        return Finding(
+            "instances",
+            False,
+            f"{', '.join(idle)} would wait for predictions or opportunities, and nothing here sends any",
+            "Take them out of `instances`, so that their share of the capital works",
+        )
     return Finding("instances", True, f"{len(settings.instances)} of {strategies}")
 
 

@@ -1,6 +1,6 @@
 """A live market as the engine is told of it: symbols with their grid, feeds, and how the simulated venue fills."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,9 @@ CCXT_NAMES = {
     "bybit_linear": ("bybit", "swap"),
 }
 """Exchange and market type under which ccxt knows a venue."""
+
+DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "TUSD"})
+"""Quotes that count as dollars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,20 @@ def instrument_of(live: LiveName, listed: ExchangeSymbol) -> LiveInstrument:
         raise BadInput(f"{live.feed.venue} tells no tick or lot of {live.listed_as}", "Choose another symbol")
     base, _, quote = listed.listed_as.partition(":")[0].partition("/")
     return LiveInstrument(live, listed.tick, listed.lot, base, quote)
+
+
+def require_dollar_quotes(instruments: Sequence[LiveInstrument], traded: Mapping[str, Sequence[str]]) -> None:
+    """Raise BadInput where an instance would trade a symbol whose prices are no dollars, as capital and limits are.
+
+    `traded` has the symbols of every instance that takes prices for dollars.
+    """
+    quotes = {i.live.name: i.quote for i in instruments}
+    for instance_id, names in traded.items():
+        if other := [f"{name} (in {quotes[name]})" for name in names if quotes[name] not in DOLLARS]:
+            raise BadInput(
+                f"instance {instance_id} would trade {', '.join(other)}, and its capital and limits are in dollars",
+                f"Name in instances.symbols those quoted in {', '.join(sorted(DOLLARS))}",
+            )
 
 
 def candle_ms(market: MarketSettings) -> int:

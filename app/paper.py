@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -15,16 +15,25 @@ from app.engine_process import (
     write_engine_config,
 )
 from app.home import Home
-from app.live_market import CCXT_NAMES, LiveInstrument, LiveName, candle_ms, instrument_of, live_names
+from app.live_market import (
+    CCXT_NAMES,
+    LiveInstrument,
+    LiveName,
+    candle_ms,
+    instrument_of,
+    live_names,
+    require_dollar_quotes,
+)
 from app.replay import PLAN, WARMUP_BARS, Plan
 from core import native
 from core.clock import Clock
-from core.errors import BadInput, UnknownName
+from core.errors import BadInput, Unavailable, UnknownName
 from core.log import get_logger
 from core.native import Bars
 from core.settings import Settings
 from core.store import open_store, param_versions, schema, setting_facts
 from market.bars import BarArchive
+from market.candles import from_ms
 from market.download import CandleServer, CcxtExchange, ExchangeSymbol, Progress, download_candles
 from market.live_archive import LiveArchive, LiveSymbol
 from strategies.bridge import load_secret
@@ -33,6 +42,8 @@ from strategies.programs import load_programs
 from strategies.rollout import Rollout
 
 Connect = Callable[[LiveName], CandleServer]
+ANY_QUOTE = frozenset({"micro_arbitrage"})
+"""Strategies that reckon in the quotes of their symbols."""
 
 
 def connect(live: LiveName) -> CandleServer:
@@ -53,12 +64,13 @@ def set_up_paper(settings: Settings, home: Home, clock: Clock, connect_to: Conne
     try:
         schema.migrate(store)
         load_secret(home.bridge_secret)
-        instruments = _fetch_history(settings, home, clock, connect_to)
         rollout = Rollout(clock, settings, _nothing_to_send, programs)
         if home.engine_config.is_file():
             with store.session() as session:
                 rollout.require_same_programs(session)
+            _catch_up(settings, home, clock, connect_to)
             return
+        instruments = _fetch_history(settings, home, clock, connect_to)
         now = clock.now()
         archive = BarArchive(home.bars, clock, candle_ms(settings.market))
         names = tuple(i.live.name for i in instruments)
@@ -66,6 +78,8 @@ def set_up_paper(settings: Settings, home: Home, clock: Clock, connect_to: Conne
         bars = _only(archive.load(names, now - warmup, now), instruments)
         native.write_feed(home.feed, bars)
         symbols = {i.instance_id: instance_symbols(settings, i.instance_id, names) for i in settings.instances}
+        in_dollars = {i.instance_id: symbols[i.instance_id] for i in settings.instances if i.strategy not in ANY_QUOTE}
+        require_dollar_quotes(instruments, in_dollars)
         capital = {i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances}
         gate = Gate(store, clock, settings.gate, settings.costs, capital, symbols, archive, programs)
         with store.session() as session:
@@ -87,6 +101,14 @@ def set_up_paper(settings: Settings, home: Home, clock: Clock, connect_to: Conne
         store.dispose()
 
 
+def _catch_up(settings: Settings, home: Home, clock: Clock, connect_to: Connect) -> None:
+    """Fetch the candles that were missed. What is on disk trades without them, so a silent exchange stops nothing."""
+    try:
+        _fetch_history(settings, home, clock, connect_to)
+    except Unavailable as error:
+        get_logger("paper").warning("candles that were missed are missing still", reason=str(error))
+
+
 def _fetch_history(settings: Settings, home: Home, clock: Clock, connect_to: Connect) -> tuple[LiveInstrument, ...]:
     """Return every symbol with its grid, its candles up to now in the archive: the warm-up, or what was missed."""
     log = get_logger("paper")
@@ -96,7 +118,7 @@ def _fetch_history(settings: Settings, home: Home, clock: Clock, connect_to: Con
     for live in live_names(settings.market):
         exchange = connect_to(live)
         instrument = instrument_of(live, exchange.find_symbol(live.listed_as))
-        start_at = clock.now() - timedelta(days=settings.market.warmup_days)
+        start_at = _newest_stored(archive, live.name, clock.now() - timedelta(days=settings.market.warmup_days))
 
         def told(progress: Progress, name: str = live.name) -> None:
             log.info("fetching candles", symbol=name, n=progress.n_received, reached=progress.reached_at.isoformat())
@@ -106,6 +128,14 @@ def _fetch_history(settings: Settings, home: Home, clock: Clock, connect_to: Con
         log.info("candles are there", symbol=live.name, n_new=done.n_new)
         instruments.append(instrument)
     return tuple(instruments)
+
+
+def _newest_stored(archive: BarArchive, symbol: str, latest: datetime) -> datetime:
+    """Return when the newest stored candle closed, at most `latest`; `latest` where nothing is stored."""
+    if symbol not in archive.symbols():
+        return latest
+    stored = archive.candles(symbol)
+    return min(latest, from_ms(int(stored.opened_at_ms[-1]) + archive.interval_ms)) if len(stored) else latest
 
 
 class _Listed:

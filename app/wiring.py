@@ -7,9 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 
-from app.engine_process import instance_capital, instance_symbols
+from app.engine_process import instance_capital, instance_symbols, is_live_market
 from app.handlers import EngineDesk, at_market_time, build_handlers
 from app.home import Home
+from app.live_market import candle_ms
 from core import native
 from core.clock import Clock, SystemClock, VirtualClock, to_ns
 from core.log import get_logger
@@ -116,7 +117,8 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
         home=home,
         clock=clock,
         store=store,
-        archive=BarArchive(home.bars, clock),
+        # Other intervals may lie beside the traded one; every judgement is about the bars that are traded.
+        archive=BarArchive(home.bars, clock, candle_ms(settings.market) if is_live_market(home) else None),
         symbols={i.instance_id: instance_symbols(settings, i.instance_id, symbols) for i in settings.instances},
         capital={i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances},
         programs=programs,

@@ -1,7 +1,7 @@
 """What every row is made of: child processes that measure, goals, and the row itself.
 
-Both sides run as child processes in turns, so that a busy machine slows both. A ratio is printed only when both sides
-did the same work; work that differs has no ratio.
+Both sides run as child processes in turns, so that a busy machine slows both. Where the peer cannot do the same work,
+the row's text says what it did instead; both sides are then counted in the same unit.
 """
 
 import json

@@ -59,6 +59,12 @@ class EngineSettings(Section):
     advice_deadline_ms: Annotated[int, Field(ge=50, le=10_000)] = 950
     dead_man_s: Annotated[float, Field(ge=1, le=86_400)] | None = None
     metrics_listen: Annotated[str, Field(pattern=r"^(\S+:)?[0-9]{1,5}$")] | None = None
+    """A port, or host:port."""
+
+    @field_validator("metrics_listen", mode="before")
+    @classmethod
+    def _a_port_is_a_number_in_yaml(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class StreamSettings(Section):

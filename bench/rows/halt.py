@@ -1,7 +1,8 @@
 """How long a halt takes with Python's worker, the database and Redis all absent: by command, by kill file, by signal.
 
-From the act until the engine says that it is halted, which it says after its orders are cancelled and the halt is in
-the journal. The command pays for the start of a process; the file is looked for twice a second.
+From the act, at a moment of chance, until the halt is in the journal; the orders are cancelled before. Nobody asks the
+engine meanwhile, as that would wake it. The command pays for the start of a process; the file is looked for twice a
+second.
 """
 
 from functools import partial

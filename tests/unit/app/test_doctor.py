@@ -45,6 +45,7 @@ def test_a_new_installation_is_in_order_and_stays_untouched(settings: Settings) 
         ({"strategy": "micro_arbitrage"}, "decides on quotes and books"),
         ({"strategy": "sma_cross", "params": {"fast": 90.0}}, "must be below slow"),
         ({"strategy": "sma_cross", "params": {"speed": 1.0}}, "no parameter 'speed'"),
+        ({"strategy": "predictive", "driver": "trades"}, "would wait for predictions"),
     ],
 )
 def test_an_instance_that_cannot_run_is_found_before_a_start(

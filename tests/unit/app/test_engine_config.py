@@ -49,7 +49,7 @@ def test_every_limit_that_is_set_reaches_the_engine(tmp_path: Path) -> None:
             "reduce_at_pct": 70,
             "flatten_on_halt": True,
         },
-        engine={"dead_man_s": 2.5, "metrics_listen": "9464"},
+        engine={"dead_man_s": 2.5, "metrics_listen": 9464},
     )
     assert {name: value for name, value in config["limits"].items() if name not in BASIC} == {
         "max_order_qty": {"BTCUSDT": "0.5"},

@@ -10,11 +10,18 @@ import pytest
 
 from app.engine_process import engine_symbols, is_live_market
 from app.home import Home
-from app.live_market import instrument_of, live_names, live_sections
+from app.live_market import (
+    LiveInstrument,
+    LiveName,
+    instrument_of,
+    live_names,
+    live_sections,
+    require_dollar_quotes,
+)
 from app.paper import live_archive, set_up_paper
 from app.supervisor import prepare
 from core.clock import VirtualClock
-from core.errors import BadInput, Refused
+from core.errors import BadInput, Refused, Unavailable
 from core.settings import FeedSettings, MarketSettings, Settings, StreamSettings
 from market.bars import BarArchive
 from market.candles import MINUTE_MS, Candles
@@ -120,6 +127,47 @@ def test_a_later_start_fetches_only_what_was_missed_and_keeps_the_configuration(
     assert home.engine_config.read_bytes() == before
     assert len(exchange.asked) == 3, "one page a symbol"
     assert len(BarArchive(home.bars, clock).candles("BTCUSDT")) == 1_470
+
+
+def test_a_start_after_days_off_fetches_from_the_last_candle_on_and_not_only_the_warm_up(tmp_path: Path) -> None:
+    exchange, clock = CandleFile(), VirtualClock(NOW)
+    exchange.candles = walk(8_000, start_at=NOW - timedelta(days=1), interval_ms=MINUTE_MS)
+    settings, home = _settings(tmp_path), Home(tmp_path).create()
+    set_up_paper(settings, home, clock, lambda _: exchange)
+    clock.advance_to(NOW + timedelta(days=3))
+    set_up_paper(settings, home, clock, lambda _: exchange)
+    assert settings.market.warmup_days == 1
+    assert len(BarArchive(home.bars, clock).candles("BTCUSDT")) == 4 * 1_440, "a hole would be there for ever"
+
+
+def test_an_exchange_that_does_not_answer_stops_a_first_start_and_no_later_one(tmp_path: Path) -> None:
+    class Silent(CandleFile):
+        def fetch_page(self, listed_as: str, interval: str, since_ms: int, limit: int) -> list[list[float]]:
+            raise Unavailable("the exchange does not answer")
+
+    clock = VirtualClock(NOW)
+    settings, home = _settings(tmp_path), Home(tmp_path).create()
+    with pytest.raises(Unavailable):
+        set_up_paper(settings, home, clock, lambda _: Silent())
+    assert not home.engine_config.exists()
+    set_up_paper(settings, home, clock, lambda _: CandleFile())
+    clock.advance_to(NOW + timedelta(minutes=30))
+    set_up_paper(settings, home, clock, lambda _: Silent())
+    assert len(BarArchive(home.bars, clock).candles("BTCUSDT")) == 1_440
+
+
+def test_a_symbol_whose_prices_are_no_dollars_is_traded_by_those_alone_who_reckon_in_its_quote(tmp_path: Path) -> None:
+    btc, eth = (
+        LiveInstrument(LiveName(name, name, TWO_VENUES.feeds[0]), Decimal("0.01"), Decimal("0.001"), name[:3], quote)
+        for name, quote in (("BTCUSDT", "USDT"), ("ETHBTC", "BTC"))
+    )
+    require_dollar_quotes((btc, eth), {"sma-1": ("BTCUSDT",)})
+    with pytest.raises(BadInput, match=r"sma-1 would trade ETHBTC \(in BTC\)"):
+        require_dollar_quotes((btc, eth), {"sma-1": ("BTCUSDT", "ETHBTC")})
+
+    market = MarketSettings(feeds=(FeedSettings(venue="binance_spot", symbols=("BTCUSDT", "ETHBTC")),), warmup_days=1)
+    with pytest.raises(BadInput, match="in dollars"):
+        set_up_paper(_settings(tmp_path, market), Home(tmp_path).create(), VirtualClock(NOW), lambda _: CandleFile())
 
 
 def test_a_home_on_the_made_market_is_not_traded_live(tmp_path: Path) -> None:
