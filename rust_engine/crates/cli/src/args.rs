@@ -2,6 +2,7 @@
 
 use crate::control::Request;
 use crate::offline;
+use crate::output::Unread;
 use clap::{Args, Parser, Subcommand};
 use engine::RunError;
 use model::Costs;
@@ -247,6 +248,8 @@ pub enum Failure {
     BadInput(anyhow::Error),
     /// It was right, and did not work.
     Failed(anyhow::Error),
+    /// Nobody reads what it prints.
+    Unread,
 }
 
 impl Failure {
@@ -254,13 +257,16 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::BadInput(_) => 2,
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Unread => 1,
         })
     }
 }
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
+        if error.is::<Unread>() {
+            return Self::Unread;
+        }
         match error.downcast::<RunError>() {
             Ok(error) => error.into(),
             Err(error) => Self::Failed(error),
@@ -271,7 +277,9 @@ impl From<anyhow::Error> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Journal(_) | RunError::Diverged { .. } => Self::Failed(error.into()),
+            RunError::Journal(_) | RunError::MarketLog(_) | RunError::Damaged { .. } | RunError::Diverged { .. } => {
+                Self::Failed(error.into())
+            }
             other => Self::BadInput(other.into()),
         }
     }
@@ -279,7 +287,7 @@ impl From<RunError> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::BadInput(error) | Self::Failed(error)) = self;
+        let (Self::BadInput(error) | Self::Failed(error)) = self else { return write!(f, "{Unread}") };
         // One line, causes included.
         write!(f, "{}", format!("{error:#}").replace('\n', " "))
     }

@@ -116,11 +116,18 @@ pub fn refusal(problem: &str) -> Value {
 /// Asks the engine that runs in `state_dir` and returns its answer.
 pub fn ask(state_dir: &Path, request: &Request) -> Result<Value> {
     let path = socket_path(state_dir)?;
+    let asked = serde_json::to_string(request)?;
+    if asked.len() as u64 >= MAX_REQUEST_BYTES {
+        bail!("--by and --reason have {} bytes together with the order, at most {MAX_REQUEST_BYTES}", asked.len());
+    }
     let mut stream = UnixStream::connect(&path).with_context(|| {
-        format!("no engine answers at {}: it is not running, or --state-dir is another one's", path.display())
+        format!(
+            "no engine answers at {}: it is not running, or its directory is another one (--state-dir, XCRACK_HOME)",
+            path.display()
+        )
     })?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    writeln!(stream, "{}", serde_json::to_string(request)?)?;
+    writeln!(stream, "{asked}")?;
     let mut line = String::new();
     BufReader::new(stream)
         .read_line(&mut line)

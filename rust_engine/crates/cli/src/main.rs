@@ -10,6 +10,7 @@
 //! - [`status`]: a status for people
 //! - [`watch`]: who was heard from, what was signalled, how long things took
 //! - [`offline`]: backtest, replay, journal
+//! - [`output`]: standard output
 //! - [`schema`]: the contracts as JSON Schema
 //! - [`config`], [`log`], [`clock`]: edges
 
@@ -24,6 +25,7 @@ mod live;
 mod log;
 mod metrics;
 mod offline;
+mod output;
 mod schema;
 mod scrape;
 mod serve;
@@ -44,7 +46,9 @@ fn main() -> ExitCode {
     match execute(Arguments::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("xcrack-engine: {failure}");
+            if !matches!(failure, Failure::Unread) {
+                eprintln!("xcrack-engine: {failure}");
+            }
             failure.exit_code()
         }
     }
@@ -67,8 +71,8 @@ fn execute(verb: Verb) -> Result<(), Failure> {
             Ok(())
         }
         Verb::Journal(journal) => match journal.task()? {
-            JournalTask::List(state_dir) => print(offline::inspect_journal(&state_dir, true)?),
-            JournalTask::Verify(state_dir) => print(offline::inspect_journal(&state_dir, false)?),
+            JournalTask::List(state_dir) => Ok(offline::inspect_journal(&state_dir, true)?),
+            JournalTask::Verify(state_dir) => Ok(offline::inspect_journal(&state_dir, false)?),
             JournalTask::Replay(config, messages) => replay(&config, messages),
         },
         Verb::Status { state_dir, json } => {
@@ -76,8 +80,7 @@ fn execute(verb: Verb) -> Result<(), Failure> {
             if json || !std::io::stdout().is_terminal() {
                 return print(status);
             }
-            print!("{}", status::table(&status));
-            Ok(())
+            Ok(output::line(status::table(&status).trim_end())?)
         }
         Verb::Halt(order) => tell(order, CommandAction::Halt),
         Verb::Resume(order) => tell(order, CommandAction::Resume),
@@ -97,9 +100,7 @@ fn replay(config: &Path, list: bool) -> Result<(), Failure> {
 }
 
 fn print(value: serde_json::Value) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(&value).map_err(anyhow::Error::from)?;
-    println!("{text}");
-    Ok(())
+    Ok(output::json(&value)?)
 }
 
 fn run(path: &Path, strategies: &[String], live: Option<&Path>, die_with_parent: bool) -> Result<(), Failure> {

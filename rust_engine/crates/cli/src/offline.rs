@@ -1,8 +1,10 @@
 //! What needs no running engine: backtests, replays and the journal.
 
+use crate::output;
 use anyhow::{Context, Result, bail};
 use engine::backtest::{self, BacktestRequest};
 use engine::journal::{self, JournalReader};
+use engine::run::VerifiedSnapshot;
 use engine::{feed, run};
 use model::config::EngineConfig;
 use model::message::Message;
@@ -119,30 +121,39 @@ pub fn replay(config: &EngineConfig, list: bool) -> Result<Value> {
 
 fn print_message(seq: u64, message: &Message) -> Result<()> {
     let body: Value = serde_json::from_str(&message.body()?)?;
-    println!("{}", json!({ "seq": seq, "kind": message.kind(), "body": body }));
-    Ok(())
+    output::line(&json!({ "seq": seq, "kind": message.kind(), "body": body }).to_string())
 }
 
-/// Verifies the journal in `state_dir`, with the market log and the snapshots beside it; with `list`, also prints its records.
-pub fn inspect_journal(state_dir: &Path, list: bool) -> Result<Value> {
+/// Verifies the journal in `state_dir`, with the market log and the snapshots beside it, and prints what was found; with `list`,
+/// also prints its records first.
+///
+/// # Errors
+/// The first damage, by file and place. That of a snapshot comes after the print: a start passes it over.
+pub fn inspect_journal(state_dir: &Path, list: bool) -> Result<()> {
     let file = state_dir.join(journal::JOURNAL_FILE);
-    if !file.is_file() {
+    if !file.is_file() && !state_dir.join(journal::HEAD_FILE).is_file() {
         bail!("{} does not exist: no engine has run with this --state-dir", file.display());
     }
     if list {
         let mut records = JournalReader::open(state_dir)?;
         while let Some(record) = records.next_record()? {
-            println!("{}", serde_json::to_string(&record)?);
+            output::line(&serde_json::to_string(&record)?)?;
         }
     }
     let found = run::verify(state_dir)?;
-    let snapshot = |(n, problem): &(u64, Option<String>)| json!({ "record": n, "problem": problem });
-    Ok(json!({
+    let snapshot = |found: &VerifiedSnapshot| json!({ "record": found.record, "problem": found.problem.as_ref().map(ToString::to_string) });
+    output::json(&json!({
         "records": found.records,
         "torn_bytes": found.torn_bytes,
         "sha256": found.sha256,
         "market_rows": found.market_rows,
         "market_rows_deleted": found.market_rows_deleted,
         "snapshots": found.snapshots.iter().map(snapshot).collect::<Vec<_>>(),
-    }))
+    }))?;
+    if let Some(damage) = found.damage() {
+        bail!(
+            "{damage}. The journal holds, and a start goes on from an older snapshot or from the journal: delete the file"
+        );
+    }
+    Ok(())
 }

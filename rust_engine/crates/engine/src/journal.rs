@@ -7,13 +7,21 @@ use crate::input::Input;
 use model::Ts;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod head;
+mod line;
+mod lock;
+
+pub use head::HEAD_FILE;
+use head::{Head, Named};
+pub use lock::StateLock;
 
 /// Name of the journal in its directory.
 pub const JOURNAL_FILE: &str = "journal.jsonl";
-const LOCK_FILE: &str = "lock";
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +39,7 @@ pub enum JournalError {
     Locked(PathBuf),
     /// A record is not what was written.
     #[error(
-        "{path}: record {n} is damaged ({problem}). Nothing after it can be trusted, so the engine does not start: \
+        "{path}, line {n}: record {n} is damaged ({problem}). Nothing after it can be trusted, so the engine does not start: \
          restore the file from a copy, or start with a new state_dir and a new engine_id"
     )]
     Broken {
@@ -44,14 +52,23 @@ pub enum JournalError {
     },
     /// The journal is not the one that a snapshot or the market log beside it belongs to.
     #[error(
-        "{path} does not hold record {n}, on which a snapshot or the market log beside it rests: the journal was cut or \
-         exchanged. Restore it from a copy, or start with a new state_dir and a new engine_id"
+        "{path} does not hold record {n}, which journal.head, a snapshot or the market log beside it names: the journal was \
+         cut or exchanged. Restore it from a copy, or start with a new state_dir and a new engine_id"
     )]
     Lacks {
         /// The file.
         path: PathBuf,
         /// The record.
         n: u64,
+    },
+    /// The head names nothing.
+    #[error(
+        "{path} is damaged: it does not say which record of the journal is the last. Restore it from the copy that the journal \
+         comes from; without it nothing proves that the journal still has its end"
+    )]
+    Head {
+        /// The file.
+        path: PathBuf,
     },
     /// An input that cannot be written.
     #[error("cannot write an input as JSON: {0}")]
@@ -139,6 +156,8 @@ pub struct JournalReader {
     path: PathBuf,
     /// `None` where there is no journal yet.
     file: Option<BufReader<File>>,
+    /// The record that must be there.
+    named: Option<Named>,
     position: Position,
     line: Vec<u8>,
 }
@@ -150,12 +169,14 @@ impl JournalReader {
     /// The file cannot be opened.
     pub fn open(state_dir: &Path) -> Result<Self, JournalError> {
         let path = state_dir.join(JOURNAL_FILE);
+        // Before the journal, which a running engine makes longer.
+        let named = Named::read(state_dir)?;
         let file = match File::open(&path) {
             Ok(file) => Some(BufReader::new(file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(source) => return Err(JournalError::Io { path, source }),
         };
-        Ok(Self { path, file, position: Position::default(), line: Vec::new() })
+        Ok(Self { path, file, named, position: Position::default(), line: Vec::new() })
     }
 
     /// Reads what follows the record at `position`.
@@ -192,30 +213,36 @@ impl JournalReader {
     /// # Errors
     /// [`JournalError::Broken`].
     pub fn next_record(&mut self) -> Result<Option<Record>, JournalError> {
-        let Some(file) = &mut self.file else { return Ok(None) };
+        let Some(file) = &mut self.file else { return self.end() };
         self.line.clear();
         file.read_until(b'\n', &mut self.line).map_err(io(&self.path))?;
         let n = self.position.n + 1;
         let broken = |problem: String| JournalError::Broken { path: self.path.clone(), n, problem };
         // Only a line that ends is a record.
         if !self.line.ends_with(b"\n") {
-            return if is_torn(&self.line) {
-                Ok(None)
-            } else {
-                Err(broken("it has no end and is no beginning of a record either".to_owned()))
-            };
+            if !line::is_torn(&self.line, n, &self.position.hash) {
+                return Err(broken("it has no end and is no beginning of a record either".to_owned()));
+            }
+            return self.end();
         }
-        let record: Record = serde_json::from_slice(&self.line).map_err(|e| broken(format!("not a record: {e}")))?;
-        if record.n != n {
-            return Err(broken(format!("it says it is record {}", record.n)));
-        }
-        if record.hash != record.expected_hash(&self.position.hash) {
-            return Err(broken("its hash does not follow from the record before".to_owned()));
+        let record = line::parse(&self.line, n, &self.position.hash).map_err(broken)?;
+        if self.named.as_ref().is_some_and(|named| named.n == n && named.hash != record.hash) {
+            return Err(JournalError::Lacks { path: self.path.clone(), n });
         }
         let begins_at = self.position.ends_at;
         let ends_at = begins_at + self.line.len() as u64;
         self.position = Position { n, hash: record.hash.clone(), begins_at, ends_at };
         Ok(Some(record))
+    }
+
+    /// The end of the journal, unless the head names a record behind it.
+    fn end(&self) -> Result<Option<Record>, JournalError> {
+        match &self.named {
+            Some(named) if named.n > self.position.n => {
+                Err(JournalError::Lacks { path: self.path.clone(), n: named.n })
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Bytes after the last record that was read, which at the end are those of an unfinished one.
@@ -237,44 +264,14 @@ impl JournalReader {
         let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io(&path))?;
         file.set_len(position.ends_at).map_err(io(&path))?;
         file.seek(SeekFrom::End(0)).map_err(io(&path))?;
+        // What a killed engine wrote and did not flush counts from now on.
+        file.sync_data().map_err(io(&path))?;
+        let head = Head::open(&lock.state_dir)?;
+        head.name(&position)?;
         // The name of a new file is durable only once its directory is.
         File::open(&lock.state_dir).and_then(|dir| dir.sync_all()).map_err(io(&lock.state_dir))?;
-        Ok((Journal { path, file, _lock: lock, position, unwritten: String::new() }, torn_bytes))
-    }
-}
-
-/// Whether a line without an end is what a kill in the middle of a write leaves: the beginning of a record, or its whole text,
-/// or zeros where the file had grown before its bytes were written.
-fn is_torn(line: &[u8]) -> bool {
-    let written = line.iter().rposition(|b| *b != 0).map_or(&[][..], |last| &line[..=last]);
-    match serde_json::from_slice::<Record>(written) {
-        Ok(_) => true,
-        Err(error) => error.is_eof(),
-    }
-}
-
-/// The right to write in a state directory, held by one engine for as long as this value lives.
-#[derive(Debug)]
-pub struct StateLock {
-    state_dir: PathBuf,
-    // Held, never read: the lock goes when the process does, however it dies.
-    _file: File,
-}
-
-impl StateLock {
-    /// Makes `state_dir` if needed, and locks it.
-    ///
-    /// # Errors
-    /// The directory is in use, or cannot be made.
-    pub fn take(state_dir: &Path) -> Result<Self, JournalError> {
-        fs::create_dir_all(state_dir).map_err(io(state_dir))?;
-        let path = state_dir.join(LOCK_FILE);
-        let file = File::create(&path).map_err(io(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { state_dir: state_dir.to_owned(), _file: file }),
-            Err(fs::TryLockError::WouldBlock) => Err(JournalError::Locked(state_dir.to_owned())),
-            Err(fs::TryLockError::Error(source)) => Err(JournalError::Io { path, source }),
-        }
+        let head = Arc::new(head);
+        Ok((Journal { path, file, head, _lock: lock, position, unwritten: String::new() }, torn_bytes))
     }
 }
 
@@ -283,6 +280,7 @@ impl StateLock {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    head: Arc<Head>,
     // Held, never read, as the lock inside it.
     _lock: StateLock,
     position: Position,
@@ -335,7 +333,9 @@ impl Journal {
             return Ok(None);
         }
         let file = self.file.try_clone().map_err(io(&self.path))?;
-        Ok(Some(Unwritten { path: self.path.clone(), file, records: std::mem::take(&mut self.unwritten) }))
+        let (head, position) = (Arc::clone(&self.head), self.position.clone());
+        let records = std::mem::take(&mut self.unwritten);
+        Ok(Some(Unwritten { path: self.path.clone(), file, records, head, position }))
     }
 
     /// Makes everything added so far durable, in one write and one flush of the disk.
@@ -349,7 +349,7 @@ impl Journal {
         self.file.write_all(self.unwritten.as_bytes()).map_err(io(&self.path))?;
         self.file.sync_data().map_err(io(&self.path))?;
         self.unwritten.clear();
-        Ok(())
+        self.head.name(&self.position)
     }
 }
 
@@ -359,6 +359,9 @@ pub struct Unwritten {
     path: PathBuf,
     file: File,
     records: String,
+    head: Arc<Head>,
+    /// The last of them.
+    position: Position,
 }
 
 impl Unwritten {
@@ -368,7 +371,8 @@ impl Unwritten {
     /// As [`Journal::sync`].
     pub fn write(mut self) -> Result<(), JournalError> {
         self.file.write_all(self.records.as_bytes()).map_err(io(&self.path))?;
-        self.file.sync_data().map_err(io(&self.path))
+        self.file.sync_data().map_err(io(&self.path))?;
+        self.head.name(&self.position)
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use model::message::{AdvanceTo, Prediction, Recommendation};
 use proptest::prelude::*;
+use std::fs;
 
 fn advance(n: i64) -> Input {
     Input::Advance(AdvanceTo { to_ns: n })
@@ -49,6 +50,8 @@ fn a_torn_last_line_is_cut_off_at_every_length_and_the_rest_is_kept() {
     let second_end = whole.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(1).unwrap().0 + 1;
     for cut in second_end..whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
+        // As after a loss of power: the head is behind, or not there.
+        fs::remove_file(dir.path().join(HEAD_FILE)).unwrap();
         let (_, records, torn_bytes) = open(dir.path()).unwrap();
         assert_eq!((records.len(), torn_bytes), (2, (cut - second_end) as u64));
         assert_eq!(fs::read(&path).unwrap(), &whole[..second_end]);
@@ -112,6 +115,76 @@ fn a_file_that_grew_before_its_bytes_came_is_torn_and_not_damaged() {
     fs::write(&path, &bytes).unwrap();
     let contents = read(dir.path()).unwrap();
     assert_eq!((contents.records.len(), contents.torn_bytes), (2, 14));
+}
+
+#[test]
+fn records_that_are_missing_at_the_end_are_known_by_the_head() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), 3);
+    let (path, head) = (dir.path().join(JOURNAL_FILE), dir.path().join(HEAD_FILE));
+    let (whole, named) = (fs::read(&path).unwrap(), fs::read(&head).unwrap());
+    // Whole records, the middle of one, and its end alone.
+    for cut in 0..whole.len() {
+        fs::write(&path, &whole[..cut]).unwrap();
+        assert!(matches!(read(dir.path()), Err(JournalError::Lacks { n: 3, .. })), "cut at byte {cut}");
+    }
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(read(dir.path()), Err(JournalError::Lacks { n: 3, .. })));
+    // A head that is behind is what a loss of power leaves; the next start names what there is.
+    fs::write(&path, &whole).unwrap();
+    for behind in [Vec::new(), vec![0; named.len()]] {
+        fs::write(&head, behind).unwrap();
+        assert_eq!(open(dir.path()).unwrap().1.len(), 3);
+        assert_eq!(fs::read(&head).unwrap(), named);
+    }
+}
+
+#[test]
+fn a_head_of_another_journal_and_a_damaged_one_are_named() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    written(dir.path(), 3);
+    let mut journal = open(other.path()).unwrap().0;
+    (0..3).for_each(|i| journal.append(None, i, Ts(0), &Input::Progress).unwrap());
+    journal.sync().unwrap();
+    let head = dir.path().join(HEAD_FILE);
+    let whole = fs::read(&head).unwrap();
+    fs::copy(other.path().join(HEAD_FILE), &head).unwrap();
+    assert!(matches!(read(dir.path()), Err(JournalError::Lacks { n: 3, .. })));
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x01;
+        fs::write(&head, &damaged).unwrap();
+        let error = open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("journal.head is damaged"), "byte {at}: {error}");
+    }
+}
+
+#[test]
+fn a_record_that_says_the_same_in_other_words_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), 2);
+    let path = dir.path().join(JOURNAL_FILE);
+    let text = fs::read_to_string(&path).unwrap();
+    for (from, to) in
+        [("{\"n\":2,", "{ \"n\":2,"), ("\"kind\":\"advance", "\"kind\":\"\\u0061dvance"), ("}\n", "}\r\n")]
+    {
+        let at = text.rfind(from).unwrap();
+        let damaged = format!("{}{}", &text[..at], text[at..].replacen(from, to, 1));
+        fs::write(&path, &damaged).unwrap();
+        let error = read(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("line 2: record 2 is damaged"), "{to:?}: {error}");
+    }
+    // A last record without its end is cut off only as it was written, and only in its place.
+    fs::remove_file(dir.path().join(HEAD_FILE)).unwrap();
+    let unfinished = text.trim_end();
+    fs::write(&path, unfinished).unwrap();
+    assert_eq!(read(dir.path()).unwrap().records.len(), 1);
+    for damaged in
+        [unfinished.replace("\"step\":20", "\"step\":21"), format!("{unfinished}\t"), text.clone() + "{\"n\":4,"]
+    {
+        fs::write(&path, &damaged).unwrap();
+        assert!(matches!(read(dir.path()), Err(JournalError::Broken { .. })), "{damaged}");
+    }
 }
 
 #[test]

@@ -21,6 +21,9 @@ pub use reader::MarketLogReader;
 /// Directory of the segments in the state directory.
 pub const MARKET_DIR: &str = "market";
 
+/// Says how many event rows at the beginning of the log were deleted, so that a lost segment is not taken for a deleted one.
+const DELETED_FILE: &str = "deleted";
+
 /// Why the market log cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MarketLogError {
@@ -107,6 +110,26 @@ fn segment_path(dir: &Path, number: u64) -> PathBuf {
 /// The file in which the archive says that it holds a segment: the hex SHA-256 of the segment's final seal.
 fn archived_path(segment: &Path) -> PathBuf {
     segment.with_extension("archived")
+}
+
+/// Event rows at the beginning of the log that were deleted on purpose, by the newest note of [`MarketLog::delete_archived`].
+pub(crate) fn deleted_rows(dir: &Path) -> Result<u64, MarketLogError> {
+    let path = dir.join(DELETED_FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(io(&path)(error)),
+    };
+    let unreadable = || std::io::Error::other("it does not say how many event rows were deleted");
+    text.trim_end().parse().map_err(|_| io(&path)(unreadable()))
+}
+
+fn note_deleted(dir: &Path, rows: u64) -> Result<(), MarketLogError> {
+    let (path, unfinished) = (dir.join(DELETED_FILE), dir.join("deleted.tmp"));
+    let mut file = File::create(&unfinished).map_err(io(&unfinished))?;
+    writeln!(file, "{rows}").and_then(|()| file.sync_all()).map_err(io(&unfinished))?;
+    fs::rename(&unfinished, &path).map_err(io(&path))?;
+    sync_dir(dir)
 }
 
 fn sync_dir(dir: &Path) -> Result<(), MarketLogError> {
@@ -242,6 +265,7 @@ impl MarketLog {
                 // Only a beginning may go: what is left must be one chain.
                 break;
             }
+            note_deleted(&self.dir, header.count(2) - 1)?;
             fs::remove_file(path).map_err(io(path))?;
             fs::remove_file(&marker).map_err(io(&marker))?;
             deleted += 1;

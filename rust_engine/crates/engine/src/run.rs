@@ -20,7 +20,7 @@ use model::{MarketEvent, Ts};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-pub use check::{Verified, verify};
+pub use check::{Verified, VerifiedSnapshot, verify};
 pub use error::RunError;
 pub use flush::Flush;
 pub use recovery::{Recovered, Replay, replay, replay_telling};

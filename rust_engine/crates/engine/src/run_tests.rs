@@ -194,6 +194,8 @@ fn a_run_cut_anywhere_makes_a_prefix_of_the_same_messages() {
     let mut previous = 0;
     for cut in (0..whole.len()).step_by(whole.len() / 60 + 1) {
         std::fs::write(&path, &whole[..cut]).unwrap();
+        // The head is never ahead of the journal.
+        std::fs::remove_file(path.with_file_name(journal::HEAD_FILE)).unwrap();
         let (_, recovered) = Run::open(&config).unwrap();
         assert_eq!(recovered.messages[..], said[..recovered.messages.len()]);
         assert!(recovered.messages.len() >= previous);

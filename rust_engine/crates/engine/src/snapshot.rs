@@ -25,10 +25,23 @@ const SHA256_BYTES: usize = 32;
 
 /// Why a snapshot is not used. The run itself is not in danger: its journal is.
 #[derive(Debug, thiserror::Error)]
-#[error("{path} is not used: {problem}")]
-pub struct Unusable {
-    path: PathBuf,
-    problem: String,
+pub enum Unusable {
+    /// Its bytes are not those that were written.
+    #[error("{path} is damaged and not used: {problem}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How that shows.
+        problem: String,
+    },
+    /// It is whole, and this build does not read it.
+    #[error("{path} is not used: {problem}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
 }
 
 /// Everything about a snapshot but the state.
@@ -70,12 +83,17 @@ impl Snapshot {
         Ok(bytes)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    /// What stands between the magic bytes and the checksum; the error says in words how damage shows.
+    fn content(bytes: &[u8]) -> Result<&[u8], String> {
         let (content, sha256) = bytes.split_last_chunk::<SHA256_BYTES>().ok_or("it is too short")?;
         let found: [u8; SHA256_BYTES] = Sha256::digest(content).into();
         if found != *sha256 {
             return Err("its checksum does not hold".to_owned());
         }
+        Ok(content)
+    }
+
+    fn parse(content: &[u8]) -> Result<Self, String> {
         let format = content.get(MAGIC.len()..LENGTH_AT).and_then(|b| b.try_into().ok()).map(u16::from_le_bytes);
         if !content.starts_with(MAGIC) || format != Some(FORMAT) {
             return Err(format!("it has another format than {FORMAT}"));
@@ -125,9 +143,14 @@ pub fn list(state_dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 /// # Errors
 /// [`Unusable`] says why it cannot be used by this build.
 pub fn load(path: &Path) -> Result<Snapshot, Unusable> {
-    let unusable = |problem: String| Unusable { path: path.to_owned(), problem };
-    let bytes = fs::read(path).map_err(|e| unusable(e.to_string()))?;
-    Snapshot::parse(&bytes).map_err(unusable)
+    let damaged = |problem: String| Unusable::Damaged { path: path.to_owned(), problem };
+    let bytes = fs::read(path).map_err(|e| damaged(e.to_string()))?;
+    let content = Snapshot::content(&bytes).map_err(damaged)?;
+    let snapshot = Snapshot::parse(content).map_err(|problem| Unusable::Foreign { path: path.to_owned(), problem })?;
+    if path.file_name().is_none_or(|found| found != name(snapshot.header.journal.n).as_str()) {
+        return Err(damaged(format!("it is of record {}", snapshot.header.journal.n)));
+    }
+    Ok(snapshot)
 }
 
 /// Puts a snapshot beside the journal, whole or not at all, and deletes every other one but that of record `keep`.

@@ -1,12 +1,12 @@
 //! An offline check of everything that a run has on disk.
 
 use super::RunError;
-use super::origin::{diverged, parse};
+use super::origin::{check_kept, diverged, parse};
 use super::recovery::list_snapshots;
 use crate::input::Input;
-use crate::journal::JournalReader;
-use crate::market_log::{self, MarketLogReader};
-use crate::snapshot;
+use crate::journal::{JOURNAL_FILE, JournalError, JournalReader, Position};
+use crate::market_log::{self, MARKET_DIR, MarketLogError, MarketLogReader};
+use crate::snapshot::{self, Snapshot, Unusable};
 use std::path::Path;
 
 /// What an offline check found.
@@ -22,50 +22,109 @@ pub struct Verified {
     pub market_rows: u64,
     /// Rows at its beginning that are not there any more, because the archive holds them.
     pub market_rows_deleted: u64,
-    /// The snapshots by record, newest first, each with the reason why it cannot be used, if there is one.
-    pub snapshots: Vec<(u64, Option<String>)>,
+    /// The snapshots, newest first.
+    pub snapshots: Vec<VerifiedSnapshot>,
+}
+
+/// What was found about one snapshot.
+#[derive(Debug)]
+pub struct VerifiedSnapshot {
+    /// The record that it was taken of.
+    pub record: u64,
+    /// Why a start passes it over; none where it can be used.
+    pub problem: Option<Unusable>,
+}
+
+impl Verified {
+    /// The first damage that a start passes over, because only a snapshot has it.
+    #[must_use]
+    pub fn damage(&self) -> Option<&Unusable> {
+        let mut problems = self.snapshots.iter().filter_map(|found| found.problem.as_ref());
+        problems.find(|problem| matches!(problem, Unusable::Damaged { .. }))
+    }
+}
+
+/// The snapshots of a run on their way through its journal.
+struct Snapshots {
+    /// Newest first, by record.
+    found: Vec<(u64, Result<Snapshot, Unusable>)>,
+}
+
+impl Snapshots {
+    fn load(state_dir: &Path) -> Result<Self, RunError> {
+        let files = list_snapshots(state_dir)?;
+        Ok(Self { found: files.into_iter().map(|(n, path)| (n, snapshot::load(&path))).collect() })
+    }
+
+    /// Checks those that were taken of the record that was just read.
+    fn check(&self, state_dir: &Path, position: &Position) -> Result<(), RunError> {
+        let of_record = self.found.iter().filter(|(n, _)| *n == position.n);
+        let mut usable = of_record.filter_map(|(_, found)| found.as_ref().ok());
+        if usable.any(|snapshot| snapshot.header.journal != *position) {
+            return Err(lacks(state_dir, position.n));
+        }
+        Ok(())
+    }
+
+    /// Checks that the journal reaches every one of them, and that a start needs no rows that are gone.
+    fn check_end(&self, state_dir: &Path, last: u64, rows_deleted: u64) -> Result<(), RunError> {
+        // A whole one that this build cannot read was taken of a record all the same.
+        let taken = |(n, found): &&(u64, Result<Snapshot, Unusable>)| {
+            *n > last && !matches!(found, Err(Unusable::Damaged { .. }))
+        };
+        if let Some((n, _)) = self.found.iter().find(taken) {
+            return Err(lacks(state_dir, *n));
+        }
+        let mut usable = self.found.iter().filter_map(|(_, found)| found.as_ref().ok());
+        if rows_deleted > 0 && !usable.any(|snapshot| snapshot.header.market.rows >= rows_deleted) {
+            return Err(MarketLogError::Missing { dir: state_dir.join(MARKET_DIR), row: 1 }.into());
+        }
+        Ok(())
+    }
+}
+
+fn lacks(state_dir: &Path, n: u64) -> RunError {
+    JournalError::Lacks { path: state_dir.join(JOURNAL_FILE), n }.into()
 }
 
 /// Checks everything on disk against its checksums and against each other, without replaying it.
 ///
 /// # Errors
-/// The first damage, by file and record or row.
+/// The first damage that stops a start, by file and record or row. A damaged snapshot stops none: see [`Verified::damage`].
 pub fn verify(state_dir: &Path) -> Result<Verified, RunError> {
-    let mut snapshots = Vec::new();
-    for (n, path) in list_snapshots(state_dir)? {
-        snapshots.push((n, snapshot::load(&path).map_err(|e| e.to_string())));
-    }
+    let snapshots = Snapshots::load(state_dir)?;
     let mut journal = JournalReader::open(state_dir)?;
     let mut market = match MarketLogReader::open_oldest(state_dir)? {
         Some(oldest) => oldest,
         None => MarketLogReader::open(state_dir, &market_log::Position::default())?,
     };
-    let market_rows_deleted = market.position().rows;
+    let (market_dir, market_rows_deleted) = (state_dir.join(MARKET_DIR), market.position().rows);
+    let noted = market_log::deleted_rows(&market_dir)?;
+    if market_rows_deleted > noted {
+        return Err(MarketLogError::Missing { dir: market_dir, row: noted + 1 }.into());
+    }
     while let Some(record) = journal.next_record()? {
-        if let Input::Market(batch) = parse(&record)? {
-            let seal = batch.seal().ok_or_else(|| diverged(record.n, "it names no seal".to_owned()))?;
-            if seal.rows > market_rows_deleted {
-                market.read_to(&seal, |_| ())?;
+        match parse(&record)? {
+            Input::Start(start) if record.n == 1 => check_kept(state_dir, &start)?,
+            Input::Market(batch) => {
+                let seal = batch.seal().ok_or_else(|| diverged(record.n, "it names no seal".to_owned()))?;
+                if seal.rows > market_rows_deleted {
+                    market.read_to(&seal, |_| ())?;
+                }
             }
+            _ => (),
         }
-        for (n, found) in &mut snapshots {
-            if *n == record.n && found.as_ref().is_ok_and(|s| s.header.journal != *journal.position()) {
-                *found = Err("it was taken of another journal".to_owned());
-            }
-        }
+        snapshots.check(state_dir, journal.position())?;
     }
     let n = journal.position().n;
-    for (of, found) in &mut snapshots {
-        if *of > n {
-            *found = Err(format!("the journal ends at record {n}"));
-        }
-    }
+    snapshots.check_end(state_dir, n, market_rows_deleted)?;
+    let told = |(record, found): (u64, Result<Snapshot, Unusable>)| VerifiedSnapshot { record, problem: found.err() };
     Ok(Verified {
         records: n,
         sha256: journal.position().hash.clone(),
         torn_bytes: journal.torn_bytes()?,
         market_rows: market.position().rows,
         market_rows_deleted,
-        snapshots: snapshots.into_iter().map(|(n, found)| (n, found.err())).collect(),
+        snapshots: snapshots.found.into_iter().map(told).collect(),
     })
 }

@@ -18,6 +18,14 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file of the run is not what was written.
+    #[error("{path} is damaged ({problem}): restore it from a copy, or start with a new state_dir and a new engine_id")]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The feed's content.
     #[error(transparent)]
     Feed(#[from] FeedError),

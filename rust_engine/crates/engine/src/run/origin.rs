@@ -48,6 +48,19 @@ impl Feed {
     }
 }
 
+/// Checks the bars that are kept with a run on live markets against its first record.
+pub(super) fn check_kept(state_dir: &Path, start: &Start) -> Result<(), RunError> {
+    let path = state_dir.join(WARM_UP_FILE);
+    if start.config.markets.is_empty() {
+        return Ok(());
+    }
+    let bytes = fs::read(&path).map_err(|source| RunError::File { path: path.clone(), source })?;
+    if hex::encode(Sha256::digest(&bytes)) != start.feed_sha256 {
+        return Err(RunError::Damaged { path, problem: "the run began with other bars".to_owned() });
+    }
+    Ok(())
+}
+
 /// A record that this build cannot replay.
 pub(super) fn diverged(n: u64, problem: String) -> RunError {
     RunError::Diverged { n, problem }
