@@ -37,6 +37,7 @@ def demo_settings(settings: Settings, home: Path) -> Settings:
         "schedule": {**settings.schedule.model_dump(), "monitor_minutes": MONITOR_MINUTES},
         "telegram": {},
         "redis": {},
+        "bridge": {},
     }
     return Settings.model_validate({**settings.model_dump(), **changed})
 

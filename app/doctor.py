@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.bridge_line import dialled_address, require_dialable
 from app.home import Home
 from core.clock import Clock
 from core.errors import XcrackError
@@ -41,6 +42,7 @@ def examine(settings: Settings, clock: Clock) -> list[Finding]:
         ("store", _store),
         ("chains", _chains),
         ("bridge port", _bridge_port),
+        ("bridge line", _bridge_line),
         ("bridge secret", _bridge_secret),
         ("analyzer", _analyzer),
         ("telegram", _telegram),
@@ -155,16 +157,22 @@ def _chains(settings: Settings, _: Clock) -> Finding:
 
 def _bridge_port(settings: Settings, _: Clock) -> Finding:
     address = (settings.bridge.host, settings.bridge.port)
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family) as probe:
         try:
             probe.bind(address)
         except OSError:
-            with socket.socket() as caller:
+            with socket.socket(family) as caller:
                 caller.settimeout(0.5)
                 busy = caller.connect_ex(address) == 0
             text = f"{address[0]}:{address[1]} is in use"
             return Finding("bridge port", busy, text + " (a worker runs, or another program)", "Set bridge.port")
     return Finding("bridge port", True, f"{address[0]}:{address[1]} is free")
+
+
+def _bridge_line(settings: Settings, _: Clock) -> Finding:
+    require_dialable(settings.bridge)
+    return Finding("bridge line", True, f"the engine dials {dialled_address(settings.bridge)}")
 
 
 def _bridge_secret(settings: Settings, _: Clock) -> Finding:

@@ -18,7 +18,7 @@ from core.clock import to_ns
 from core.errors import BadInput, Unavailable
 from core.model.proposal import ParamVersion
 from core.native import Bars
-from core.settings import Settings
+from core.settings import BridgeTlsSettings, Settings
 from strategies.programs import Programs, load_programs
 
 MARK_INTERVAL_MS = 3_600_000
@@ -117,21 +117,38 @@ def write_engine_config(
     _write(home.engine_config, config)
 
 
-def point_engine_at(home: Home, bridge_port: int) -> None:
-    """Tell the engine where the worker listens this time."""
-    config = msgspec.json.decode(home.engine_config.read_bytes())
-    config["bridge_url"] = f"ws://127.0.0.1:{bridge_port}/ai_bridge"
+def point_engine_at(home: Home, address: str, tls: BridgeTlsSettings | None = None) -> None:
+    """Tell the engine where the worker listens this time, and with which files it dials there."""
+    config = _read(home)
+    config["bridge_url"] = address
+    config.pop("bridge_tls", None)
+    if tls is not None:
+        config["bridge_tls"] = {name: str(path.absolute()) for name, path in tls}
     _write(home.engine_config, config)
+
+
+def _read(home: Home, needed: str = "") -> dict[str, Any]:
+    """Return the engine's configuration; raises BadInput for a file that is none, or that lacks a field."""
+    try:
+        config = msgspec.json.decode(home.engine_config.read_bytes(), type=dict[str, Any])
+        if needed and needed not in config:
+            raise msgspec.ValidationError(f"it has no {needed}")
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BadInput(
+            f"{home.engine_config} is no engine configuration: {error}",
+            "Restore it from a copy, or name another home with XCRACK_HOME",
+        ) from None
+    return config
 
 
 def is_live_market(home: Home) -> bool:
     """Whether the engine of this home listens to a live market; False before its first start."""
-    return home.engine_config.is_file() and bool(msgspec.json.decode(home.engine_config.read_bytes()).get("markets"))
+    return home.engine_config.is_file() and bool(_read(home).get("markets"))
 
 
 def engine_symbols(home: Home) -> list[dict[str, str]]:
     """Return the symbols of the engine's configuration, in the order of their indices."""
-    found: list[dict[str, str]] = msgspec.json.decode(home.engine_config.read_bytes())["symbols"]
+    found: list[dict[str, str]] = _read(home, "symbols")["symbols"]
     return found
 
 
@@ -139,7 +156,7 @@ def engine_pace(home: Home) -> str:
     """Return how time passes for the engine of this home: granted, realtime, or empty before its first start."""
     if not home.engine_config.is_file():
         return ""
-    return str(msgspec.json.decode(home.engine_config.read_bytes())["pace"])
+    return str(_read(home, "pace")["pace"])
 
 
 def instance_symbols(settings: Settings, instance_id: str, known: Sequence[str]) -> tuple[str, ...]:

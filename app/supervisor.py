@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from app.bridge_line import dialled_address, engine_tls, require_dialable
 from app.engine_process import is_live_market, point_engine_at
 from app.home import Home
 from app.logs import PROCESSES, follow, open_log, set_aside_when_large
@@ -76,8 +77,9 @@ def _run(settings: Settings, home: Home) -> int:
     if not settings.engine.binary.is_file():
         raise BadInput(f"the engine {settings.engine.binary} is not built", "Run make engine")
     listen(settings.web.host, settings.web.port).close()
+    require_dialable(settings.bridge)
     prepare(settings, home)
-    point_engine_at(home, settings.bridge.port)
+    point_engine_at(home, dialled_address(settings.bridge), engine_tls(settings.bridge))
     python = [sys.executable, "-m", "app.cli"]
     engine = [str(settings.engine.binary), "run", "--config", str(home.engine_config), "--die-with-parent"]
     children = [

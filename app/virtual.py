@@ -58,7 +58,7 @@ class VirtualRun:
     async def drive(self) -> int:
         """Run to the end and return the number of bars the engine processed."""
         await self.rooms.server.start()
-        point_engine_at(self.home, self.rooms.server.port)
+        point_engine_at(self.home, self.rooms.server.addresses[0])
         engine = start_engine(self.settings, self.home)
         try:
             await self._while_alive(engine, self.rooms.server.wait_connected())

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 
+from app.bridge_line import tls_files
 from app.engine_process import instance_capital, instance_symbols, is_live_market
 from app.handlers import EngineDesk, at_market_time, build_handlers
 from app.home import Home
@@ -34,7 +35,7 @@ from feedback.scheduler import DAILY, MONITOR, WEEKLY, FeedbackScheduler, JobPro
 from feedback.worker_lease import WorkerLease
 from market.bars import BarArchive
 from market.collector import Collector, build_sources
-from strategies.bridge import BridgeServer, TlsFiles, load_secret
+from strategies.bridge import BridgeServer, load_secret
 from strategies.gate import Gate
 from strategies.programs import Programs, load_programs
 from strategies.rollout import Rollout
@@ -170,15 +171,10 @@ def _build_server(
         ground.settings.bridge.host,
         port,
         listen=ground.settings.bridge.listen,
-        tls=_tls_files(ground.settings),
+        tls=tls_files(ground.settings.bridge.tls),
         on_hello=desk.on_hello,
         on_alert=lambda text: _alert_dead_letter(ground.store, alert_desk, text),
     )
-
-
-def _tls_files(settings: Settings) -> TlsFiles | None:
-    tls = settings.bridge.tls
-    return None if tls is None else TlsFiles(tls.ca_file, tls.cert_file, tls.key_file)
 
 
 def _build_cycles(

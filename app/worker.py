@@ -11,6 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date, datetime, time
 
+from app.bridge_line import bound_address, engine_tls
 from app.engine_process import point_engine_at
 from app.feeds import judge_feeds
 from app.home import Home
@@ -92,12 +93,13 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -
         raise BadInput(
             f"cannot listen on {where}: {error.strerror}", "Stop the other program, or set bridge.port, bridge.listen"
         ) from None
-    point_engine_at(home, rooms.server.port)
+    address = bound_address(settings.bridge, rooms.server)
+    point_engine_at(home, address, engine_tls(settings.bridge))
     ticking = rooms.scheduler.setup_schedule()
     ticking.start()
     bot = _build_bot(settings, rooms)
     actions, errands = build_actions(rooms)
-    log.info("worker ready", bridge_port=rooms.server.port, telegram=bot is not None)
+    log.info("worker ready", bridge=address, telegram=bot is not None)
     tasks = [
         asyncio.create_task(_every(REQUESTS_EVERY_S, stop, work, lambda: carry_out(rooms.store, actions, errands))),
         asyncio.create_task(_every(HEARD_EVERY_S, stop, work, lambda: note_heard(rooms))),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from core.errors import SettingsError
 
@@ -35,7 +35,7 @@ class StoreSettings(Section):
 
 
 class BridgeTlsSettings(Section):
-    """PEM files of mutual TLS, for engines on other machines."""
+    """PEM files of one side of mutual TLS: who signs the other side, own certificate, own key."""
 
     ca_file: Path
     cert_file: Path
@@ -49,7 +49,18 @@ class BridgeSettings(Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8765
     listen: tuple[str, ...] = ()
     """Further addresses: tcp, ws or redis on this machine, tcps or wss with `tls` anywhere."""
+    dial: str = ""
+    """Which of `listen` the engine of `xcrack up` dials; empty means the WebSocket at `host` and `port`."""
     tls: BridgeTlsSettings | None = None
+    """The worker's files."""
+    engine_tls: BridgeTlsSettings | None = None
+    """The engine's files, where it dials wss or tcps."""
+
+    @model_validator(mode="after")
+    def _someone_listens_where_the_engine_dials(self) -> "BridgeSettings":
+        if self.dial and self.dial not in self.listen:
+            raise ValueError("dial must be one of the addresses in listen")
+        return self
 
 
 class EngineSettings(Section):

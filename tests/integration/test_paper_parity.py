@@ -183,7 +183,7 @@ async def test_paper_and_backtest_fill_alike_over_the_same_candles(tmp_path: Pat
         settings = settings_of(home.path, address)
         past = CandleFile(candles.rows(slice(N_WARM_UP)))
         set_up_paper(settings, home, VirtualClock(begin), lambda _: past)
-        point_engine_at(home, free_port())
+        point_engine_at(home, f"ws://127.0.0.1:{free_port()}/ai_bridge")
         leave_it_to_the_candles(home)
         standing = await play_live(settings, home)
 

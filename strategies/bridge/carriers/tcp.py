@@ -95,7 +95,7 @@ class TcpListener:
     @property
     def address(self) -> str:
         """The address, with the real port once it is started."""
-        return f"{self._scheme}://{self._host}:{bound_port(self._server, self._port)}"
+        return f"{self._scheme}://{shown_host(self._host)}:{bound_port(self._server, self._port)}"
 
     async def start(self, accept: Accept) -> None:
         """Listen. A port in use raises OSError."""
@@ -108,6 +108,11 @@ class TcpListener:
         """Close the socket."""
         if self._server is not None:
             self._server.close()
+
+
+def shown_host(host: str) -> str:
+    """Return a host as addresses write it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def bound_port(server: asyncio.Server | None, configured: int) -> int:

@@ -14,12 +14,21 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
+    _load(context, files, "bridge.tls")
+    return context
+
+
+def require_engine_files(files: TlsFiles) -> None:
+    """Raise BadInput where the engine could not dial with these files; the same rules as for the listener's."""
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files, "bridge.engine_tls")
+
+
+def _load(context: ssl.SSLContext, files: TlsFiles, setting: str) -> None:
     try:
         context.load_verify_locations(cafile=files.ca)
         context.load_cert_chain(files.cert, files.key)
     except (OSError, ssl.SSLError) as error:
         raise BadInput(
             f"the bridge's TLS files {files.ca}, {files.cert}, {files.key} cannot be used: {error}",
-            "bridge.tls needs PEM files: ca, cert (signed by ca) and key (of cert)",
+            f"{setting} needs PEM files: ca_file (signed the other side's), cert_file (our own), key_file (its key)",
         ) from None
-    return context

@@ -11,7 +11,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from strategies.bridge.carriers.base import Accept, Receiver
-from strategies.bridge.carriers.tcp import WRITE_HIGH_BYTES, bound_port
+from strategies.bridge.carriers.tcp import WRITE_HIGH_BYTES, bound_port, shown_host
 from strategies.bridge.frame import MAX_FRAME_BYTES
 
 PATH = "/ai_bridge"
@@ -137,7 +137,7 @@ class WsListener:
     @property
     def address(self) -> str:
         """The address, with the real port once it is started."""
-        return f"{self._scheme}://{self._host}:{bound_port(self._server, self._port)}{PATH}"
+        return f"{self._scheme}://{shown_host(self._host)}:{bound_port(self._server, self._port)}{PATH}"
 
     async def start(self, accept: Accept) -> None:
         """Listen. A port in use raises OSError."""

@@ -10,6 +10,7 @@ from core.clock import VirtualClock
 from core.settings import Settings
 from core.store import Store, audit
 from tests.conftest import START
+from tests.servers import free_port
 
 CLOCK = VirtualClock(START)
 
@@ -18,7 +19,7 @@ CLOCK = VirtualClock(START)
 def settings(tmp_path: Path) -> Settings:
     binary = tmp_path / "xcrack-engine"
     binary.write_bytes(b"")
-    return Settings.model_validate({"home": tmp_path, "engine": {"binary": binary}, "bridge": {"port": 0}})
+    return Settings.model_validate({"home": tmp_path, "engine": {"binary": binary}, "bridge": {"port": free_port()}})
 
 
 def _found(settings: Settings) -> dict[str, Finding]:

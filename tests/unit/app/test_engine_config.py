@@ -7,8 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from app.engine_process import write_engine_config
+import pytest
+
+from app.engine_process import engine_pace, engine_symbols, is_live_market, point_engine_at, write_engine_config
 from app.home import Home
+from core.errors import BadInput
 from core.model.proposal import ParamVersion
 from core.native import Bars
 from core.settings import Settings
@@ -81,3 +84,15 @@ def test_the_rule_set_of_an_instance_reaches_the_engine_and_no_other_instance_ha
     )
     follower, other = written(tmp_path, versions, instances=instances)["instances"]
     assert follower["rules"] == rules and "rules" not in other
+
+
+@pytest.mark.parametrize("text", ["junk", "[]", ""])
+def test_a_damaged_configuration_is_named(tmp_path: Path, text: str) -> None:
+    home = Home(tmp_path)
+    home.engine_config.write_text(text, encoding="utf-8")
+    for read in (is_live_market, engine_symbols, engine_pace, lambda home: point_engine_at(home, "tcp://127.0.0.1:1")):
+        with pytest.raises(BadInput, match=r"engine\.json is no engine configuration: .*Restore it from a copy"):
+            read(home)
+    home.engine_config.write_text("{}", encoding="utf-8")
+    with pytest.raises(BadInput, match="it has no pace"):
+        engine_pace(home)
