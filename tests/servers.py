@@ -1,8 +1,10 @@
 """Real servers for tests, started from installed binaries on a free loopback port and thrown away afterwards."""
 
+import ctypes
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -15,6 +17,14 @@ import psycopg
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_tests() -> None:
+    """For `preexec_fn`: the system kills the new process once the one that started it is gone, however it died."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager
@@ -64,7 +74,7 @@ def free_port() -> int:
 @contextmanager
 def _running(command: list, home: Path, user: str | None, ping: Callable[[], object]) -> Iterator[None]:
     with (home / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=home, stdout=log, stderr=log, **_as(user))
+        server = subprocess.Popen(command, cwd=home, stdout=log, stderr=log, preexec_fn=end_with_tests, **_as(user))
     try:
         _wait_until_up(server, home / "server.log", ping)
         yield

@@ -24,7 +24,7 @@ from core.settings import PROJECT_ROOT, Settings
 from core.store import Store, frames, open_store, quarantine, trades
 from feedback.logger import trade_of
 from market.live_log import DEPTH, QUOTE, TRADE, read_segment, segment_paths
-from tests.servers import free_port
+from tests.servers import end_with_tests, free_port
 
 BINARY = Settings().engine.binary
 PLAYER = BINARY.with_name("play_capture")
@@ -85,7 +85,9 @@ class Paper:
         }
         self.log = (folder / "up.log").open("wb")
         command = [sys.executable, "-m", "app.cli", "up", "--mode", "paper"]
-        self.up = subprocess.Popen(command, cwd=PROJECT_ROOT, env=self.environ, stdout=self.log, stderr=self.log)
+        self.up = subprocess.Popen(
+            command, cwd=PROJECT_ROOT, env=self.environ, stdout=self.log, stderr=self.log, preexec_fn=end_with_tests
+        )
         self.store: Store | None = None
 
     def call(self, *arguments: str) -> dict[str, Any]:

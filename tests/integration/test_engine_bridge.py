@@ -19,6 +19,7 @@ from core.store import Store, frames
 from strategies.bridge.frame import Sealer
 from strategies.bridge.packet import Codec
 from tests.integration.engine_world import HOUR_NS, Engine, engine_config, make_worker, told
+from tests.servers import end_with_tests
 
 N_BARS = 400
 START = from_ns(20 * HOUR_NS)
@@ -220,7 +221,7 @@ def test_a_second_engine_on_the_same_state_is_refused_and_a_stop_is_clean(engine
 def run_worker(store: Store, folder: Path, port: int) -> subprocess.Popen[bytes]:
     database = store.engine.url.database
     command = [sys.executable, "-m", "tests.integration.bridge_worker", database, str(folder), str(port), str(N_BARS)]
-    return subprocess.Popen(command, cwd=PROJECT_ROOT)
+    return subprocess.Popen(command, cwd=PROJECT_ROOT, preexec_fn=end_with_tests)
 
 
 def n_told(store: Store) -> int:

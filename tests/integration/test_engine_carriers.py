@@ -16,6 +16,7 @@ from core.store import Store
 from strategies.bridge import BridgeServer, load_secret
 from strategies.bridge.inbox import HANDLED_KINDS, OPTIONAL_KINDS
 from tests.integration.engine_world import HOUR_NS, Engine, engine_config
+from tests.servers import end_with_tests
 from tests.unit.strategies.bridge_peer import prediction
 from tests.unit.strategies.test_bridge_carriers import make_tls
 
@@ -41,7 +42,7 @@ def redis_port(tmp_path: Path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=end_with_tests)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         with socket.socket() as probe:

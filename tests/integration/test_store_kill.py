@@ -14,6 +14,7 @@ from feedback.runs import RunLedger
 from feedback.worker_lease import LEASE_NAME, WORKER_LEASE, WorkerLease
 from tests.conftest import START
 from tests.integration.durable_job import DUE
+from tests.servers import end_with_tests
 
 PROGRAM = Path(__file__).with_name("durable_job.py")
 ROOT = PROGRAM.parents[2]
@@ -41,7 +42,7 @@ def url_of(store):
 def start(store, home, crash_point="", mode="go"):
     command = [sys.executable, str(PROGRAM), url_of(store), str(home), crash_point, mode]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=end_with_tests)
 
 
 def run(store, home, crash_point=""):

@@ -3,75 +3,17 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.settings import PROJECT_ROOT, Settings
+from core.settings import Settings
+from tests.installation import Installation
 from tests.servers import free_port
 
-UP_WITHIN_S = 60.0
 END_WITHIN_S = 12.0
 pytestmark = pytest.mark.skipif(not Settings().engine.binary.is_file(), reason="the engine is not built: make engine")
-
-
-class Installation:
-    """A home of its own with `xcrack up` running in it."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.web_port = free_port()
-        self.environ = {
-            **os.environ,
-            "XCRACK_HOME": str(home),
-            "XCRACK_WEB__PORT": str(self.web_port),
-            "XCRACK_BRIDGE__PORT": str(free_port()),
-        }
-        self.log = (home.parent / "up.log").open("wb")
-        self.up = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up"],
-            cwd=PROJECT_ROOT,
-            env=self.environ,
-            stdout=self.log,
-            stderr=self.log,
-        )
-
-    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another command of this installation to its end."""
-        command = [sys.executable, "-m", "app.cli", *arguments]
-        return subprocess.run(
-            command, cwd=PROJECT_ROOT, env=self.environ, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    def ready(self) -> dict[str, Any] | None:
-        """Return the checks of /readyz once it answers 200, else None."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/readyz", timeout=5) as answer:
-                return {check["name"]: check["detail"] for check in json.load(answer)["checks"]}
-        except (urllib.error.URLError, ConnectionError):
-            return None
-
-    def children(self) -> list[int]:
-        """Return the ids of the processes that `up` started and that live."""
-        path = Path(f"/proc/{self.up.pid}/task/{self.up.pid}/children")
-        return [int(pid) for pid in path.read_text(encoding="ascii").split()] if path.exists() else []
-
-    def wait_for(self, look: Callable[[], Any]) -> Any:
-        """Look until there is something, and return it; fail with the log when `up` ends or time is over."""
-        until, pause = time.monotonic() + UP_WITHIN_S, threading.Event()
-        while time.monotonic() < until and self.up.poll() is None:
-            if found := look():
-                return found
-            pause.wait(0.2)
-        pytest.fail(f"it did not come about: {(self.home.parent / 'up.log').read_text()[-3000:]}")
 
 
 @pytest.fixture
@@ -80,13 +22,7 @@ def running(tmp_path: Path) -> Iterator[Installation]:
     try:
         yield installation
     finally:
-        children = installation.children()
-        installation.up.kill()
-        installation.up.wait()
-        for pid in children:
-            if Path(f"/proc/{pid}").exists():
-                os.kill(pid, signal.SIGKILL)
-        installation.log.close()
+        installation.end()
 
 
 def test_everything_comes_up_obeys_comes_back_after_a_kill_and_ends_together(running: Installation) -> None:
@@ -118,3 +54,31 @@ def test_everything_comes_up_obeys_comes_back_after_a_kill_and_ends_together(run
     running.up.send_signal(signal.SIGINT)
     assert running.up.wait(END_WITHIN_S) == 0
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def test_the_engine_talks_to_the_worker_over_the_chosen_carrier(tmp_path: Path) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    chosen = {"XCRACK_BRIDGE__LISTEN": json.dumps([address]), "XCRACK_BRIDGE__DIAL": address}
+    installation = Installation(tmp_path / "h", **chosen)
+    try:
+        installation.wait_for(installation.ready)
+
+        def carrier() -> str:
+            told = json.loads(installation.call("status", "--json").stdout)
+            return str(told["worker"].get("bridge", {}).get("carrier", ""))
+
+        installation.wait_for(lambda: carrier() == "tcp")
+        assert json.loads((installation.home / "engine.json").read_bytes())["bridge_url"] == address
+    finally:
+        installation.end()
+
+
+def test_a_line_that_cannot_be_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "h", XCRACK_BRIDGE__PORT="0")
+    try:
+        assert installation.up.wait(60) == 2
+    finally:
+        installation.end()
+    said = (tmp_path / "up.log").read_text(encoding="utf-8")
+    assert "cannot know which port to dial" in said and "Traceback" not in said
+    assert not (installation.home / "xcrack.db").exists()

@@ -24,6 +24,7 @@ from strategies.bridge import SignalExpired, TlsFiles
 from strategies.bridge.carriers import listener_at
 from strategies.bridge.carriers.redis import GROUP, LINKS
 from strategies.bridge.frame import MAX_FRAME_BYTES
+from tests.servers import end_with_tests
 from tests.unit.strategies.bridge_peer import START_NS, Peer, Worker, prediction, state_changed
 
 
@@ -221,7 +222,7 @@ def redis_url(tmp_path):
         pytest.skip("redis-server is not installed")
     socket = tmp_path / "redis.sock"
     command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=end_with_tests)
     deadline = time.monotonic() + 20
     while not socket.exists():
         assert process.poll() is None and time.monotonic() < deadline
