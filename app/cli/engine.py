@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -29,6 +30,15 @@ def _state_dir(settings: Settings) -> str:
     return str(Home(settings.home).engine)
 
 
+def _config(settings: Settings) -> Path:
+    config = Home(settings.home).engine_config
+    if not config.is_file():
+        raise BadInput(
+            f"there is no engine configuration at {config}", "Run `xcrack up` or `xcrack demo` once; it writes one"
+        )
+    return config
+
+
 @click.group()
 def engine() -> None:
     """Talk to the trading engine itself.
@@ -43,12 +53,7 @@ def engine() -> None:
 def engine_run(strategies: str | None) -> None:
     """Run the engine in the foreground on the configuration that `xcrack up` or `xcrack demo` wrote."""
     settings = start()
-    config = Home(settings.home).engine_config
-    if not config.is_file():
-        raise BadInput(
-            f"there is no engine configuration at {config}", "Run `xcrack up` or `xcrack demo` once; it writes one"
-        )
-    binary = _binary(settings)
+    config, binary = _config(settings), _binary(settings)
     chosen = ["--strategies", strategies] if strategies else []
     os.execv(binary, [str(binary), "run", "--config", str(config), *chosen])
 
@@ -61,10 +66,23 @@ def engine_status(as_json: bool) -> None:
     _call(settings, "status", "--state-dir", _state_dir(settings), *(["--json"] if as_json else []))
 
 
+def _words(at_most: int) -> Callable[[click.Context, click.Parameter, str], str]:
+    """Return a check for words that a journal keeps for good: some, and not too many."""
+
+    def check(_: click.Context, __: click.Parameter, value: str) -> str:
+        if not value.strip():
+            raise click.BadParameter("it must not be blank: the journal keeps who gave an order, and why")
+        if len(value) > at_most:
+            raise click.BadParameter(f"it has {len(value)} characters, at most {at_most} are kept")
+        return value
+
+    return check
+
+
 def _operator_command(name: str, summary: str) -> click.Command:
     @click.command(name, help=summary)
-    @click.option("--by", required=True, help="Who you are; kept in the journal.")
-    @click.option("--reason", required=True, help="Why; kept in the journal.")
+    @click.option("--by", required=True, callback=_words(100), help="Who you are; kept in the journal.")
+    @click.option("--reason", required=True, callback=_words(500), help="Why; kept in the journal.")
     def command(by: str, reason: str) -> None:
         settings = start()
         _call(settings, name, "--state-dir", _state_dir(settings), "--by", by, "--reason", reason)
@@ -100,4 +118,4 @@ def journal_verify() -> None:
 def journal_replay() -> None:
     """Play the journal again without touching it and print the hash of every action."""
     settings = start()
-    _call(settings, "journal", "replay", "--config", str(Home(settings.home).engine_config))
+    _call(settings, "journal", "replay", "--config", str(_config(settings)))

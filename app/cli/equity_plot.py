@@ -17,7 +17,7 @@ MARGIN = 80
 def require_svg(path: Path) -> None:
     """Raise BadInput for a file that no SVG can be written to, before the work is done."""
     if path.suffix.lower() != ".svg":
-        raise BadInput(f"cannot draw into {path}", "Name a file that ends in .svg")
+        raise BadInput(f"cannot draw into {path}: a curve is written as SVG only", "Name a file that ends in .svg")
     if not path.absolute().parent.is_dir():
         raise BadInput(f"the folder of {path} does not exist", "Make it first")
 

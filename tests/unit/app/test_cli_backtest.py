@@ -57,6 +57,7 @@ def test_a_rule_set_is_played_and_its_hash_is_in_the_result(home: Path, capsys: 
         ("predictive", [], "'predictive' decides on predictions"),
         ("micro_arbitrage", [], "'micro_arbitrage' decides on quotes"),
         ("sma_cross", ["--plot", "equity.gif"], "ends in .svg"),
+        ("sma_cross", ["--plot", "equity.PNG"], "equity.PNG: a curve is written as SVG only"),
         ("sma_cross", ["--plot", "nowhere/equity.svg"], "does not exist"),
     ],
 )
