@@ -11,6 +11,7 @@ use engine::market_log::MARKET_DIR;
 use engine::run::verify;
 use live_world::{Random, config, play};
 use model::VenueModel;
+use model::config::EngineConfig;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ const ROW_BYTES: usize = 64;
 /// A closed run with several segments and two snapshots.
 struct Closed {
     _folder: tempfile::TempDir,
+    config: EngineConfig,
     state_dir: PathBuf,
 }
 
@@ -32,7 +34,7 @@ impl Closed {
         for n in 0..60 {
             play(&mut run, 3, n, 0).unwrap();
         }
-        Self { _folder: folder, state_dir: PathBuf::from(&config.state_dir) }
+        Self { _folder: folder, state_dir: PathBuf::from(&config.state_dir), config }
     }
 
     /// Journal, head, warm-up bars, snapshots and segments.
@@ -204,4 +206,21 @@ fn files_that_changed_their_places_are_named() {
         fs::write(two[1], &second).unwrap();
     }
     assert_eq!(closed.verdict(), "");
+}
+
+#[test]
+fn a_journal_that_is_shorter_than_its_snapshot_is_refused() {
+    let closed = Closed::new();
+    let path = closed.state_dir.join(JOURNAL_FILE);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, lines(&whole)[..3].concat()).unwrap();
+    let is_refused = || {
+        let found = [Run::open(&closed.config).err(), verify(&closed.state_dir).err()];
+        found.iter().flatten().filter(|e| e.to_string().contains("the journal was cut or exchanged")).count() == 2
+    };
+    assert!(is_refused());
+    fs::remove_file(closed.state_dir.join(HEAD_FILE)).unwrap();
+    assert!(is_refused(), "without the head it is the snapshot that knows more");
+    fs::remove_file(&path).unwrap();
+    assert!(is_refused());
 }
