@@ -22,6 +22,8 @@ from core.settings import BridgeTlsSettings, Settings
 from strategies.programs import Programs, load_programs
 
 MARK_INTERVAL_MS = 3_600_000
+WATCH_FIELDS = frozenset({"dead_man_ms", "metrics_listen"})
+"""What of the settings an engine takes anew at every start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +101,7 @@ def write_engine_config(
         "instances": [_instance(settings, version, bars.symbols, programs) for version in versions],
         "costs": settings.costs.model_dump(),
         "limits": _limits(settings),
-        "advice": {
-            "enabled": True,
-            "min_strength": settings.advisor.min_strength,
-            "min_notional_krw": settings.advisor.min_notional_krw,
-            "krw_per_quote": float(krw_per_usd),
-            "rate_max_age_ms": int(settings.advisor.rate_max_age_hours * 3_600_000),
-            "deadline_ms": settings.engine.advice_deadline_ms,
-        },
+        "advice": _advice(settings) | {"krw_per_quote": float(krw_per_usd)},
         "mark_interval_ms": MARK_INTERVAL_MS,
         "bridge_url": "",
         "secret_file": str(home.bridge_secret),
@@ -115,6 +110,28 @@ def write_engine_config(
         config |= live_sections(settings.market, [i.live for i in instruments])
         config["symbols"] = symbol_specs(instruments)
     _write(home.engine_config, config)
+
+
+def renew_engine_config(settings: Settings, home: Home) -> None:
+    """Write the watch of the settings anew; raise BadInput that names what else has changed since the first start.
+
+    The journal rests on limits, costs and instances. The engine would refuse others, and going on silently with the old
+    ones would leave a limit out of force that somebody has set.
+    """
+    config = _read(home, "instances")
+    known = [symbol["name"] for symbol in config.get("symbols", [])]
+    then, now = _facts(config), _facts(msgspec.json.decode(msgspec.json.encode(_sections(settings, known))))
+    changed = [
+        f"{name} was {_told(then.get(name))} and is {_told(now.get(name))}"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
+    ]
+    if changed:
+        raise BadInput(
+            f"the settings are not those with which {home.path} began: {'; '.join(changed)}",
+            "Take the change back, or begin another installation with XCRACK_HOME: the engine's journal rests on these",
+        )
+    _write(home.engine_config, {k: v for k, v in config.items() if k not in WATCH_FIELDS} | _watch(settings))
 
 
 def point_engine_at(home: Home, address: str, tls: BridgeTlsSettings | None = None) -> None:
@@ -187,6 +204,49 @@ def _instance(settings: Settings, version: ParamVersion, known: Sequence[str], p
         "version": version.version,
         "params": version.params,
         "driver": next(i.driver for i in settings.instances if i.instance_id == version.instance_id),
+    }
+
+
+def _sections(settings: Settings, known: Sequence[str]) -> dict[str, Any]:
+    instances = [
+        {
+            "instance_id": i.instance_id,
+            "strategy": i.strategy,
+            "symbols": list(instance_symbols(settings, i.instance_id, known)),
+            "capital": _money(instance_capital(settings, i.instance_id)),
+            "driver": i.driver,
+        }
+        for i in settings.instances
+    ]
+    costs = settings.costs.model_dump()
+    return {"costs": costs, "limits": _limits(settings), "advice": _advice(settings), "instances": instances}
+
+
+def _facts(sections: dict[str, Any]) -> dict[str, Any]:
+    """Return, under a name each, what a run keeps as it began; parameters and rates have messages of their own."""
+    facts = {
+        f"{section}.{name}": value
+        for section in ("costs", "limits", "advice")
+        for name, value in sections.get(section, {}).items()
+        if name not in {"enabled", "krw_per_quote"}
+    }
+    for instance in sections["instances"]:
+        for name in ("strategy", "symbols", "capital", "driver"):
+            facts[f"instances.{instance['instance_id']}.{name}"] = instance.get(name)
+    return facts
+
+
+def _told(value: object) -> str:
+    return "not set" if value is None else msgspec.json.encode(value).decode()
+
+
+def _advice(settings: Settings) -> dict[str, Any]:
+    return {
+        "enabled": True,
+        "min_strength": settings.advisor.min_strength,
+        "min_notional_krw": settings.advisor.min_notional_krw,
+        "rate_max_age_ms": int(settings.advisor.rate_max_age_hours * 3_600_000),
+        "deadline_ms": settings.engine.advice_deadline_ms,
     }
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.bridge_line import dialled_address, engine_tls, require_dialable
-from app.engine_process import is_live_market, point_engine_at
+from app.engine_process import is_live_market, point_engine_at, renew_engine_config
 from app.home import Home
 from app.logs import PROCESSES, follow, open_log, set_aside_when_large
 from app.paper import set_up_paper
@@ -79,6 +79,7 @@ def _run(settings: Settings, home: Home) -> int:
     listen(settings.web.host, settings.web.port).close()
     require_dialable(settings.bridge)
     prepare(settings, home)
+    renew_engine_config(settings, home)
     point_engine_at(home, dialled_address(settings.bridge), engine_tls(settings.bridge))
     python = [sys.executable, "-m", "app.cli"]
     engine = [str(settings.engine.binary), "run", "--config", str(home.engine_config), "--die-with-parent"]

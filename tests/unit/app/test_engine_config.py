@@ -9,7 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from app.engine_process import engine_pace, engine_symbols, is_live_market, point_engine_at, write_engine_config
+from app.engine_process import (
+    engine_pace,
+    engine_symbols,
+    is_live_market,
+    point_engine_at,
+    renew_engine_config,
+    write_engine_config,
+)
 from app.home import Home
 from core.errors import BadInput
 from core.model.proposal import ParamVersion
@@ -30,6 +37,11 @@ def written(folder: Path, versions: tuple[ParamVersion, ...] = (), **sections: A
         settings, home, bars=bars, versions=versions, pace="granted", trade_from=at, krw_per_usd=Decimal(1400)
     )
     return cast(dict[str, Any], json.loads(home.engine_config.read_bytes()))
+
+
+def version_of(instance_id: str, strategy: str = "sma_cross") -> ParamVersion:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return ParamVersion(instance_id, strategy, 1, default_params(strategy), "", "initial", at, True)
 
 
 def test_limits_that_are_not_set_are_not_written(tmp_path: Path) -> None:
@@ -75,12 +87,8 @@ def test_the_rule_set_of_an_instance_reaches_the_engine_and_no_other_instance_ha
         {"instance_id": "rules-1", "strategy": "rules", "capital_share": 0.5, "rules": str(tmp_path / "rules.json")},
         {"instance_id": "sma-1", "strategy": "sma_cross", "capital_share": 0.5},
     ]
-    at = datetime(2026, 1, 1, tzinfo=UTC)
     versions = tuple(
-        ParamVersion(
-            each["instance_id"], each["strategy"], 1, default_params(each["strategy"]), "", "initial", at, True
-        )
-        for each in cast(list[dict[str, str]], instances)
+        version_of(each["instance_id"], each["strategy"]) for each in cast(list[dict[str, str]], instances)
     )
     follower, other = written(tmp_path, versions, instances=instances)["instances"]
     assert follower["rules"] == rules and "rules" not in other
@@ -96,3 +104,27 @@ def test_a_damaged_configuration_is_named(tmp_path: Path, text: str) -> None:
     home.engine_config.write_text("{}", encoding="utf-8")
     with pytest.raises(BadInput, match="it has no pace"):
         engine_pace(home)
+
+
+def test_a_later_start_renews_the_watch_and_names_every_other_change(tmp_path: Path) -> None:
+    versions = (version_of("sma-1"),)
+    instances: list[dict[str, Any]] = [{"instance_id": "sma-1", "strategy": "sma_cross", "capital_share": 0.5}]
+    began = written(tmp_path, versions, instances=instances)
+
+    def renewed(**sections: Any) -> dict[str, Any]:
+        settings = Settings.model_validate({"home": str(tmp_path), "instances": instances, **sections})
+        renew_engine_config(settings, Home(tmp_path))
+        return cast(dict[str, Any], json.loads(Home(tmp_path).engine_config.read_bytes()))
+
+    assert renewed() == began
+    assert renewed(engine={"dead_man_s": 9}) == began | {"dead_man_ms": 9000}
+    assert renewed() == began
+    with pytest.raises(BadInput, match=r'limits.max_daily_loss was not set and is "1500"'):
+        renewed(risk={"max_daily_loss_usd": 1500})
+    with pytest.raises(BadInput, match=r"costs.taker_fee_bps was 5.0 and is 6.0; limits.flatten_on_halt was false and"):
+        renewed(costs={"taker_fee_bps": 6}, risk={"flatten_on_halt": True})
+    with pytest.raises(BadInput, match=r'instances.sma-1.capital was "10000" and is "5000"'):
+        renewed(instances=[instances[0] | {"capital_share": 0.25}])
+    with pytest.raises(BadInput, match=r'instances.sma-2.strategy was not set and is "sma_cross"'):
+        renewed(instances=[*instances, instances[0] | {"instance_id": "sma-2"}])
+    assert renewed() == began, "a refusal changes nothing"
