@@ -124,8 +124,8 @@ fn print_message(seq: u64, message: &Message) -> Result<()> {
     output::line(&json!({ "seq": seq, "kind": message.kind(), "body": body }).to_string())
 }
 
-/// Verifies the journal in `state_dir`, with the market log and the snapshots beside it, and prints what was found; with `list`,
-/// also prints its records first.
+/// Verifies the journal in `state_dir`, with the market log, the snapshots and the spool beside it, and prints what was found; with
+/// `list`, also prints its records first.
 ///
 /// # Errors
 /// The first damage, by file and place. That of a snapshot comes after the print: a start passes it over.
@@ -149,11 +149,15 @@ pub fn inspect_journal(state_dir: &Path, list: bool) -> Result<()> {
         "market_rows": found.market_rows,
         "market_rows_deleted": found.market_rows_deleted,
         "snapshots": found.snapshots.iter().map(snapshot).collect::<Vec<_>>(),
+        "messages_spooled": found.spooled.as_ref().ok(),
     }))?;
     if let Some(damage) = found.damage() {
         bail!(
             "{damage}. The journal holds, and a start goes on from an older snapshot or from the journal: delete the file"
         );
+    }
+    if let Err(damage) = found.spooled {
+        bail!("{damage}");
     }
     Ok(())
 }

@@ -35,6 +35,8 @@ use tokio::time::{Instant, sleep};
 /// Market steps of one turn: a few milliseconds, so that a halt never waits longer.
 const STEPS_PER_TURN: u64 = 1024;
 const FRAMES_PER_TURN: usize = 256;
+/// Messages that wait for the worker in memory, the run's own apart: twice what a link takes without an acknowledgement.
+const MESSAGES_IN_MEMORY: usize = 2048;
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// A worker that says nothing for this long is gone, whatever the socket believes.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -115,9 +117,7 @@ impl Server {
         let style = Style { encoding: config.bridge_encoding, compression: config.bridge_compression };
         let mut session = Session::engine(secret, style);
         session.restore(recovered.received_seq, recovered.acked_seq);
-        for message in recovered.messages {
-            session.enqueue(message);
-        }
+        session.keep_elsewhere(MESSAGES_IN_MEMORY, recovered.made_seq);
         let address = Address::parse(&config.bridge_url, config.bridge_tls.as_ref())?;
         let now = Instant::now();
         let server = Self {

@@ -14,7 +14,8 @@
 //! - [`book_backtest`]: one decider over recorded prints and books
 //! - [`feed`]: bars from a NumPy file
 //! - [`input`], [`runtime`]: everything that can change a run, and the run as a function of it, step by step
-//! - [`journal`], [`market_log`], [`snapshot`], [`run`]: the inputs and the state on disk; opening a run recovers it
+//! - [`journal`], [`market_log`], [`spool`], [`snapshot`], [`run`]: the inputs, what was not yet heard and the state on disk;
+//!   opening a run recovers it
 //!
 //! **Invariant:** the same inputs in the same order give the same actions, fills and messages.
 
@@ -49,6 +50,7 @@ pub mod run;
 pub mod runtime;
 mod safety;
 pub mod snapshot;
+pub mod spool;
 mod stretch;
 mod taken;
 mod working;

@@ -14,10 +14,10 @@ use crate::journal::Journal;
 use crate::market_log::MarketLog;
 use crate::runtime::Runtime;
 use crate::snapshot::{self, Header, Snapshot};
+use crate::spool::Spool;
 use model::config::{EngineConfig, Pace, Retain};
 use model::message::Message;
 use model::{MarketEvent, Ts};
-use std::collections::VecDeque;
 use std::path::PathBuf;
 
 pub use check::{Verified, VerifiedSnapshot, verify};
@@ -31,19 +31,36 @@ const ACKED_NOTE_EVERY: u64 = 256;
 const SNAPSHOT_EVERY_S: u64 = 300;
 const NS_PER_S: i64 = 1_000_000_000;
 
+/// What a snapshot makes superfluous for a start.
+#[derive(Clone, Copy)]
+struct Covered {
+    /// Records of the journal.
+    n: u64,
+    /// Rows of the market log.
+    rows: u64,
+    /// Own messages that were acknowledged.
+    acked: u64,
+}
+
+impl From<&Header> for Covered {
+    fn from(header: &Header) -> Self {
+        Self { n: header.journal.n, rows: header.market.rows, acked: header.messages.acked }
+    }
+}
+
 /// When the next snapshot is due, and what the last one was of.
 struct Snapshots {
     /// Distance on the run's own clock; `None` for no snapshots.
     every_ns: Option<i64>,
     retain: Retain,
     last_at: Ts,
-    /// Record and market row of the newest snapshot that can be used.
-    last: Option<(u64, u64)>,
+    /// Of the newest snapshot that can be used.
+    last: Option<Covered>,
     problem: Option<String>,
 }
 
 impl Snapshots {
-    fn new(config: &EngineConfig, last_at: Ts, last: Option<(u64, u64)>) -> Self {
+    fn new(config: &EngineConfig, last_at: Ts, last: Option<Covered>) -> Self {
         let by_pace = if config.pace == Pace::Realtime { SNAPSHOT_EVERY_S } else { 0 };
         let every_s = config.state.snapshot_every_s.unwrap_or(by_pace);
         let every_ns = i64::try_from(every_s).unwrap_or(i64::MAX).saturating_mul(NS_PER_S);
@@ -72,9 +89,8 @@ pub struct Run {
     noted_step: u64,
     noted_acked: u64,
     received_seq: u64,
-    acked_seq: u64,
-    /// Messages after `acked_seq`, kept for the next snapshot where there are snapshots.
-    unacked: VecDeque<Message>,
+    /// Messages that the worker is not known to have.
+    spool: Spool,
     restamped: u64,
     repeated: u64,
     /// Something other than signals waits for the disk.
@@ -171,17 +187,33 @@ impl Run {
         self.market.sync()?;
         self.journal.sync()?;
         self.is_urgent = false;
-        let messages = self.runtime.drain();
-        if self.snapshots.every_ns.is_some() {
-            self.unacked.extend(messages.iter().cloned());
-            let acked = acked_seq.saturating_sub(self.acked_seq).min(self.unacked.len() as u64);
-            self.unacked.drain(..usize::try_from(acked).unwrap_or(0));
-            self.acked_seq += acked;
-            if self.snapshots.is_due(at) {
-                self.snapshots.problem = self.take_snapshot(at).err();
-            }
+        let messages = self.drain()?;
+        self.spool.acknowledge(acked_seq);
+        if self.snapshots.is_due(at) {
+            self.snapshots.problem = self.take_snapshot(at).err();
+        } else if self.snapshots.every_ns.is_none() {
+            // A start makes all messages again from the journal.
+            self.spool.forget(self.noted_acked)?;
         }
         Ok(messages)
+    }
+
+    /// Takes the messages made so far, and keeps them until they are acknowledged.
+    fn drain(&mut self) -> Result<Vec<Message>, RunError> {
+        let messages = self.runtime.drain();
+        for message in &messages {
+            self.spool.push(message.clone())?;
+        }
+        Ok(messages)
+    }
+
+    /// Messages from number `first` on, at most `most`, as far as they have left [`Run::commit`] or a [`Flush`]. All that the
+    /// worker has not acknowledged can be asked for.
+    ///
+    /// # Errors
+    /// The disk refused, or a message on it is damaged; the run must stop.
+    pub fn messages(&mut self, first: u64, most: usize) -> Result<Vec<Message>, RunError> {
+        Ok(self.spool.read(first, most)?)
     }
 
     /// Writes a snapshot of the state behind the last durable record. The error says in words why there is none.
@@ -189,28 +221,25 @@ impl Run {
         let words = |e: &dyn std::error::Error| e.to_string();
         self.snapshots.last_at = at;
         let journal = self.journal.position().clone();
-        if self.snapshots.last.is_some_and(|(n, _)| n >= journal.n) {
+        if self.snapshots.last.is_some_and(|last| last.n >= journal.n) {
             return Ok(());
         }
-        let body = |m: &Message| m.body().map(|body| (m.kind().to_owned(), body));
         let header = Header {
             build: snapshot::BUILD.to_owned(),
             journal,
             market: self.market.position(),
             received_seq: self.received_seq,
-            acked_seq: self.acked_seq,
-            outbox: self.unacked.iter().map(body).collect::<Result<_, _>>().map_err(|e| words(&e))?,
+            messages: self.spool.sync().map_err(|e| words(&e))?,
         };
-        let newest = (header.journal.n, header.market.rows);
+        let newest = Covered::from(&header);
         let snapshot = Snapshot { header, state: self.runtime.save().map_err(|e| words(&e))? };
-        let older = self.snapshots.last.replace(newest);
-        snapshot::save(&self.state_dir, &snapshot, older.map(|(n, _)| n)).map_err(|e| words(&e))?;
-        match (self.snapshots.retain, older) {
-            (Retain::UntilArchived, Some((_, rows))) => {
-                self.market.delete_archived(rows).map(|_| ()).map_err(|e| words(&e))
-            }
-            _ => Ok(()),
+        snapshot::save(&self.state_dir, &snapshot, self.snapshots.last.map(|last| last.n)).map_err(|e| words(&e))?;
+        let Some(older) = self.snapshots.last.replace(newest) else { return Ok(()) };
+        self.spool.forget(older.acked).map_err(|e| words(&e))?;
+        if self.snapshots.retain == Retain::UntilArchived {
+            self.market.delete_archived(older.rows).map_err(|e| words(&e))?;
         }
+        Ok(())
     }
 
     /// Takes what must be said to the exchange. Call it after [`Run::commit`]: an order that left is then on disk, and a start
@@ -241,6 +270,12 @@ impl Run {
     #[must_use]
     pub fn received_seq(&self) -> u64 {
         self.received_seq
+    }
+
+    /// Messages to the worker that wait in memory; the others are on disk.
+    #[must_use]
+    pub fn in_memory(&self) -> usize {
+        self.spool.in_memory()
     }
 
     /// Number of the next journal record: unique in this run, for ids of commands that come without one.

@@ -175,8 +175,8 @@ fn opening_a_run_again_says_the_same_messages_and_stands_at_the_same_place() {
     {
         assert!(count(&said, kind) > 0, "{kind}");
     }
-    let (run, recovered) = Run::open(&config).unwrap();
-    assert_eq!(recovered.messages, said);
+    let (mut run, _) = Run::open(&config).unwrap();
+    assert_eq!(run.messages(1, usize::MAX).unwrap(), said);
     assert_eq!(run.runtime().standing(), standing);
     assert!(standing.feed_ended && standing.bars == 180 && standing.reached == Ts(200 * HOUR));
     drop(run);
@@ -196,10 +196,10 @@ fn a_run_cut_anywhere_makes_a_prefix_of_the_same_messages() {
         std::fs::write(&path, &whole[..cut]).unwrap();
         // The head is never ahead of the journal.
         std::fs::remove_file(path.with_file_name(journal::HEAD_FILE)).unwrap();
-        let (_, recovered) = Run::open(&config).unwrap();
-        assert_eq!(recovered.messages[..], said[..recovered.messages.len()]);
-        assert!(recovered.messages.len() >= previous);
-        previous = recovered.messages.len();
+        let messages = Run::open(&config).unwrap().0.messages(1, usize::MAX).unwrap();
+        assert_eq!(messages[..], said[..messages.len()]);
+        assert!(messages.len() >= previous);
+        previous = messages.len();
     }
     assert!(previous > said.len() / 2);
 }
@@ -326,7 +326,8 @@ fn a_halt_is_latched_across_a_restart() {
     run.accept(None, halt("c1", CommandAction::Halt), Ts(0)).unwrap();
     run.commit(0).unwrap();
     drop(run);
-    let (run, recovered) = Run::open(&config).unwrap();
+    let (mut run, _) = Run::open(&config).unwrap();
     assert_eq!(run.runtime().state(), TradingState::Halted);
-    assert_eq!((count(&recovered.messages, "state_changed"), count(&recovered.messages, "command_ack")), (1, 1));
+    let messages = run.messages(1, usize::MAX).unwrap();
+    assert_eq!((count(&messages, "state_changed"), count(&messages, "command_ack")), (1, 1));
 }

@@ -7,6 +7,7 @@
 
 use crate::journal;
 use crate::market_log;
+use crate::spool;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -18,7 +19,7 @@ use strategies::state::{from_bytes, to_bytes};
 pub const BUILD: &str = env!("XCRACK_SOURCES");
 
 const MAGIC: &[u8; 6] = b"xcsnap";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const LENGTH_AT: usize = MAGIC.len() + 2;
 const HEADER_AT: usize = LENGTH_AT + 8;
 const SHA256_BYTES: usize = 32;
@@ -55,10 +56,8 @@ pub struct Header {
     pub market: market_log::Position,
     /// Last message of the worker that is in the journal.
     pub received_seq: u64,
-    /// Own messages known to be acknowledged.
-    pub acked_seq: u64,
-    /// Kind and body of every message after those, in order.
-    pub outbox: Vec<(String, String)>,
+    /// Own messages, and where the spool holds those that are not acknowledged.
+    pub messages: spool::Mark,
 }
 
 /// A snapshot in memory.

@@ -3,8 +3,8 @@ use super::*;
 fn snapshot(n: u64) -> Snapshot {
     let journal = journal::Position { n, hash: "ab".into(), begins_at: 10, ends_at: 20 };
     let market = market_log::Position { rows: 7, sha256: [9; 32] };
-    let outbox = vec![("reached".to_owned(), "{}".to_owned())];
-    let header = Header { build: BUILD.to_owned(), journal, market, received_seq: 3, acked_seq: 4, outbox };
+    let messages = spool::Mark { made: 5, acked: 4, written: spool::Position { seq: 5, sha256: [7; 32] } };
+    let header = Header { build: BUILD.to_owned(), journal, market, received_seq: 3, messages };
     Snapshot { header, state: (0..200).collect() }
 }
 

@@ -10,8 +10,11 @@ pub(super) const WINDOW: u64 = 1024;
 /// Our messages.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// Messages after `acked`, in order.
+    /// The first messages after `acked`, in order; those up to `made` that are not here are kept by this side's owner.
     kept: VecDeque<Message>,
+    /// So many are kept here at most; `None` for all of them.
+    most: Option<usize>,
+    made: u64,
     acked: u64,
     /// Last one on this link.
     sent: u64,
@@ -22,12 +25,40 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn push(&mut self, message: Message) -> u64 {
-        self.kept.push_back(message);
-        self.made()
+        let has_room = self.most.is_none_or(|most| self.kept.len() < most);
+        if self.kept_to() == self.made && has_room {
+            self.kept.push_back(message);
+        }
+        self.made += 1;
+        self.made
+    }
+
+    /// Leaves all but `most` messages to the owner, who has kept those up to `made`.
+    pub(super) fn keep_elsewhere(&mut self, most: usize, made: u64) {
+        (self.most, self.made) = (Some(most), self.made.max(made));
+    }
+
+    /// The next messages to be handed back, once half of the room is free: the first, and how many.
+    pub(super) fn missing(&self) -> Option<(u64, usize)> {
+        let (most, next) = (self.most?, self.kept_to() + 1);
+        let wants = next <= self.made && self.kept.len() <= most / 2;
+        wants.then(|| (next, usize::try_from(self.made + 1 - next).unwrap_or(most).min(most - self.kept.len())))
+    }
+
+    pub(super) fn hand_back(&mut self, messages: Vec<Message>) {
+        self.kept.extend(messages);
+    }
+
+    pub(super) fn n_kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    fn kept_to(&self) -> u64 {
+        self.acked + self.kept.len() as u64
     }
 
     pub(super) fn made(&self) -> u64 {
-        self.acked + self.kept.len() as u64
+        self.made
     }
 
     pub(super) fn acked(&self) -> u64 {
@@ -39,6 +70,7 @@ impl Outbox {
         let known = acked.saturating_sub(self.acked).min(self.kept.len() as u64);
         self.kept.drain(..usize::try_from(known).unwrap_or(0));
         self.acked = self.acked.max(acked);
+        self.made = self.made.max(self.acked);
         self.ever_sent = self.ever_sent.max(acked);
     }
 

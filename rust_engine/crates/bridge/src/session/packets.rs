@@ -3,7 +3,7 @@
 use super::signals::Outgoing;
 use super::{Event, NotFresh, Now, Phase, Pulse, Session, SessionError, fresh};
 use crate::packet::{self, Body, BodyRef, Item, Packet};
-use model::message::{GapFill, Heartbeat};
+use model::message::{GapFill, Heartbeat, Message};
 use std::borrow::Cow;
 
 const HEARTBEAT_EVERY_NS: i64 = 1_000_000_000;
@@ -152,6 +152,29 @@ impl Session {
             self.monitor.counts.signals_sent_again += u64::from(self.signals_out.advance());
         }
         Ok(items)
+    }
+
+    /// Says that the owner keeps this side's messages, of which those up to `made` exist already: at most `most` of them wait here.
+    /// The owner must give back what [`Session::missing`] asks for.
+    pub fn keep_elsewhere(&mut self, most: usize, made: u64) {
+        self.outbox.keep_elsewhere(most, made);
+    }
+
+    /// Messages that are due soon and are not here: the first, and how many. [`Session::hand_back`] takes them.
+    #[must_use]
+    pub fn missing(&self) -> Option<(u64, usize)> {
+        self.outbox.missing()
+    }
+
+    /// Takes the messages that [`Session::missing`] asked for, in order, from the first on; fewer will do.
+    pub fn hand_back(&mut self, messages: Vec<Message>) {
+        self.outbox.hand_back(messages);
+    }
+
+    /// Own messages that wait in memory.
+    #[must_use]
+    pub fn n_kept(&self) -> usize {
+        self.outbox.n_kept()
     }
 
     /// Messages that were made and are not acknowledged.

@@ -5,6 +5,7 @@
 // The lint's exception for tests covers functions marked as tests, not what they share.
 #![allow(clippy::unwrap_used)]
 
+mod side;
 mod world;
 
 use bridge::Counts;

@@ -1,13 +1,14 @@
 //! Two sides, their disks, and the wire between them.
 
+use crate::side::Side;
 use bridge::session::{Event, MOST_HELD};
 use bridge::{About, Counts, FrameError, Now, Pulse, Secret, Session, SessionError, Style};
 use model::TradingState;
 use model::config::{BridgeCompression, BridgeEncoding};
-use model::message::{AdvanceTo, Message, Prediction};
+use model::message::{Message, Prediction};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 
 const PULSE: Pulse = Pulse { reached_ns: 0, state: TradingState::Active };
 
@@ -15,48 +16,6 @@ const PULSE: Pulse = Pulse { reached_ns: 0, state: TradingState::Active };
 pub enum Who {
     Engine,
     Worker,
-}
-
-/// One process: a session in memory, and what its disk holds.
-pub struct Side {
-    pub session: Session,
-    pub made: Vec<i64>,
-    pub received: Vec<i64>,
-    /// Delivered, on no disk yet.
-    pub pending: Vec<(u64, i64)>,
-    /// What the disk knows of the peer's acknowledgements, which may be old.
-    pub noted_acked: usize,
-    pub inbound: VecDeque<Vec<u8>>,
-}
-
-impl Side {
-    pub fn new(session: Session) -> Self {
-        let (made, received, pending) = (Vec::new(), Vec::new(), Vec::new());
-        Self { session, made, received, pending, noted_acked: 0, inbound: VecDeque::new() }
-    }
-
-    pub fn make(&mut self, n: i64) {
-        self.made.push(n);
-        self.session.enqueue(Message::AdvanceTo(AdvanceTo { to_ns: n }));
-    }
-
-    pub fn commit(&mut self) {
-        for (seq, n) in self.pending.drain(..) {
-            assert_eq!(seq, self.received.len() as u64 + 1);
-            self.received.push(n);
-        }
-        self.session.confirm(self.received.len() as u64);
-    }
-
-    /// kill -9 and a new start: memory is gone, the disk makes the messages again that it does not know to be acknowledged.
-    pub fn restart(&mut self, session: Session) {
-        self.session = session;
-        self.pending.clear();
-        self.session.restore(self.received.len() as u64, self.noted_acked as u64);
-        for n in &self.made[self.noted_acked..] {
-            self.session.enqueue(Message::AdvanceTo(AdvanceTo { to_ns: *n }));
-        }
-    }
 }
 
 pub struct World {
@@ -86,11 +45,13 @@ impl World {
         let compression = if rng.random() { BridgeCompression::None } else { BridgeCompression::Zlib };
         let style = Style { encoding, compression };
         let (engine, worker) = (Session::engine(secret(), style), Session::worker(secret(), "epoch-0".to_owned()));
+        // Every other engine keeps its messages elsewhere, and few in its session.
+        let most_kept = (!seed.is_multiple_of(2)).then_some(1 + seed as usize % 7);
         Self {
             rng,
             kills: !seed.is_multiple_of(4),
             now_ns: 1_000_000_000_000,
-            engine: Side::new(engine),
+            engine: Side::new(engine).keeping(most_kept),
             worker: Side::new(worker),
             style,
             n_links: 0,
@@ -135,8 +96,10 @@ impl World {
 
     pub fn transmit(&mut self, who: Who) {
         let now = self.now();
+        self.side(who).hand_back();
         while let Some(frame) = self.side(who).session.transmit(now, PULSE).unwrap() {
             self.side(Self::other(who)).inbound.push_back(frame);
+            self.side(who).hand_back();
         }
     }
 

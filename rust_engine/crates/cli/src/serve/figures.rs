@@ -67,6 +67,7 @@ impl Server {
             "success_pct": monitor.success_pct(),
             "signals_received": self.session.signals_received(),
             "waiting": self.session.n_waiting(),
+            "waiting_in_memory": self.session.n_kept() + self.run.in_memory(),
             "counts": self.bridge_counts().into_iter().collect::<BTreeMap<_, _>>(),
         })
     }

@@ -114,6 +114,9 @@ impl Server {
                 self.is_blocked = self.line.is_open();
                 return Ok(());
             }
+            if let Some((first, n)) = self.session.missing() {
+                self.session.hand_back(self.run.messages(first, n)?);
+            }
             let (now, pulse) = (self.session_now(), self.pulse());
             let Some(frame) = self.session.transmit(now, pulse)? else { return Ok(()) };
             self.line.send(frame);

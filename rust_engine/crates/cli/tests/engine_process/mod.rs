@@ -5,6 +5,7 @@
 use crate::BINARY;
 use engine::Run;
 use model::config::EngineConfig;
+use model::message::Message;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -175,6 +176,17 @@ impl Home {
         text[..whole].to_owned()
     }
 
+    fn config(&self) -> EngineConfig {
+        serde_json::from_slice(&fs::read(self.config_file()).unwrap()).unwrap()
+    }
+
+    /// Everything that the run has to say to its worker, by its journal.
+    pub fn said(&self) -> Vec<Message> {
+        let mut said = Vec::new();
+        engine::run::replay_telling(&self.config(), &mut |_, message| said.push(message.clone())).unwrap();
+        said
+    }
+
     /// Replays what is on disk in processes of its own, with one thread and with two, and recovers a copy of it here, from
     /// its snapshots where it has some. All give the same; gives what.
     pub fn replayed(&self) -> Value {
@@ -186,7 +198,7 @@ impl Home {
         assert_eq!(replays[0], replays[1]);
         let verified = run(&["journal", "verify", "--state-dir", &self.state_dir().display().to_string()], 2);
         assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-        let mut config: EngineConfig = serde_json::from_slice(&fs::read(self.config_file()).unwrap()).unwrap();
+        let mut config = self.config();
         let copy = tempfile::tempdir().unwrap();
         copy_dir(&self.state_dir(), copy.path());
         config.state_dir = copy.path().display().to_string();

@@ -1,5 +1,6 @@
 //! A worker in the test's own process, on `tcp://`: it listens, takes what comes and says what it is told to.
 
+mod backlog;
 mod repeats;
 
 use bridge::{Event, Now, Pulse, Secret, Session};

@@ -7,6 +7,7 @@ use crate::input::Input;
 use crate::journal::{JOURNAL_FILE, JournalError, JournalReader, Position};
 use crate::market_log::{self, MARKET_DIR, MarketLogError, MarketLogReader};
 use crate::snapshot::{self, Snapshot, Unusable};
+use crate::spool::{self, Spool, SpoolError};
 use std::path::Path;
 
 /// What an offline check found.
@@ -24,6 +25,8 @@ pub struct Verified {
     pub market_rows_deleted: u64,
     /// The snapshots, newest first.
     pub snapshots: Vec<VerifiedSnapshot>,
+    /// Messages to the worker that wait on disk, or the first damage among them.
+    pub spooled: Result<u64, SpoolError>,
 }
 
 /// What was found about one snapshot.
@@ -53,7 +56,12 @@ struct Snapshots {
 impl Snapshots {
     fn load(state_dir: &Path) -> Result<Self, RunError> {
         let files = list_snapshots(state_dir)?;
-        Ok(Self { found: files.into_iter().map(|(n, path)| (n, snapshot::load(&path))).collect() })
+        let check = |path: &Path| {
+            let found = snapshot::load(path)?;
+            let spooled = Spool::check(state_dir, &found.header.messages);
+            spooled.map(|()| found).map_err(|e| Unusable::Damaged { path: path.to_owned(), problem: e.to_string() })
+        };
+        Ok(Self { found: files.into_iter().map(|(n, path)| (n, check(&path))).collect() })
     }
 
     /// Checks those that were taken of the record that was just read.
@@ -126,5 +134,6 @@ pub fn verify(state_dir: &Path) -> Result<Verified, RunError> {
         market_rows: market.position().rows,
         market_rows_deleted,
         snapshots: snapshots.found.into_iter().map(told).collect(),
+        spooled: spool::verify(state_dir),
     })
 }

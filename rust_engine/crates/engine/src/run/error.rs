@@ -4,6 +4,7 @@ use crate::error::CoreError;
 use crate::feed::FeedError;
 use crate::journal::JournalError;
 use crate::market_log::MarketLogError;
+use crate::spool::SpoolError;
 use std::path::PathBuf;
 use strategies::state::StateError;
 
@@ -35,6 +36,9 @@ pub enum RunError {
     /// The log of market events.
     #[error(transparent)]
     MarketLog(#[from] MarketLogError),
+    /// The spool of messages.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// The core.
     #[error(transparent)]
     Core(#[from] CoreError),

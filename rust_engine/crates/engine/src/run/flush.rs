@@ -40,13 +40,10 @@ impl Run {
     /// neither this nor [`Run::commit`] may be called again.
     ///
     /// # Errors
-    /// The system gave no second handle of the journal.
+    /// The system gave no second handle of the journal, or the disk refused.
     pub fn start_flush(&mut self) -> Result<Option<Flush>, RunError> {
         let Some(records) = self.journal.take_unwritten()? else { return Ok(None) };
-        let messages = self.runtime.drain();
-        if self.snapshots.every_ns.is_some() {
-            self.unacked.extend(messages.iter().cloned());
-        }
+        let messages = self.drain()?;
         Ok(Some(Flush { records, messages }))
     }
 }

@@ -1,23 +1,23 @@
 //! From what is on disk to a running state: the newest snapshot that can be used, and the inputs after it.
 
 use super::origin::{Feed, as_chosen, check_same_run, diverged, parse};
-use super::{Run, RunError, Snapshots};
+use super::{Covered, Run, RunError, Snapshots};
 use crate::input::{Input, Start};
 use crate::journal::{self, JournalReader, Record, StateLock};
 use crate::market_log::{self, MarketLogReader, Rotation};
 use crate::runtime::{Runtime, Standing};
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Header, Snapshot};
+use crate::spool::Spool;
 use model::config::{EngineConfig, StateConfig};
 use model::message::Message;
 use model::{Bar, Ts};
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 /// What recovery found.
 #[derive(Debug)]
 pub struct Recovered {
-    /// Messages that are not known to be acknowledged, in order; the first has number `acked_seq + 1`.
-    pub messages: Vec<Message>,
+    /// Own messages that were made; those after `acked_seq` can be had from [`Run::messages`].
+    pub made_seq: u64,
     /// Last message of the worker that is in the journal.
     pub received_seq: u64,
     /// Own messages known to be acknowledged.
@@ -50,10 +50,9 @@ struct Replaying {
     runtime: Runtime,
     journal: JournalReader,
     market: MarketLogReader,
-    /// Messages after `acked_seq`.
-    messages: VecDeque<Message>,
+    /// Where messages are kept; `None` where nobody asks for them.
+    spool: Option<Spool>,
     received_seq: u64,
-    acked_seq: u64,
     made: u64,
     records: u64,
 }
@@ -76,7 +75,11 @@ impl Replaying {
             return Err(RunError::Diverged { n: record.n, problem });
         }
         match parse(record)? {
-            Input::Acked(acked) => self.acknowledged(acked.seq),
+            Input::Acked(acked) => {
+                if let Some(spool) = &mut self.spool {
+                    spool.acknowledge(acked.seq);
+                }
+            }
             Input::Market(batch) => {
                 let seal = batch.seal().ok_or_else(|| diverged(record.n, "it names no seal".to_owned()))?;
                 let mut events = Vec::new();
@@ -89,20 +92,15 @@ impl Replaying {
         }
         self.received_seq = self.received_seq.max(record.seq.unwrap_or(0));
         let messages = self.runtime.drain();
-        for message in &messages {
+        for message in messages {
             self.made += 1;
-            told(self.made, message);
+            told(self.made, &message);
+            if let Some(spool) = &mut self.spool {
+                spool.push(message)?;
+            }
         }
-        self.messages.extend(messages);
         self.records += 1;
         Ok(())
-    }
-
-    /// Forgets messages that nobody will ask for again.
-    fn acknowledged(&mut self, seq: u64) {
-        let n = seq.saturating_sub(self.acked_seq).min(self.messages.len() as u64);
-        self.messages.drain(..usize::try_from(n).unwrap_or(0));
-        self.acked_seq += n;
     }
 }
 
@@ -120,37 +118,39 @@ pub(super) fn open(config: &EngineConfig) -> Result<(Run, Recovered), RunError> 
     let start = check_same_run(config, &first, &feed.sha256)?;
     let mut notes = Vec::new();
     let (mut replaying, used) = recover(config, &start, &feed.bars, &mut notes)?;
+    let mut spool = match replaying.spool.take() {
+        Some(spool) => spool,
+        None => Spool::anew(state_dir)?,
+    };
     // They may have left before the end: what became of them is for the exchange to say, and nothing is placed anew.
     replaying.runtime.drain_requests();
     let (market, cut_bytes) = replaying.market.into_writer(rotation(&config.state))?;
     let (journal, torn_bytes) = replaying.journal.into_writer(lock)?;
-    let reached = replaying.runtime.reached();
-    let snapshots = Snapshots::new(config, reached, used.as_ref().map(|s| (s.header.journal.n, s.header.market.rows)));
-    let unacked = if snapshots.every_ns.is_some() { replaying.messages.clone() } else { VecDeque::new() };
+    spool.replace()?;
+    let snapshots = Snapshots::new(config, replaying.runtime.reached(), used.as_ref().map(Covered::from));
+    let recovered = Recovered {
+        made_seq: spool.made(),
+        received_seq: replaying.received_seq,
+        acked_seq: spool.acked(),
+        records: replaying.records,
+        snapshot: used.map(|header| header.journal.n),
+        torn_bytes: torn_bytes + cut_bytes,
+        notes,
+    };
     let run = Run {
         noted_step: replaying.runtime.steps(),
-        noted_acked: replaying.acked_seq,
+        noted_acked: spool.acked(),
         received_seq: replaying.received_seq,
-        acked_seq: replaying.acked_seq,
         runtime: replaying.runtime,
         journal,
         market,
         snapshots,
         state_dir: state_dir.to_owned(),
         pace: config.pace,
-        unacked,
+        spool,
         restamped: 0,
         repeated: 0,
         is_urgent: false,
-    };
-    let recovered = Recovered {
-        messages: replaying.messages.into(),
-        received_seq: replaying.received_seq,
-        acked_seq: replaying.acked_seq,
-        records: replaying.records,
-        snapshot: used.map(|s| s.header.journal.n),
-        torn_bytes: torn_bytes + cut_bytes,
-        notes,
     };
     Ok((run, recovered))
 }
@@ -174,6 +174,8 @@ fn start(config: &EngineConfig, mut feed: Feed) -> Result<(Run, Recovered), RunE
     let start = Start { feed_sha256: feed.sha256, config: config.clone() };
     journal.append(None, 0, runtime.reached(), &Input::Start(Box::new(start)))?;
     journal.sync()?;
+    let mut spool = Spool::anew(state_dir)?;
+    spool.replace()?;
     let run = Run {
         snapshots: Snapshots::new(config, runtime.reached(), None),
         runtime,
@@ -184,14 +186,13 @@ fn start(config: &EngineConfig, mut feed: Feed) -> Result<(Run, Recovered), RunE
         noted_step: 0,
         noted_acked: 0,
         received_seq: 0,
-        acked_seq: 0,
-        unacked: VecDeque::new(),
+        spool,
         restamped: 0,
         repeated: 0,
         is_urgent: false,
     };
     let recovered = Recovered {
-        messages: Vec::new(),
+        made_seq: 0,
         received_seq: 0,
         acked_seq: 0,
         records: 0,
@@ -213,7 +214,7 @@ fn recover(
     start: &Start,
     bars: &[Bar],
     notes: &mut Vec<String>,
-) -> Result<(Replaying, Option<Snapshot>), RunError> {
+) -> Result<(Replaying, Option<Header>), RunError> {
     let state_dir = Path::new(&config.state_dir);
     for (_, path) in list_snapshots(state_dir)? {
         let snapshot = match snapshot::load(&path) {
@@ -225,57 +226,52 @@ fn recover(
         };
         // The rate of the first start was an input too, so the journal's configuration counts, not today's.
         let mut runtime = Runtime::new(&start.config, bars.to_vec())?;
-        let messages = match take_over(&mut runtime, &snapshot) {
-            Ok(messages) => messages,
+        let spool = match take_over(state_dir, &mut runtime, &snapshot) {
+            Ok(spool) => spool,
             Err(problem) => {
                 notes.push(format!("{} is not used: {problem}", path.display()));
                 continue;
             }
         };
-        let header = &snapshot.header;
+        let header = snapshot.header;
         let mut replaying = Replaying {
             runtime,
             journal: JournalReader::open_after(state_dir, &header.journal)?,
             market: MarketLogReader::open(state_dir, &header.market)?,
-            made: header.acked_seq + messages.len() as u64,
-            messages,
+            made: spool.made(),
+            spool: Some(spool),
             received_seq: header.received_seq,
-            acked_seq: header.acked_seq,
             records: 0,
         };
         replaying.finish(&mut |_, _| ())?;
-        return Ok((replaying, Some(snapshot)));
+        return Ok((replaying, Some(header)));
     }
-    Ok((replay_all(state_dir, start, bars.to_vec(), &mut |_, _| ())?, None))
+    let spool = Some(Spool::anew(state_dir)?);
+    Ok((replay_all(state_dir, start, bars.to_vec(), spool, &mut |_, _| ())?, None))
 }
 
 /// Puts the state of a snapshot in place and proves that it is the one that was written; gives its messages.
-fn take_over(runtime: &mut Runtime, snapshot: &Snapshot) -> Result<VecDeque<Message>, String> {
+fn take_over(state_dir: &Path, runtime: &mut Runtime, snapshot: &Snapshot) -> Result<Spool, String> {
     runtime.restore(&snapshot.state).map_err(|e| e.to_string())?;
     if runtime.save().map_err(|e| e.to_string())? != snapshot.state {
         return Err("what was read back is not what was written".to_owned());
     }
-    let message = |(kind, body): &(String, String)| match Message::parse(kind, body) {
-        Some(Ok(message)) => Ok(message),
-        Some(Err(error)) => Err(format!("{kind}: {error}")),
-        None => Err(format!("unknown message '{kind}'")),
-    };
-    snapshot.header.outbox.iter().map(message).collect()
+    Spool::at(state_dir, &snapshot.header.messages).map_err(|e| e.to_string())
 }
 
 fn replay_all(
     state_dir: &Path,
     start: &Start,
     bars: Vec<Bar>,
+    spool: Option<Spool>,
     told: &mut dyn FnMut(u64, &Message),
 ) -> Result<Replaying, RunError> {
     let mut replaying = Replaying {
         runtime: Runtime::new(&start.config, bars)?,
         journal: JournalReader::open(state_dir)?,
         market: MarketLogReader::open(state_dir, &market_log::Position::default())?,
-        messages: VecDeque::new(),
+        spool,
         received_seq: 0,
-        acked_seq: 0,
         made: 0,
         records: 0,
     };
@@ -309,7 +305,7 @@ pub fn replay_telling(config: &EngineConfig, told: &mut dyn FnMut(u64, &Message)
         });
     };
     let start = check_same_run(&as_chosen(config, &first)?, &first, &feed.sha256)?;
-    let replayed = replay_all(state_dir, &start, feed.bars, told)?;
+    let replayed = replay_all(state_dir, &start, feed.bars, None, told)?;
     Ok(Replay {
         records: replayed.records,
         messages: replayed.made,
