@@ -1,7 +1,6 @@
 """The engine as a child process: its configuration, its start, its end."""
 
 import asyncio
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import msgspec
 from app.home import Home
 from app.live_market import LiveInstrument, live_sections, symbol_specs
 from core.clock import to_ns
+from core.durable import replace_if_changed
 from core.errors import BadInput, Unavailable
 from core.model.proposal import ParamVersion
 from core.native import Bars
@@ -280,9 +280,8 @@ def _watch(settings: Settings) -> dict[str, Any]:
 
 
 def _write(path: Path, config: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
-    os.replace(temporary, path)
+    # In one order of the fields, so that the same configuration is the same bytes.
+    replace_if_changed(path, msgspec.json.format(msgspec.json.encode(config, order="sorted")))
 
 
 def _money(amount: Decimal) -> str:

@@ -14,6 +14,7 @@ from app.engine_process import engine_symbols
 from app.feeds import FeedReading, read_feeds
 from app.home import Home
 from core.clock import Clock
+from core.durable import replace_if_changed
 from core.errors import XcrackError
 from core.settings import Settings
 from core.store import engine_states, leases, open_store, schema
@@ -59,9 +60,7 @@ class ProcessStatus:
 
 def write_supervision(home: Home, supervision: Supervision) -> None:
     """Write down what runs, replacing what was written before, whole or not at all."""
-    partial = home.supervision.with_suffix(".partial")
-    partial.write_bytes(msgspec.json.encode(supervision))
-    partial.replace(home.supervision)
+    replace_if_changed(home.supervision, msgspec.json.encode(supervision))
 
 
 def read_supervision(home: Home) -> Supervision | None:

@@ -16,6 +16,7 @@ import numpy as np
 import trading_engine
 from numpy.typing import NDArray
 
+from core.durable import replacing
 from core.errors import BadInput
 
 DAY_NS: Final = 86_400_000_000_000
@@ -280,14 +281,12 @@ def load_schemas() -> dict[str, dict[str, Any]]:
 
 
 def write_feed(path: Path, bars: Bars) -> None:
-    """Write the `.npy` file that the engine reads as its feed, replacing it whole or not at all."""
+    """Write the `.npy` file that the engine reads as its feed, replacing it whole or not at all, durably."""
     records = np.empty(len(bars), dtype=FEED_DTYPE)
     for name, column in _columns(bars).items():
         records[name] = column
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with replacing(path) as file:
         np.save(file, records, allow_pickle=False)
-    partial.replace(path)
 
 
 def _request(

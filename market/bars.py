@@ -5,13 +5,11 @@ missing. Nothing that closes after `clock.now()` is ever returned, so no reader 
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from core.clock import Clock, require_utc
+from core.durable import replacing
 from core.errors import BadInput, Corrupt, UnknownName
 from core.native import Bars
 from market.candles import (
@@ -189,7 +188,8 @@ class BarArchive:
         table = pa.table(
             {"ts": candles.opened_at_ms, **{name: getattr(candles, name) for name in _COLUMNS}},
         ).replace_schema_metadata({"xcrack": json.dumps(facts, sort_keys=True)})
-        _replace(self._path(symbol, interval_ms), table)
+        with replacing(self._path(symbol, interval_ms)) as file:
+            pq.write_table(table, file, compression="zstd", row_group_size=_ROW_GROUP)
 
     def merge(
         self,
@@ -274,25 +274,6 @@ def _revised(stored: Candles, again: Candles) -> tuple[datetime, ...]:
     place = np.searchsorted(stored.opened_at_ms, again.opened_at_ms)
     differ = np.any(stored.values()[place] != again.values(), axis=1)
     return tuple(from_ms(int(at_ms)) for at_ms in again.opened_at_ms[differ])
-
-
-def _replace(path: Path, table: pa.Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=".part", delete=False) as file:
-        part = Path(file.name)
-        try:
-            pq.write_table(table, file, compression="zstd", row_group_size=_ROW_GROUP)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(part, path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _corrupt(path: Path, error: Exception) -> Corrupt:

@@ -5,7 +5,6 @@ and then a marker that lets the engine delete the segment. A kill at any moment 
 same bytes; nothing is ever archived twice. Candles are merged from the open segment too, as soon as they are sealed.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.clock import Clock
+from core.durable import replace_file
 from core.log import get_logger
 from market.bars import BarArchive
 from market.candles import Candles
@@ -73,7 +73,7 @@ class LiveArchive:
             newest_at = _newest(segment) or newest_at
             if segment.is_final:
                 self._write_kinds(segment)
-                _write_whole(path.with_suffix(".archived"), (segment.sha256 + "\n").encode())
+                replace_file(path.with_suffix(".archived"), (segment.sha256 + "\n").encode())
                 n_segments += 1
         return Archived(n_candles, n_segments, self._forget_old(), newest_at)
 
@@ -111,10 +111,9 @@ class LiveArchive:
             symbol = pa.DictionaryArray.from_arrays(pa.array(rows["symbol"], pa.int16()), names)
             table = pa.table({"symbol": symbol, **columns(rows)})
             folder = self.ticks / name / day.isoformat()
-            folder.mkdir(parents=True, exist_ok=True)
             sink = pa.BufferOutputStream()
             pq.write_table(table, sink, compression="zstd")
-            _write_whole(folder / f"{segment.number:08}.parquet", sink.getvalue().to_pybytes())
+            replace_file(folder / f"{segment.number:08}.parquet", sink.getvalue().to_pybytes())
 
     def _forget_old(self) -> int:
         before = (self.clock.now() - timedelta(days=self.tick_days)).date()
@@ -178,18 +177,3 @@ def _depth_columns(rows: Rows) -> Mapping[str, Any]:
 
 def _utc_date(ns: int) -> date:
     return date(1970, 1, 1) + timedelta(days=ns // _NS_A_DAY)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, even after the power went."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.clock import to_ns
+from core.durable import replacing
 from core.errors import BadInput
 from core.native import Bars, MarketSpec, MarketSymbol, generate
 from market.bars import BarArchive
@@ -101,10 +102,8 @@ def write_fixed_rate(path: Path, krw_per_usd: float, start_at: datetime, days: i
 
 
 def _write_context_table(path: Path, table: pa.Table, metadata: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    pq.write_table(table.replace_schema_metadata(metadata), partial, compression="zstd")
-    partial.replace(path)
+    with replacing(path) as file:
+        pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
 
 
 def _walk(dice: np.random.Generator, n: int, start: float, step: float, lowest: float, highest: float) -> Floats:

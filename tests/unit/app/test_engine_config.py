@@ -21,7 +21,7 @@ from app.home import Home
 from core.errors import BadInput
 from core.model.proposal import ParamVersion
 from core.native import Bars
-from core.settings import Settings
+from core.settings import BridgeTlsSettings, Settings
 from strategies.schema import default_params
 
 BASIC = {"max_order_notional", "max_position_notional", "max_gross_notional", "price_collar_bps"}
@@ -128,3 +128,33 @@ def test_a_later_start_renews_the_watch_and_names_every_other_change(tmp_path: P
     with pytest.raises(BadInput, match=r'instances.sma-2.strategy was not set and is "sma_cross"'):
         renewed(instances=[*instances, instances[0] | {"instance_id": "sma-2"}])
     assert renewed() == began, "a refusal changes nothing"
+
+
+def test_a_start_where_nothing_changed_leaves_the_engines_configuration_alone(tmp_path: Path) -> None:
+    home, watch = Home(tmp_path), {"dead_man_s": 2.5}
+    written(tmp_path, engine=watch)
+    settings = Settings.model_validate({"home": tmp_path, "engine": watch, "instances": []})
+    address = "ws://127.0.0.1:8765/ai_bridge"
+    tls = BridgeTlsSettings(ca_file=tmp_path / "ca", cert_file=tmp_path / "cert", key_file=tmp_path / "key")
+    point_engine_at(home, address, tls)
+    inode = home.engine_config.stat().st_ino
+    renew_engine_config(settings, home)
+    point_engine_at(home, address, tls)
+    assert home.engine_config.stat().st_ino == inode
+    point_engine_at(home, "ws://127.0.0.1:8766/ai_bridge", tls)
+    assert json.loads(home.engine_config.read_bytes())["bridge_url"] == "ws://127.0.0.1:8766/ai_bridge"
+
+
+def test_a_configuration_that_the_disk_does_not_take_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path)
+    config = written(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("core.durable.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        point_engine_at(home, "ws://127.0.0.1:8765/ai_bridge")
+    assert json.loads(home.engine_config.read_bytes()) == config

@@ -155,7 +155,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("market.bars.os.fsync", full)
+        patch.setattr("core.durable.os.fsync", full)
         with pytest.raises(OSError, match="No space"):
             archive.write("BTCUSDT", QUARTER_HOUR_MS, walk(50), "test")
     assert len(archive.candles("BTCUSDT")) == 5
