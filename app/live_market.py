@@ -9,7 +9,6 @@ from core.errors import BadInput
 from core.settings import FeedSettings, MarketSettings
 from market.candles import interval_ms_of
 from market.download import ExchangeSymbol
-from market.live_archive import LiveSymbol
 
 CCXT_NAMES = {
     "binance_spot": ("binance", "spot"),
@@ -41,11 +40,6 @@ class LiveInstrument:
     lot: Decimal
     base: str
     quote: str
-
-    @property
-    def archived(self) -> LiveSymbol:
-        """The symbol as the archive needs it."""
-        return LiveSymbol(self.live.name, self.tick, self.lot)
 
 
 def live_names(market: MarketSettings) -> tuple[LiveName, ...]:

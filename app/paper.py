@@ -175,14 +175,14 @@ def live_archive(settings: Settings, home: Home, clock: Clock) -> LiveArchive | 
     """Return the archive of the live market of this home; None where it runs on the made one."""
     if not is_live_market(home):
         return None
-    specs = engine_symbols(home)
     return LiveArchive(
         log=home.engine / "market",
         ticks=home.path / "ticks",
         bars=BarArchive(home.bars, clock, candle_ms(settings.market)),
         clock=clock,
-        symbols=[LiveSymbol(s["name"], Decimal(s["tick"]), Decimal(s["lot"])) for s in specs],
-        source=specs[0]["venue"],
+        symbols=[
+            LiveSymbol(s["name"], Decimal(s["tick"]), Decimal(s["lot"]), s["venue"]) for s in engine_symbols(home)
+        ],
         tick_days=settings.market.tick_days,
     )
 

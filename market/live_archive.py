@@ -5,8 +5,9 @@ and then a marker that lets the engine delete the segment. A kill at any moment 
 same bytes; nothing is ever archived twice. Candles are merged from the open segment too, as soon as they are sealed.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +16,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from core.clock import Clock
 from core.durable import replace_file
+from core.errors import XcrackError
 from core.log import get_logger
 from market.bars import BarArchive
 from market.candles import Candles
@@ -34,6 +37,8 @@ class LiveSymbol:
     name: str
     tick: Decimal
     lot: Decimal
+    source: str
+    """The venue whose feed it is, written into the metadata of its bar files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Archived:
     n_segments: int
     n_deleted_files: int
     newest_at: datetime | None
+    failures: tuple[str, ...]
+    """What was not carried over, and why; it stays in the log, and the next pass tries again."""
 
 
 @dataclass(slots=True)
@@ -55,47 +62,65 @@ class LiveArchive:
     bars: BarArchive
     clock: Clock
     symbols: Sequence[LiveSymbol]
-    source: str
     tick_days: int
-    _merged: int = 0
-    """Event rows of the open segment whose candles are merged already."""
-    _open_segment: int = 0
+    _merged: dict[int, int] = field(default_factory=dict)
+    """Event rows whose candles are merged already, by the number of their segment."""
 
     def carry_over(self) -> Archived:
-        """Archive what is sealed. Raises Corrupt for a damaged segment, which stays where it is."""
-        n_candles = n_segments = 0
+        """Archive what is sealed. What fails is told in `failures`, stays in the log, and stops nothing else."""
+        n_candles = n_segments = n_deleted = 0
         newest_at: datetime | None = None
+        failures: list[str] = []
         for path in paths_of(self.log):
             if path.with_suffix(".archived").exists():
                 continue
-            segment = read_segment(path)
-            n_candles += self._merge_candles(segment)
-            newest_at = _newest(segment) or newest_at
-            if segment.is_final:
-                self._write_kinds(segment)
-                replace_file(path.with_suffix(".archived"), (segment.sha256 + "\n").encode())
-                n_segments += 1
-        return Archived(n_candles, n_segments, self._forget_old(), newest_at)
+            of_segment: list[str] = []
+            with _noting(of_segment, path.name):
+                try:
+                    segment = read_segment(path)
+                except FileNotFoundError:
+                    continue  # the engine deleted it meanwhile, its marker too
+                newest_at = _newest(segment) or newest_at
+                n_candles += self._merge_candles(segment, of_segment)
+                # The marker lets the engine delete the segment, so nothing of it may be missing in the archive.
+                if segment.is_final and not of_segment:
+                    self._close(path, segment)
+                    n_segments += 1
+            failures += of_segment
+        with _noting(failures, str(self.ticks)):
+            n_deleted = self._forget_old()
+        return Archived(n_candles, n_segments, n_deleted, newest_at, tuple(failures))
 
-    def _merge_candles(self, segment: Segment) -> int:
-        if segment.number != self._open_segment:
-            self._open_segment, self._merged = segment.number, 0
-        fresh = segment.rows[self._merged :]
-        self._merged = len(segment.rows)
+    def _merge_candles(self, segment: Segment, failures: list[str]) -> int:
+        """Merge what is new in a segment, symbol by symbol; after a failure all of it counts as new once more."""
+        fresh = segment.rows[self._merged.get(segment.number, 0) :]
         bars = fresh[fresh["kind"] == BAR]
         n_new = 0
         for index in np.unique(bars["symbol"]):
-            of_symbol = bars["v"][bars["symbol"] == index]
-            for interval_ms in np.unique((of_symbol[:, 1] - of_symbol[:, 0]) // 1_000_000):
-                ours = of_symbol[(of_symbol[:, 1] - of_symbol[:, 0]) // 1_000_000 == interval_ms]
-                symbol = self.symbols[int(index)]
-                candles = Candles(ours[:, 0] // 1_000_000, *(ours[:, k] / UNITS for k in range(2, 7)))
-                merged = self.bars.merge(symbol.name, int(interval_ms), candles, self.source, symbol.tick, symbol.lot)
-                n_new += merged.n_new
-                if merged.revised_opened_at:
-                    log = get_logger("archive")
-                    log.warning("a candle came with other numbers", symbol=symbol.name, n=len(merged.revised_opened_at))
+            symbol = self.symbols[int(index)]
+            with _noting(failures, f"candles of {symbol.name}"):
+                n_new += self._merge_symbol(symbol, bars["v"][bars["symbol"] == index])
+        if not failures:
+            self._merged[segment.number] = len(segment.rows)
         return n_new
+
+    def _merge_symbol(self, symbol: LiveSymbol, values: NDArray[np.int64]) -> int:
+        n_new = 0
+        intervals_ms = (values[:, 1] - values[:, 0]) // 1_000_000
+        for interval_ms in np.unique(intervals_ms):
+            ours = values[intervals_ms == interval_ms]
+            candles = Candles(ours[:, 0] // 1_000_000, *(ours[:, k] / UNITS for k in range(2, 7)))
+            merged = self.bars.merge(symbol.name, int(interval_ms), candles, symbol.source, symbol.tick, symbol.lot)
+            n_new += merged.n_new
+            if merged.revised_opened_at:
+                log = get_logger("archive")
+                log.warning("a candle came with other numbers", symbol=symbol.name, n=len(merged.revised_opened_at))
+        return n_new
+
+    def _close(self, path: Path, segment: Segment) -> None:
+        self._write_kinds(segment)
+        replace_file(path.with_suffix(".archived"), (segment.sha256 + "\n").encode())
+        self._merged.pop(segment.number, None)
 
     def _write_kinds(self, segment: Segment) -> None:
         for kind, name, columns in (
@@ -124,6 +149,15 @@ class LiveArchive:
             if not any(folder.iterdir()):
                 folder.rmdir()
         return len(old)
+
+
+@contextmanager
+def _noting(failures: list[str], what: str) -> Iterator[None]:
+    """Note a refusal of the data or of the disk under the name of what failed, and let the rest go on."""
+    try:
+        yield
+    except (XcrackError, OSError, pa.ArrowException) as error:
+        failures.append(f"{what}: {error}")
 
 
 def _day_of(path: Path) -> date:

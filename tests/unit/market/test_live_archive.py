@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.clock import VirtualClock
-from core.errors import Corrupt
 from market.bars import BarArchive
 from market.live_archive import LiveArchive, LiveSymbol
 from market.live_log import BAR, DEPTH, FINAL, HEADER, LAST, MAGIC, QUOTE, ROW, SEAL, SELL, TRADE, UNITS, read_segment
@@ -21,8 +20,8 @@ START = datetime(2025, 3, 9, 12, tzinfo=UTC)
 START_NS = int(START.timestamp()) * 10**9
 MINUTE_NS = 60 * 10**9
 SYMBOLS = (
-    LiveSymbol("BTCUSDT", Decimal("0.1"), Decimal("0.001")),
-    LiveSymbol("ETHUSDT", Decimal("0.01"), Decimal("0.01")),
+    LiveSymbol("BTCUSDT", Decimal("0.1"), Decimal("0.001"), "binance_spot"),
+    LiveSymbol("ETHUSDT", Decimal("0.01"), Decimal("0.01"), "bybit_linear"),
 )
 
 
@@ -56,7 +55,7 @@ def _segment(folder: Path, number: int, events: Sequence[bytes], is_final: bool,
 def _archive(tmp_path: Path, now: datetime = START + timedelta(hours=1)) -> LiveArchive:
     clock = VirtualClock(now)
     bars = BarArchive(tmp_path / "bars", clock)
-    return LiveArchive(tmp_path / "market", tmp_path / "ticks", bars, clock, SYMBOLS, "binance_spot", tick_days=2)
+    return LiveArchive(tmp_path / "market", tmp_path / "ticks", bars, clock, SYMBOLS, tick_days=2)
 
 
 def _ticks() -> list[bytes]:
@@ -106,14 +105,57 @@ def test_a_kill_before_the_marker_ends_with_the_same_bytes(tmp_path: Path) -> No
     assert [file.read_bytes() for file in files] == before
 
 
-def test_a_damaged_segment_is_named_and_not_archived(tmp_path: Path) -> None:
-    path = _segment(tmp_path / "market", 1, _ticks(), True)
+def test_a_damaged_segment_is_named_and_not_archived_and_stops_no_other(tmp_path: Path) -> None:
+    path = _segment(tmp_path / "market", 1, [*_ticks(), _bar(0, 0, 100.0)], True)
+    sound = _segment(tmp_path / "market", 2, [_bar(0, 1, 101.0)], True)
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(Corrupt, match="segment-00000001"):
-        _archive(tmp_path).carry_over()
+    done = _archive(tmp_path).carry_over()
+    assert [failure.split(":")[0] for failure in done.failures] == [path.name] and "the seal in row" in done.failures[0]
     assert not path.with_suffix(".archived").exists() and not (tmp_path / "ticks").exists()
+    assert sound.with_suffix(".archived").exists() and (done.n_segments, done.n_candles) == (1, 1)
+
+
+def test_candles_that_the_disk_did_not_take_come_with_the_next_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _segment(tmp_path / "market", 1, [_bar(0, 0, 100.0)], False)
+    archive = _archive(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.durable.os.fsync", full)
+        failed = archive.carry_over()
+    assert failed.failures == ("candles of BTCUSDT: No space left on device",) and failed.n_candles == 0
+    path = _segment(tmp_path / "market", 1, [_bar(0, 0, 100.0), _bar(0, 1, 101.0)], True)
+    done = archive.carry_over()
+    assert (done.n_candles, done.n_segments, done.failures) == (2, 1, ())
+    assert len(archive.bars.candles("BTCUSDT")) == 2 and path.with_suffix(".archived").exists()
+
+
+def test_a_bad_bar_file_of_one_symbol_keeps_only_its_own_candles_and_the_segment_waiting(tmp_path: Path) -> None:
+    path = _segment(tmp_path / "market", 1, [_bar(0, 0, 100.0), _bar(1, 0, 50.0)], True)
+    bad = tmp_path / "bars" / "BTCUSDT" / "1m.parquet"
+    bad.parent.mkdir(parents=True)
+    bad.write_bytes(b"no parquet")
+    archive = _archive(tmp_path)
+    done = archive.carry_over()
+    assert len(done.failures) == 1 and str(bad) in done.failures[0] and done.n_segments == 0
+    assert len(archive.bars.candles("ETHUSDT")) == 1 and not path.with_suffix(".archived").exists()
+    bad.unlink()
+    again = archive.carry_over()
+    assert (again.n_candles, again.n_segments, again.failures) == (1, 1, ())
+    assert len(archive.bars.candles("BTCUSDT")) == 1 and path.with_suffix(".archived").exists()
+
+
+def test_each_bar_file_tells_the_venue_of_its_own_symbol(tmp_path: Path) -> None:
+    _segment(tmp_path / "market", 1, [_bar(0, 0, 100.0), _bar(1, 0, 50.0)], True)
+    archive = _archive(tmp_path)
+    assert archive.carry_over().failures == ()
+    assert [archive.bars.facts(symbol.name).source for symbol in SYMBOLS] == ["binance_spot", "bybit_linear"]
 
 
 def test_old_prints_go_and_candles_and_strange_files_stay(tmp_path: Path) -> None:
