@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date, datetime, time
@@ -28,6 +28,8 @@ from core.log import get_logger
 from core.model.operations import Request
 from core.settings import Settings
 from core.store import Session, engine_states, open_store, schema, setting_facts
+from feedback.alerts import Finding
+from market.live_archive import LiveArchive
 
 REQUESTS_EVERY_S = 1.0
 HEARD_EVERY_S = 10.0
@@ -36,6 +38,8 @@ ARCHIVE_EVERY_S = 30.0
 FEEDS_EVERY_S = 10.0
 SWITCH_INTERVAL_S = 0.0005
 """A thread that commits or studies gives the interpreter to the bridge within this time; by default it is 5 ms."""
+MAX_REASONS = 3
+"""So many failures of the archive are told in an alert; the log has all."""
 STOP_PATIENCE_S = 5.0
 """So long a stop waits for a cycle under way; the supervisor waits a little longer for the worker."""
 
@@ -107,7 +111,7 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -
     ]
     archive = live_archive(settings, home, rooms.clock)
     if archive is not None:
-        tasks.append(asyncio.create_task(_every(ARCHIVE_EVERY_S, stop, work, archive.carry_over)))
+        tasks.append(asyncio.create_task(_every(ARCHIVE_EVERY_S, stop, work, lambda: archive_market(rooms, archive))))
         tasks.append(asyncio.create_task(_every(FEEDS_EVERY_S, stop, work, lambda: watch_feeds(rooms, home))))
     if bot is not None:
         courier = Courier(rooms.store, rooms.clock, settings.telegram.chat_ids, bot.send)
@@ -167,15 +171,15 @@ def _due_time(rooms: Rooms, name: str) -> time:
 
 def note_heard(rooms: Rooms) -> None:
     """Keep when the connected engine was last heard, so that its silence is noticed, and how the bridge does."""
-    heartbeat = rooms.server.last_heartbeat
-    if not rooms.server.connected or heartbeat is None:
+    if not rooms.server.connected or rooms.server.last_heartbeat is None:
         return
     with rooms.store.session() as session:
         known = engine_states.latest(session)
         if known is not None:
             now = rooms.clock.now()
+            # Its state is told by messages alone: a heartbeat may be older than what the last of them said.
             detail = dict(known.detail) | {"bridge": asdict(rooms.server.figures())}
-            engine_states.put(session, known.engine_id, heartbeat.state, known.at, now, detail)
+            engine_states.note_heard(session, known.engine_id, now, detail)
 
 
 def watch_feeds(rooms: Rooms, home: Home) -> None:
@@ -186,6 +190,25 @@ def watch_feeds(rooms: Rooms, home: Home) -> None:
     feeds = engine_status(rooms.settings, home).feeds
     with rooms.store.session() as session:
         rooms.desk.alerts.settle(session, judge_feeds(feeds, rooms.settings.market.stale_after_s))
+
+
+def archive_market(rooms: Rooms, archive: LiveArchive) -> None:
+    """Carry the market log over, alert while a part of it fails, and resolve that when all of it went through."""
+    try:
+        failures = archive.carry_over().failures
+    except Exception as error:
+        _settle_archive(rooms, (repr(error),))
+        raise
+    for failure in failures:
+        get_logger("archive").error("market data wait in the log", reason=failure)
+    _settle_archive(rooms, failures)
+
+
+def _settle_archive(rooms: Rooms, failures: Sequence[str]) -> None:
+    told = "; ".join(failures[:MAX_REASONS]) + (f" (+{len(failures) - MAX_REASONS})" if failures[MAX_REASONS:] else "")
+    with rooms.store.session() as session:
+        finding = Finding("market_archive", "market log", bool(failures), "warning", {"reason": told})
+        rooms.desk.alerts.settle(session, [finding])
 
 
 def _observe(rooms: Rooms) -> None:

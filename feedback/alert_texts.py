@@ -31,6 +31,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "No change of {subject} since {since}; after {limit} s nothing new is opened on it",
             "See `xcrack status` and the exchange's own status page; trading goes on by itself when data come again",
         ),
+        "market_archive": (
+            "Market data could not be archived: {reason}",
+            "They wait in the engine's log, which grows; free the disk or mend the named file, the rest goes by itself",
+        ),
         "no_report": (
             "The daily report of {subject} is not there at {due} KST",
             "See the log of the worker; `xcrack cycle daily` runs the cycle now",
@@ -74,6 +78,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "stale_market": (
             "{since} 이후 {subject} 시세에 변화가 없습니다. {limit}초가 지나면 새 포지션을 열지 않습니다",
             "`xcrack status`와 거래소 상태를 확인하세요. 시세가 다시 들어오면 거래는 자동으로 재개됩니다",
+        ),
+        "market_archive": (
+            "시세 데이터를 보관하지 못했습니다: {reason}",
+            "엔진 로그에 남아 계속 쌓입니다. 디스크를 비우거나 해당 파일을 고치면 자동으로 다시 보관합니다",
         ),
         "no_report": (
             "{subject} 일일 리포트가 {due} KST까지 나오지 않았습니다",

@@ -21,6 +21,12 @@ def put(
         session.execute(update(table).where(table.c.engine_id == engine_id).values(columns))
 
 
+def note_heard(session: Session, engine_id: str, heard_at: datetime, detail: Mapping[str, Any]) -> None:
+    """Keep when an engine was heard and what is known beside its state, which only its own messages change."""
+    known = update(table).where(table.c.engine_id == engine_id)
+    session.execute(known.values(heard_at=heard_at, detail=dict(detail)))
+
+
 def latest(session: Session) -> EngineState | None:
     """Return the state of the engine heard last, or None before the first."""
     row = session.execute(select(table).order_by(table.c.heard_at.desc(), table.c.engine_id).limit(1)).first()

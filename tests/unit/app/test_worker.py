@@ -123,11 +123,14 @@ def test_a_silent_engine_is_not_noted_as_heard(rooms: Rooms) -> None:
     assert rooms.server.latency_ms is None
 
 
-def test_a_heard_engine_is_noted_with_the_figures_of_the_bridge(rooms: Rooms, monkeypatch) -> None:
+def test_a_heard_engine_is_noted_with_the_figures_of_the_bridge_and_keeps_the_state_it_told(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with rooms.store.session() as session:
-        engine_states.put(session, "engine-1", "active", NOW, NOW - timedelta(hours=1), {"build": "test"})
+        engine_states.put(session, "engine-1", "halted", NOW, NOW - timedelta(hours=1), {"build": "test"})
     monkeypatch.setattr(type(rooms.server), "connected", True)
-    rooms.server.last_heartbeat = Heartbeat(at_ns=0, echo_ns=0, held_ns=0, reached_ns=0, state="halted")
+    # Sent before the halt, and heard after the message that told of it was committed.
+    rooms.server.last_heartbeat = Heartbeat(at_ns=0, echo_ns=0, held_ns=0, reached_ns=0, state="active")
     note_heard(rooms)
     with rooms.store.session() as session:
         known = engine_states.latest(session)
