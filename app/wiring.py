@@ -173,7 +173,7 @@ def _build_server(
         listen=ground.settings.bridge.listen,
         tls=tls_files(ground.settings.bridge.tls),
         on_hello=desk.on_hello,
-        on_alert=lambda text: _alert_dead_letter(ground.store, alert_desk, text),
+        on_alert=lambda session, text: _alert_dead_letter(session, alert_desk, text),
     )
 
 
@@ -244,9 +244,8 @@ def _build_scheduler(
     return FeedbackScheduler(ground.clock, ground.settings.schedule, ground.store, jobs, on_problem)
 
 
-def _alert_dead_letter(store: Store, desk: AlertDesk, text: str) -> None:
-    with store.session() as session:
-        desk.raise_once(session, "dead_letter", "bridge", "critical", {"reason": text})
+def _alert_dead_letter(session: Session, desk: AlertDesk, text: str) -> None:
+    desk.raise_once(session, "dead_letter", "bridge", "critical", {"reason": text})
 
 
 def _leave_at_once(reason: str) -> None:

@@ -1,5 +1,5 @@
 """How things are kept: tables, one repository per noun, one transaction per session. The only place with SQL."""
 
-from core.store.session import Session, Store, open_store
+from core.store.session import Session, Store, is_store_failure, open_store
 
-__all__ = ["Session", "Store", "open_store"]
+__all__ = ["Session", "Store", "is_store_failure", "open_store"]

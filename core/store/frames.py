@@ -22,7 +22,7 @@ class OutboundFrame:
 def append_outbound(
     session: Session, kind: str, body: str, at: datetime, on_commit: Callable[[], None] | None = None
 ) -> int:
-    """Add a message and return its number; `on_commit` is called once the caller's transaction is committed.
+    """Add a message and return its number; `on_commit` is called when the caller's transaction is committed.
 
     Numbers have no gaps, which a sequence of PostgreSQL could not promise after a rollback.
     """
@@ -31,7 +31,8 @@ def append_outbound(
     seq = made_seq(session) + 1
     session.execute(insert(bridge_outbound).values(seq=seq, kind=kind, body=body, created_at=at, acked_at=None))
     if on_commit is not None:
-        event.listen(session, "after_commit", lambda _: on_commit(), once=True)
+        # The end of a savepoint comes as a commit too, and what was added is not to be seen outside yet.
+        event.listen(session, "after_commit", lambda done: None if done.in_nested_transaction() else on_commit())
     return seq
 
 

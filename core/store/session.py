@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from core.errors import BadInput, Corrupt, StoreUnavailable
 
-__all__ = ["Session", "Store", "open_store"]
+__all__ = ["Session", "Store", "is_store_failure", "open_store"]
 
 
 class Store:
@@ -67,6 +67,11 @@ def errors_in_words() -> Iterator[None]:
         if type(error) is not DatabaseError:
             raise
         raise Corrupt(f"the database file is damaged: {_first_line(error)}", "Restore it from a backup") from error
+
+
+def is_store_failure(error: BaseException) -> bool:
+    """Whether the driver says that the database is down, locked, full or damaged: no fault of what was asked of it."""
+    return isinstance(error, (OperationalError, PoolTimeout)) or type(error) is DatabaseError
 
 
 def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:

@@ -1,17 +1,20 @@
 """What the engine sent, committed once: messages, their effects and the sequence number are one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from core.clock import Clock, from_ns
 from core.errors import Conflict, Unavailable
 from core.log import get_logger
 from core.model.generated import Hello, Message, Reached
-from core.store import Session, Store, frames
+from core.store import Session, Store, frames, is_store_failure
 from strategies.bridge.frame import FrameError
 from strategies.bridge.packet import Codec, Item
 
 Handler = Callable[[Session, Message], None]
+OnAlert = Callable[[Session, str], None]
+"""Told of each message that was set aside, inside the transaction that does so."""
 
 HANDLED_KINDS = frozenset(
     {
@@ -44,9 +47,7 @@ class Committed:
 class Inbox:
     """Takes verified messages of one engine at a time. All methods block and are meant for a thread."""
 
-    def __init__(
-        self, store: Store, clock: Clock, handlers: Mapping[str, Handler], on_alert: Callable[[str], None]
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, handlers: Mapping[str, Handler], on_alert: OnAlert) -> None:
         missing = HANDLED_KINDS - handlers.keys()
         if missing:
             raise ValueError(f"the bridge has no handler for {', '.join(sorted(missing))}")
@@ -85,7 +86,8 @@ class Inbox:
         """Apply a batch in one transaction, with what the engine acknowledged, and return what is durable now.
 
         A message of an unknown kind or form becomes a dead letter at once: sending it again would not mend it.
-        One whose handler fails rolls everything back and raises; after MAX_TRIES it becomes a dead letter too.
+        One whose handler fails rolls everything back and raises; when it failed MAX_TRIES times and fails once more, it
+        becomes a dead letter too. A failure of the database is never counted against a message.
         """
         reached: Reached | None = None
         dead: list[str] = []
@@ -106,8 +108,8 @@ class Inbox:
             frames.set_received_seq(session, engine_id, received)
             if reached is not None:
                 frames.set_reached(session, engine_id, from_ns(reached.to_ns))
-        for text in dead:
-            self._on_alert(text)
+            for text in dead:
+                self._on_alert(session, text)
         if dead:
             self._failures = {k: v for k, v in self._failures.items() if k[0] == engine_id and k[1] > received}
         return Committed(received, reached, n_refused)
@@ -125,23 +127,27 @@ class Inbox:
         self, session: Session, engine_id: str, codec: Codec, item: Item, message: Message, dead: list[str]
     ) -> bool:
         """Apply the message; return False when it failed so often that it was set aside."""
-        errors = self._failures.get((engine_id, item.seq), [])
-        if len(errors) >= MAX_TRIES:
-            self._bury(session, engine_id, codec, item, f"failed {len(errors)} times, last with {errors[-1]}", dead)
-            return False
         handler = self._handlers.get(item.kind)
         if handler is None:
             return True
+        key = (engine_id, item.seq)
+        errors = self._failures.get(key, [])
+        is_last_try = len(errors) >= MAX_TRIES
         try:
-            handler(session, message)
-        except Unavailable:
-            raise  # the database is down: no fault of the message
+            # What the last try leaves behind when it fails must not be kept beside the dead letter.
+            with session.begin_nested() if is_last_try else nullcontext():
+                handler(session, message)
         except Exception as error:
-            errors = self._failures.setdefault((engine_id, item.seq), errors)
+            if isinstance(error, Unavailable) or is_store_failure(error):
+                raise  # the database is down: no fault of the message
+            errors = self._failures.setdefault(key, errors)
             errors.append(repr(error))
             self._log.error("message failed", kind=item.kind, seq=item.seq, tries=len(errors), error=errors[-1])
-            raise
-        self._failures.pop((engine_id, item.seq), None)
+            if not is_last_try:
+                raise
+            self._bury(session, engine_id, codec, item, f"failed {len(errors)} times, last with {errors[-1]}", dead)
+            return False
+        self._failures.pop(key, None)
         return True
 
     def _bury(self, session: Session, engine_id: str, codec: Codec, item: Item, reason: str, dead: list[str]) -> None:

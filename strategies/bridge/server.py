@@ -13,7 +13,7 @@ from core.model.generated import AdvanceTo, Heartbeat, Hello, Message, Reached
 from core.store import Session, Store, frames
 from strategies.bridge.carriers import Listener, Receiver, TlsFiles, Wire, listener_at
 from strategies.bridge.carriers.ws import WsListener
-from strategies.bridge.inbox import Committed, Handler, Inbox
+from strategies.bridge.inbox import Committed, Handler, Inbox, OnAlert
 from strategies.bridge.link import Link, LinkRooms
 from strategies.bridge.monitor import BridgeFigures
 from strategies.bridge.packet import MAX_BODY_BYTES, kind_and_body
@@ -40,7 +40,7 @@ class BridgeServer:
         listen: Sequence[str] = (),
         tls: TlsFiles | None = None,
         on_hello: Callable[[Session, Hello], None] | None = None,
-        on_alert: Callable[[str], None] | None = None,
+        on_alert: OnAlert | None = None,
         on_signals_acked: Callable[[int], None] | None = None,
     ) -> None:
         """Listen at `ws://host:port/ai_bridge` and at every address in `listen`.
@@ -50,7 +50,7 @@ class BridgeServer:
         log = get_logger("bridge")
         self._store, self._clock, self._now_ns = store, clock, ns_reader(clock)
         self._session = BridgeSession(secrets.token_hex(EPOCH_BYTES))
-        inbox = Inbox(store, clock, handlers, on_alert or (lambda text: log.error("alert", text=text)))
+        inbox = Inbox(store, clock, handlers, on_alert or (lambda _, text: log.error("alert", text=text)))
         self._rooms = LinkRooms(secret, store, inbox, self._session, self._now_ns, on_hello)
         self._on_signals_acked = on_signals_acked
         self._ws = WsListener(host, port)

@@ -121,7 +121,8 @@ class Worker:
         handlers = {kind: self._note for kind in HANDLED_KINDS}
         return BridgeServer(
             self.store, SECRET, handlers, self.clock,
-            on_alert=self.alerts.append, on_signals_acked=self.signals_acked.append, **self.options,
+            on_alert=lambda _, text: self.alerts.append(text), on_signals_acked=self.signals_acked.append,
+            **self.options,
         )  # fmt: skip
 
     def _note(self, session: Session, message: Message) -> None:
