@@ -8,8 +8,8 @@ from core.model.generated import Heartbeat
 
 ROUND_TRIPS = 1024
 """So many of the latest round trips make the percentiles: a quarter of an hour."""
-CLOCK_SAMPLES = 16
-"""So many of the latest heartbeats tell the offset; the one with the shortest round trip is believed, as in NTP."""
+CLOCK_SAMPLES = 8
+"""So many of the latest round trips tell the offset; the quickest is believed, as in NTP. The engine does the same."""
 
 
 @dataclass(slots=True)
@@ -97,18 +97,28 @@ class Monitor:
         self.last_round_trip_ns = round_trip_ns
         self._round_trips.append(round_trip_ns)
         there_ns = heartbeat.at_ns - heartbeat.held_ns - heartbeat.echo_ns
-        self._clock.append((round_trip_ns, (there_ns + heartbeat.at_ns - now_ns) // 2))
+        # Half of how far the peer's clock seems ahead there and back, towards zero as the engine divides.
+        twice_ns = there_ns + heartbeat.at_ns - now_ns
+        self._clock.append((round_trip_ns, twice_ns // 2 if twice_ns >= 0 else -(-twice_ns // 2)))
 
     @property
     def offset_ns(self) -> int | None:
-        """The peer's clock minus ours, None before the first answered heartbeat of a link."""
-        return min(self._clock)[1] if self._clock else None
+        """The peer's clock minus ours, None before the first answered heartbeat of a link.
+
+        It is known to half a round trip only, so a smaller one counts as none. For any thread, as `round_trips` is.
+        """
+        # A copy is made in one step; going through the deque itself, another thread would meet it while it grows.
+        samples = tuple(self._clock)
+        if not samples:
+            return None
+        round_trip_ns, offset_ns = min(samples, key=lambda sample: sample[0])
+        return offset_ns if abs(offset_ns) > round_trip_ns // 2 else 0
 
     def round_trips(self) -> RoundTrips | None:
         """Return the percentiles, None before the first measurement."""
-        if not self._round_trips:
+        values = [ns / 1e6 for ns in tuple(self._round_trips)]
+        if not values:
             return None
-        values = [ns / 1e6 for ns in self._round_trips]
         if len(values) == 1:
             return RoundTrips(values[0], values[0], values[0])
         cuts = statistics.quantiles(values, n=100, method="inclusive")
