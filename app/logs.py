@@ -58,12 +58,14 @@ def last_lines(folder: Path, processes: Sequence[str], n: int) -> list[LogLine]:
     Raises BadInput when there are no logs yet, or for a process that has none.
     """
     paths = _existing(folder, processes)
-    found = [LogLine(name, text) for name, path in paths for text in _tail(path, n)]
-    # A line without a stamp belongs to the one before it, which the stable sort keeps.
-    stamped, stamp = [], ""
-    for line in found:
-        stamp = line.at or stamp
-        stamped.append((stamp, line))
+    stamped = []
+    for name, path in paths:
+        said = [LogLine(name, text) for text in _tail(path, n)]
+        # A line without a stamp belongs to the one before it, which the stable sort keeps; the first to the next.
+        stamp = next((line.at for line in said if line.at), "")
+        for line in said:
+            stamp = line.at or stamp
+            stamped.append((stamp, line))
     return [line for _, line in sorted(stamped, key=lambda pair: pair[0])]
 
 

@@ -24,6 +24,16 @@ def test_the_last_lines_of_all_processes_come_in_the_order_of_their_stamps(tmp_p
     assert last_lines(tmp_path, ("worker",), 0) == []
 
 
+def test_lines_without_a_stamp_stay_beside_those_of_their_own_process(tmp_path: Path) -> None:
+    _say(tmp_path, "worker", '{"timestamp": "2025-03-09T10:00:09Z"}')
+    _say(tmp_path, "engine", "bare", '{"timestamp": "2025-03-09T10:00:01Z"}')
+    _say(tmp_path, "web", '{"timestamp": "2025-03-09T10:00:00Z"}', "after it")
+    told = [
+        (line.process, line.at[-3:-1] or line.text) for line in last_lines(tmp_path, ("worker", "engine", "web"), 9)
+    ]
+    assert told == [("web", "00"), ("web", "after it"), ("engine", "bare"), ("engine", "01"), ("worker", "09")]
+
+
 def test_a_long_file_gives_its_last_lines_whole(tmp_path: Path) -> None:
     _say(tmp_path, "engine", *[f"line {n} " + "x" * 400 for n in range(2_000)])
     assert [line.text.split()[1] for line in last_lines(tmp_path, ("engine",), 300)] == [
