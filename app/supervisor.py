@@ -130,29 +130,43 @@ def _echo(folder: Path, ended: threading.Event) -> None:
 
 
 def _note(settings: Settings, home: Home, children: Sequence[Child]) -> None:
-    """Write down what runs, and keep the logs from growing without end."""
+    """Write down what runs, and keep the logs from growing without end; a full disk must not end what trades."""
     running = tuple(
         SupervisedProcess(child.name, child.process.pid, child.started_at, child.n_deaths)
         for child in children
         if child.process is not None and child.started_at is not None
     )
-    write_supervision(home, Supervision(os.getpid(), settings.mode, running))
-    set_aside_when_large(home.logs)
+    supervision = Supervision(os.getpid(), settings.mode, running)
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: write_supervision(home, supervision),
+        lambda: set_aside_when_large(home.logs),
+    )
+    for step in steps:
+        try:
+            step()
+        except OSError as error:
+            get_logger("supervisor").error("cannot be written down, goes on", error=str(error))
 
 
 def supervise(
     children: Sequence[Child], stop: threading.Event, clock: Clock, on_change: Callable[[], None] = lambda: None
 ) -> int:
-    """Start the children and keep them alive until `stop`; returns the exit code.
+    """Start the children and keep them alive until `stop`; returns the exit code. None outlives this call.
 
     `on_change` is called after every start, and each minute.
     """
-    log = get_logger("supervisor")
-    for child in children:
-        child.start()
-        child.started_at = clock.now()
-        log.info("started", process=child.name)
-    on_change()
+    try:
+        for child in children:
+            child.start()
+            child.started_at = clock.now()
+            get_logger("supervisor").info("started", process=child.name)
+        on_change()
+        return _keep_alive(children, stop, clock, on_change)
+    finally:
+        end(children)
+
+
+def _keep_alive(children: Sequence[Child], stop: threading.Event, clock: Clock, on_change: Callable[[], None]) -> int:
     code, noted_at = 0, clock.now()
     while code == 0 and not stop.wait(LOOK_EVERY_S):
         revived = False
@@ -163,7 +177,6 @@ def supervise(
         if revived or clock.now() - noted_at >= NOTE_EVERY:
             on_change()
             noted_at = clock.now()
-    end(children)
     return code
 
 

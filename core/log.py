@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, TextIO, cast
 
 import structlog
@@ -40,26 +41,32 @@ def _redact_value(value: Any) -> Any:
     return redact_text(repr(value))
 
 
-class _Both(io.TextIOBase):
-    """Writes everything to stderr and to one more stream."""
+class _Streams(io.TextIOBase):
+    """Writes everything to each stream that takes it: a log on a full disk must not end what it tells of."""
 
-    def __init__(self, also: TextIO) -> None:
-        self._also = also
+    def __init__(self, *streams: TextIO) -> None:
+        self._streams = streams
 
     def write(self, text: str) -> int:
-        """Write to both."""
-        sys.stderr.write(text)
-        return self._also.write(text)
+        """Write to all."""
+        for stream in self._streams:
+            with suppress(OSError):
+                stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        """Flush both."""
-        sys.stderr.flush()
-        self._also.flush()
+        """Flush all."""
+        for stream in self._streams:
+            with suppress(OSError):
+                stream.flush()
 
 
 def configure_logging(level: str = "INFO", also: TextIO | None = None) -> None:
-    """Send structlog events of `level` and above to stderr as JSON lines, and to `also` where one is given."""
-    stream: TextIO = sys.stderr if also is None else cast("TextIO", _Both(also))
+    """Send structlog events of `level` and above to stderr as JSON lines, and to `also` where one is given.
+
+    A line that a stream does not take, as on a full disk, is dropped there.
+    """
+    streams = (sys.stderr,) if also is None else (sys.stderr, also)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -70,7 +77,7 @@ def configure_logging(level: str = "INFO", also: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Streams(*streams))),
         cache_logger_on_first_use=False,
     )
 

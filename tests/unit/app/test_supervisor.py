@@ -4,13 +4,16 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from app import supervisor
-from app.supervisor import MAX_DEATHS, Child, end, supervise
+from app.home import Home
+from app.supervisor import MAX_DEATHS, Child, _note, end, supervise
 from core.clock import VirtualClock
+from core.settings import Settings
 
 
 @dataclass
@@ -19,6 +22,7 @@ class FakeProcess:
 
     code: int | None
     stubborn: bool = False
+    pid: int = 7
     calls: list[str] = field(default_factory=list)
 
     def poll(self) -> int | None:
@@ -103,6 +107,43 @@ def test_a_refused_child_is_not_started_again(clock: VirtualClock, code: int) ->
     worker = _child("worker", code)
     assert supervise([worker], StopAfter(10, clock), clock) == code
     assert worker.n_starts == 1
+
+
+def test_nothing_outlives_a_supervisor_that_fails(clock: VirtualClock) -> None:
+    def fail() -> None:
+        raise RuntimeError("a defect")
+
+    engine = _child("engine")
+    with pytest.raises(RuntimeError, match="a defect"):
+        supervise([engine], StopAfter(5, clock), clock, fail)
+    assert _fake(engine).calls == ["terminate"]
+
+
+class Unstartable(FakeChild):
+    """Cannot be started, as where no process may be made."""
+
+    def start(self) -> None:
+        raise OSError("Cannot allocate memory")
+
+
+def test_a_child_that_cannot_start_leaves_none_of_the_others_behind(clock: VirtualClock) -> None:
+    engine = _child("engine")
+    with pytest.raises(OSError, match="Cannot allocate"):
+        supervise([engine, Unstartable("web", ["web"])], StopAfter(5, clock), clock)
+    assert _fake(engine).calls == ["terminate"]
+
+
+def test_what_cannot_be_written_down_ends_no_trading(
+    tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path).create()
+    home.supervision.mkdir()  # no file can take the place of a folder
+    looked_at: list[Path] = []
+    monkeypatch.setattr(supervisor, "set_aside_when_large", looked_at.append)
+    engine, settings = _child("engine", -9), Settings(home=tmp_path)
+    assert supervise([engine], StopAfter(5, clock), clock, lambda: _note(settings, home, [engine])) == 0
+    assert (engine.n_starts, _fake(engine).calls) == (2, ["terminate"])
+    assert looked_at == [home.logs, home.logs], "the logs are kept small all the same"
 
 
 def test_a_child_that_will_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import io
 import json
 
 import pytest
@@ -22,6 +23,25 @@ def test_an_event_is_one_json_line_with_room_level_and_utc_time(capsys):
     line = logged(capsys, n_trades=3)
     assert (line["event"], line["room"], line["level"], line["n_trades"]) == ("something_happened", "test", "info", 3)
     assert line["timestamp"].endswith("Z")
+
+
+class FullDisk(io.StringIO):
+    def write(self, text):
+        raise OSError("No space left on device")
+
+    def flush(self):
+        raise OSError("No space left on device")
+
+
+def test_a_line_that_one_stream_does_not_take_reaches_the_other_and_ends_nothing(capsys, monkeypatch):
+    configure_logging(also=FullDisk())
+    get_logger("test").error("the engine died")
+    assert json.loads(capsys.readouterr().err)["event"] == "the engine died"
+    also = io.StringIO()
+    monkeypatch.setattr("sys.stderr", FullDisk())
+    configure_logging(also=also)
+    get_logger("test").error("the engine died")
+    assert json.loads(also.getvalue())["event"] == "the engine died"
 
 
 def test_quieter_events_than_the_level_are_dropped(capsys):
