@@ -14,9 +14,8 @@ from core.errors import Conflict
 from core.model.canonical import canonical_json
 from core.model.dataset import DaySummary
 from core.model.generated import EquityMark, PerformanceFeedback, SignalEvent, TradeEvent
-from core.model.generated.performance_feedback import Shortfall as EntryShortfall
+from core.model.generated.parts import Shortfall as ShortfallMessage
 from core.model.generated.trade_event import Execution as ExecutionMessage
-from core.model.generated.trade_event import Shortfall as TradeShortfall
 from core.model.market import MarketContext
 from core.model.trade import (
     MISSING,
@@ -211,7 +210,7 @@ def performance_of(event: PerformanceFeedback) -> PerformanceRecord:
     )
 
 
-def _shortfall(split: TradeShortfall | EntryShortfall) -> Shortfall:
+def _shortfall(split: ShortfallMessage) -> Shortfall:
     return Shortfall(
         delay_usd=split.delay,
         spread_usd=split.spread,

@@ -10,10 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from core.model.generated import EquityMark, PerformanceFeedback, SignalEvent, TradeEvent
-from core.model.generated.performance_feedback import Shortfall as EntryShortfall
+from core.model.generated.parts import Shortfall as ShortfallMessage
 from core.model.generated.trade_event import BookSnapshot
 from core.model.generated.trade_event import Execution as ExecutionMessage
-from core.model.generated.trade_event import Shortfall as TradeShortfall
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]{0,79}")
 _CENT = Decimal("0.01")
@@ -79,7 +78,7 @@ def _shortfall_faults(event: TradeEvent, sign: int) -> Iterator[str]:
         yield "the shortfall is not the way from decision to fill"
 
 
-def _are_amounts(split: TradeShortfall | EntryShortfall) -> bool:
+def _are_amounts(split: ShortfallMessage) -> bool:
     return all(_is_amount(part) for part in (split.delay, split.spread, split.impact, split.opportunity))
 
 

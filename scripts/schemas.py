@@ -3,10 +3,11 @@
     python scripts/schemas.py [--check] [--binary rust_engine/target/release/xcrack-engine]
 
 Rust types are the source. `strategies/schemas/` holds them as JSON Schema, `core/model/generated/` as msgspec structs,
-one file a message, with a `KINDS` map from a kind to its struct.
+one file a message, with a `KINDS` map from a kind to its struct; what several messages hold is in `parts.py`.
 """
 
 import argparse
+import ast
 import filecmp
 import json
 import shutil
@@ -20,6 +21,16 @@ ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = ROOT / "strategies" / "schemas"
 GENERATED = ROOT / "core" / "model" / "generated"
 HANDWRITTEN = {"_base.py"}
+PARTS_HEADER = '''"""What several messages hold, generated from strategies/schemas/messages/."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from core.model.generated._base import Message
+from msgspec import Meta
+'''
 
 OPTIONS = (
     "--input-file-type=jsonschema",
@@ -81,6 +92,7 @@ def write_structs(messages: Path, out: Path) -> None:
         plain.unlink()
         # The type checker wants each class to repeat what the base enforces at run time.
         target.write_text(target.read_text().replace("(Message, kw_only=True)", "(Message, frozen=True, kw_only=True)"))
+    share_parts({out / f"{kind}.py": title for kind, title in titles.items()}, out / "parts.py")
     (out / "__init__.py").write_text(kinds_module(titles))
 
 
@@ -102,6 +114,33 @@ def for_generator(node: Any) -> Any:
     if isinstance(node.get("properties"), dict):
         node = node | {"required": sorted(node["properties"])}
     return {key: for_generator(value) for key, value in node.items()}
+
+
+def share_parts(titles: dict[Path, str], target: Path) -> None:
+    """Move the structs that several modules hold alike into one module. Raises ValueError for two of one name."""
+    holders: dict[tuple[str, str], list[Path]] = {}
+    for path, title in titles.items():
+        text = path.read_text()
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef) and node.name != title:
+                holders.setdefault((node.name, ast.get_source_segment(text, node) or ""), []).append(path)
+    names = [name for name, _ in holders]
+    if len(names) != len(set(names)):
+        raise ValueError(f"parts of one name differ between messages: {sorted(names)}")
+    shared = {part: paths for part, paths in sorted(holders.items()) if len(paths) > 1}
+    for path in titles:
+        taken = {name: source for (name, source), paths in shared.items() if path in paths}
+        if taken:
+            path.write_text(without(path.read_text(), taken))
+    target.write_text(PARTS_HEADER + "".join(f"\n\n{source}\n" for _, source in shared))
+
+
+def without(text: str, taken: dict[str, str]) -> str:
+    """Return a module that imports the structs `taken`, by name with their source, and does not hold them."""
+    for source in taken.values():
+        text = text.replace(f"{source}\n\n\n", "")
+    line = f"from core.model.generated.parts import {', '.join(taken)}\n"
+    return text.replace("from msgspec import Meta\n", f"{line}from msgspec import Meta\n", 1)
 
 
 def kinds_module(titles: dict[str, str]) -> str:

@@ -6,42 +6,8 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from core.model.generated._base import Message
+from core.model.generated.parts import Shortfall
 from msgspec import Meta
-
-
-class Shortfall(Message, frozen=True, kw_only=True):
-    """
-    Implementation shortfall after Perold (1988): paper return minus real one, split. Above zero is a cost.
-    """
-
-    delay: Annotated[
-        Decimal,
-        Meta(
-            description='From the decision to the arrival at the venue: quantity filled times the move against us.'
-        ),
-    ]
-    """From the decision to the arrival at the venue: quantity filled times the move against us."""
-
-    impact: Annotated[
-        Decimal, Meta(description='The rest of the distance between arrival and fill.')
-    ]
-    """The rest of the distance between arrival and fill."""
-
-    opportunity: Annotated[
-        Decimal,
-        Meta(
-            description='Quantity not filled times the move against us until the order ended.'
-        ),
-    ]
-    """Quantity not filled times the move against us until the order ended."""
-
-    spread: Annotated[
-        Decimal,
-        Meta(
-            description='Half spread paid at arrival, on the quantity filled; zero where no book was known.'
-        ),
-    ]
-    """Half spread paid at arrival, on the quantity filled; zero where no book was known."""
 
 
 class PerformanceFeedback(Message, frozen=True, kw_only=True):
