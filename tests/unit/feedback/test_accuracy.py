@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from core import metrics
-from core.model.trade import Shortfall
+from core.model.trade import Shortfall, Trade
 from feedback.accuracy import score_predictions
 from feedback.shortfall import shortfall_by_strategy
 from tests import factories
@@ -59,12 +59,12 @@ def test_ten_moves_make_an_interval_around_their_mean() -> None:
 
 
 def test_the_shortfall_of_a_strategy_is_the_mean_over_its_trades_in_bps() -> None:
-    def trade(trade_id: str, delay: str, impact: str, qty: str = "1", **over: object) -> object:
+    def trade(trade_id: str, delay: str, impact: str, qty: str = "1", **over: object) -> Trade:
         split = Shortfall(Decimal(delay), Decimal("0.01"), Decimal(impact), Decimal(0))
         return factories.trade(trade_id, shortfall=split, qty=Decimal(qty), **over)
 
     told = [trade("a", "0.02", "0.01"), trade("b", "-0.04", "0.02", qty="2"), factories.trade("untold")]
-    [one] = shortfall_by_strategy(told)  # type: ignore[arg-type]
+    [one] = shortfall_by_strategy(told)
     assert (one.strategy, one.n_trades, one.low_bps) == ("momentum_scalping", 2, None)
     assert [one.delay_bps, one.spread_bps, one.impact_bps, one.opportunity_bps] == pytest.approx([0.0, 0.75, 1.0, 0.0])
     assert one.total_bps == pytest.approx(1.75)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.model.analysis import Analysis, Finding
+from core.model.language import LANGUAGES, Language
 from core.model.proposal import Check, Deployment, Verdict
 from core.model.trade import Shortfall
 from feedback.accuracy import score_predictions
@@ -74,10 +75,10 @@ def sealed_verdict(proposal_id: str) -> Verdict:
 
 @pytest.mark.parametrize("language", ["ko", "en"])
 @pytest.mark.parametrize("kind", ["daily", "weekly"])
-def test_an_empty_period_still_has_a_report(language: str, kind: str) -> None:
-    report = render_report(facts(kind=kind), language)  # type: ignore[arg-type]
+def test_an_empty_period_still_has_a_report(language: Language, kind: str) -> None:
+    report = render_report(facts(kind=kind), language)
     assert report.markdown.startswith("# xCrack") and report.html.startswith("<!doctype html>")
-    none = load_texts(language)["pnl_none" if kind == "daily" else "pnl_none_week"]  # type: ignore[arg-type]
+    none = load_texts(language)["pnl_none" if kind == "daily" else "pnl_none_week"]
     assert none.format(equity=money(Decimal("-1.5"))) in report.markdown
 
 
@@ -110,10 +111,10 @@ def test_a_report_tells_one_bit_of_a_sealed_test() -> None:
     verdict = sealed_verdict(proposal.proposal_id)
     deployment = Deployment("deployment-1", proposal.proposal_id, "mm-1", 2, 1, "active", DUE, "", DUE, DUE, "", "")
     told = facts(judged=(Judged(proposal, (verdict,)),), changes=(Change(deployment, "a 1 → 2", verdict),))
-    for language in ("ko", "en"):
-        text = render_report(told, language).markdown + brief(told, language)  # type: ignore[arg-type]
+    for language in LANGUAGES:
+        text = render_report(told, language).markdown + brief(told, language)
         assert "0.0031" not in text and "6.2" not in text and "730" not in text
-        assert load_texts(language)["sealed_passed"] in text  # type: ignore[arg-type]
+        assert load_texts(language)["sealed_passed"] in text
 
 
 def test_money_shows_its_sign_and_cents() -> None:
@@ -121,7 +122,7 @@ def test_money_shows_its_sign_and_cents() -> None:
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
-def test_a_report_tells_shortfall_and_accuracy_with_their_intervals(language: str) -> None:
+def test_a_report_tells_shortfall_and_accuracy_with_their_intervals(language: Language) -> None:
     split = Shortfall(Decimal("0.01"), Decimal("0.02"), Decimal("0.03"), Decimal(0))
     told = facts(
         shortfalls=shortfall_by_strategy(factories.trade(f"t{n}", shortfall=split) for n in range(10)),
@@ -129,8 +130,8 @@ def test_a_report_tells_shortfall_and_accuracy_with_their_intervals(language: st
             [*(factories.performance(f"p{n}") for n in range(3)), factories.performance("x", outcome="stale")]
         ),
     )
-    text = render_report(told, language).markdown  # type: ignore[arg-type]
-    words = load_texts(language)  # type: ignore[arg-type]
+    text = render_report(told, language).markdown
+    words = load_texts(language)
     assert words["shortfall_title"] in text and words["predictions_title"] in text
     for figure in (
         "momentum_scalping",
@@ -144,5 +145,5 @@ def test_a_report_tells_shortfall_and_accuracy_with_their_intervals(language: st
     ):
         assert figure in text, figure
     assert words["interval_90"].format(low="+6.0 bps", high="+6.0 bps") in text
-    empty = render_report(facts(), language).markdown  # type: ignore[arg-type]
+    empty = render_report(facts(), language).markdown
     assert words["shortfall_title"] not in empty and words["predictions_title"] not in empty
