@@ -111,7 +111,8 @@ fn pack_trade(row: &TradeRow, out: &mut Vec<u8>) {
     }
 }
 
-fn packed<T>(rows: &[T], width: usize, pack: impl Fn(&T, &mut Vec<u8>)) -> Vec<u8> {
+/// Rows as packed records of `width` bytes.
+pub(crate) fn packed<T>(rows: &[T], width: usize, pack: impl Fn(&T, &mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::with_capacity(rows.len() * width);
     rows.iter().for_each(|row| pack(row, &mut out));
     out

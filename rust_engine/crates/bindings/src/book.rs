@@ -1,5 +1,6 @@
 //! Books and prints as arrays: the best prices of a replay, and a run of the grid on the book venue.
 
+use crate::arrays::packed;
 use crate::refused;
 use crate::request::parse;
 use book::{ArrayBook, L2Book, TreeBook};
@@ -98,9 +99,7 @@ fn pack_fill(row: &BookFill, out: &mut Vec<u8>) {
 
 fn facts_dict<'py>(py: Python<'py>, facts: &BookFacts) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    let mut fills = Vec::with_capacity(facts.fills.len() * 34);
-    facts.fills.iter().for_each(|row| pack_fill(row, &mut fills));
-    dict.set_item("fills", fills.into_pyarray(py))?;
+    dict.set_item("fills", packed(&facts.fills, 34, pack_fill).into_pyarray(py))?;
     dict.set_item("n_events", facts.n_events)?;
     dict.set_item("n_orders", facts.n_orders)?;
     dict.set_item("n_cancels", facts.n_cancels)?;
