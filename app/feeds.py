@@ -26,6 +26,12 @@ class FeedReading:
     """Of the venue, since the engine started."""
     n_messages: int
     n_gaps: int
+    n_missed_candles: int
+    """Candles that closed while nobody listened and were fetched later."""
+    n_lost_candles: int
+    """Candles that could not be fetched either."""
+    last_lost: tuple[datetime, datetime] | None
+    """From the opening of the first to the close of the last of those that were lost last."""
 
     @property
     def state(self) -> str:
@@ -46,10 +52,17 @@ def read_feeds(facts: Mapping[str, Any], names: Sequence[str]) -> tuple[FeedRead
             n_reconnects=feed["reconnects"],
             n_messages=one["messages"],
             n_gaps=one["gaps"],
+            n_missed_candles=one["missed_candles"],
+            n_lost_candles=one["lost_candles"],
+            last_lost=_span(one["last_lost"]),
         )
         for feed in facts.get("feeds") or ()
         for one in feed["symbols"]
     )
+
+
+def _span(span: Mapping[str, int] | None) -> tuple[datetime, datetime] | None:
+    return None if span is None else (from_ns(span["from"]), from_ns(span["to"]))
 
 
 def judge_feeds(feeds: Sequence[FeedReading], limit_s: float) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def status(as_json: bool) -> None:
         print_table("", ("process", "state", "pid", "detail"), rows, "")
         feeds = [_feed_row(feed) for s in found for feed in s.feeds]
         if feeds:
-            print_table("", ("feed", "symbol", "state", "last message", "lag", "gaps", "reconnects"), feeds, "")
+            print_table("", FEED_COLUMNS, feeds, "")
     sys.exit(0 if all(s.ok for s in found) else 1)
 
 
@@ -47,10 +47,21 @@ def _told(status: "ProcessStatus") -> dict[str, Any]:
     return told
 
 
+FEED_COLUMNS = ("feed", "symbol", "state", "last message", "lag", "gaps", "late candles", "lost candles", "reconnects")
+
+
 def _feed_row(feed: "FeedReading") -> tuple[object, ...]:
     seen = "none yet" if feed.seen_at is None else f"{feed.seen_at:%H:%M:%S} UTC"
     lag = "" if feed.lag_ms is None else f"{feed.lag_ms:.0f} ms"
-    return feed.venue, feed.symbol, feed.state, seen, lag, feed.n_gaps, feed.n_reconnects
+    counts = feed.n_gaps, feed.n_missed_candles, _lost(feed), feed.n_reconnects
+    return feed.venue, feed.symbol, feed.state, seen, lag, *counts
+
+
+def _lost(feed: "FeedReading") -> str:
+    if feed.last_lost is None:
+        return "0"
+    begins, ends = feed.last_lost
+    return f"{feed.n_lost_candles}, last {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
 
 
 @click.command()

@@ -24,7 +24,7 @@ from market.live_log import (
 )
 
 GOLDEN = Path(__file__).with_name("market_log.hex")
-FUNDING, STALENESS = 5, 6
+FUNDING, STALENESS, MISSED = 5, 6, 128
 
 
 def _written() -> bytearray:
@@ -40,10 +40,10 @@ def _read(folder: Path, data: bytes) -> Segment:
 def test_every_row_of_the_engine_is_read_with_its_values(tmp_path: Path) -> None:
     segment = _read(tmp_path, bytes(_written()))
     rows = segment.rows
-    assert (segment.number, segment.is_final, len(rows)) == (1, False, 9)
-    kinds = [HEADER, BAR, TRADE, QUOTE, DEPTH, DEPTH, FUNDING, STALENESS, SEAL]
+    assert (segment.number, segment.is_final, len(rows)) == (1, False, 10)
+    kinds = [HEADER, BAR, TRADE, QUOTE, DEPTH, DEPTH, FUNDING, STALENESS, BAR, SEAL]
     assert rows["kind"].tolist() == kinds
-    assert rows["symbol"].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 0]
+    assert rows["symbol"].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 0, 0]
     values = rows["v"].tolist()
     assert values[0][:3] == [MAGIC, 1, 1]
     assert values[1] == [0, 1050, 100, 120, 90, 110, 7]
@@ -54,7 +54,8 @@ def test_every_row_of_the_engine_is_read_with_its_values(tmp_path: Path) -> None
     assert all(flags & SNAPSHOT for flags in rows["flags"][4:6].tolist())
     assert values[6][:3] == [1100, -12, 103]
     assert values[7][0] == 1100
-    assert values[8][0] == 7 and not rows["flags"][8] & FINAL
+    assert values[8] == [1050, 2100, 100, 120, 90, 110, 7] and rows["flags"][8] == MISSED
+    assert values[9][0] == 8 and not rows["flags"][9] & FINAL
     assert np.array_equal(np.frombuffer(bytes(_written()), dtype=ROW), rows)
 
 

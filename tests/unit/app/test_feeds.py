@@ -27,7 +27,8 @@ NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 def told(is_stale: bool = False, last_at: datetime | None = NOW) -> dict[str, Any]:
     """What an engine with two symbols at one venue tells; the second one has said nothing yet."""
     symbol = {
-        "symbol": 0, "messages": 12, "duplicates": 0, "strange": 0, "gaps": 2, "resyncs": 1,
+        "symbol": 0, "messages": 12, "duplicates": 0, "strange": 0, "gaps": 2, "resyncs": 1, "missed_candles": 9,
+        "lost_candles": 0, "last_lost": None,
         "last_at": 0 if last_at is None else to_ns(last_at), "lag_ns": 42_000_000, "is_stale": is_stale,
         "is_book_live": True,
     }  # fmt: skip
@@ -99,13 +100,17 @@ def test_an_engine_that_does_not_answer_resolves_nothing(rooms: Rooms, tmp_path:
 
 
 def test_the_status_shows_the_feeds_in_words_and_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = settings_of(tmp_path, told(is_stale=True))
+    answer = told(is_stale=True)
+    lost = {"from": to_ns(NOW - timedelta(minutes=50)), "to": to_ns(NOW - timedelta(minutes=30))}
+    answer["feeds"][0]["symbols"][0] |= {"lost_candles": 40, "last_lost": lost}
+    settings = settings_of(tmp_path, answer)
     monkeypatch.setenv("XCRACK_HOME", str(tmp_path))
     monkeypatch.setenv("XCRACK_ENGINE__BINARY", str(settings.engine.binary))
     table = CliRunner().invoke(cli, ["status"]).output
     assert [line.split()[:3] for line in table.splitlines() if "binance_spot" in line] == [
         ["binance_spot", "BTCUSDT", "stale"], ["binance_spot", "ETHUSDT", "waiting"]
     ]  # fmt: skip
+    assert "40, last 2026-03-02 02:10 to 2026-03-02 02:30 UTC" in table
     feeds = json.loads(CliRunner().invoke(cli, ["status", "--json"]).output)["engine"]["feeds"]
     assert [(feed["symbol"], feed["state"], feed["n_gaps"]) for feed in feeds] == [
         ("BTCUSDT", "stale", 2), ("ETHUSDT", "waiting", 2)

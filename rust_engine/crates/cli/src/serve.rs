@@ -122,7 +122,7 @@ impl Server {
         let now = Instant::now();
         let server = Self {
             watch: Watch::new(&config)?,
-            feed: MarketFeed::start(&config)?,
+            feed: MarketFeed::start(&config, &run.runtime().known_closes())?,
             line: Line::new(address, config.engine_id.clone()),
             live,
             config,

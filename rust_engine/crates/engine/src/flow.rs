@@ -20,19 +20,6 @@ use sim::{VenueOutcome, funding_payment};
 const MAX_REACTIONS: usize = 4096;
 
 impl<R: Recorder> Core<R> {
-    /// Shows a closed bar to indicators and strategies; no order comes of it.
-    ///
-    /// # Errors
-    /// As [`Core::on_bar`].
-    pub fn warm_up(&mut self, bar: &Bar) -> Result<(), CoreError> {
-        self.check_sorted(bar)?;
-        self.accept(bar, bar.closed_at);
-        for &i in &self.watchers[bar.symbol.index()] {
-            self.instances[i].strategy.observe(bar);
-        }
-        Ok(())
-    }
-
     /// Plays one closed bar of a sorted feed, in which time is the close of the bar.
     ///
     /// # Errors
@@ -58,6 +45,7 @@ impl<R: Recorder> Core<R> {
                 self.check_bar(bar)?;
                 self.play_bar(bar, bar.closed_at.max(self.market.now))?;
             }
+            MarketEvent::Missed(bar) => self.catch_up(bar)?,
             MarketEvent::Trade(trade) => self.play_trade(trade, event)?,
             MarketEvent::Quote(quote) => self.play_quote(quote, event)?,
             MarketEvent::Depth(depth) => {
@@ -175,13 +163,13 @@ impl<R: Recorder> Core<R> {
     }
 
     /// A bar of a feed that is sorted over all symbols.
-    fn check_sorted(&self, bar: &Bar) -> Result<(), CoreError> {
+    pub(crate) fn check_sorted(&self, bar: &Bar) -> Result<(), CoreError> {
         self.symbol_known(bar.symbol, bar.closed_at)?;
         self.check_bar(bar)?;
         if bar.closed_at < self.market.now { Err(self.bar_back_in_time(bar)) } else { Ok(()) }
     }
 
-    fn check_bar(&self, bar: &Bar) -> Result<(), CoreError> {
+    pub(crate) fn check_bar(&self, bar: &Bar) -> Result<(), CoreError> {
         if !bar.is_sound() {
             return Err(self.unsound(bar.symbol, bar.closed_at, "bar"));
         }
@@ -209,7 +197,7 @@ impl<R: Recorder> Core<R> {
         self.desk.started_at(at);
     }
 
-    fn accept(&mut self, bar: &Bar, at: Ts) {
+    pub(crate) fn accept(&mut self, bar: &Bar, at: Ts) {
         let i = bar.symbol.index();
         if !self.market.quoted[i] {
             self.market.last[i] = bar.close;

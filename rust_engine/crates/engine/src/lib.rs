@@ -1,7 +1,7 @@
 //! The engine: one synchronous, deterministic loop for live runs, replays and backtests.
 //!
 //! - [`core`]: the state of the engine
-//! - [`flow`], [`orders`], `working`: the market in, requests out, orders worked in children
+//! - [`flow`], `past`, [`orders`], `working`: the market in, live or missed, requests out, orders worked in children
 //! - [`models`]: predictions and chances in, feedback out
 //! - `taken`: signals that have acted, so that none acts twice
 //! - [`external`], `outside`: orders at an exchange, its reports, and what we believe it holds
@@ -45,6 +45,7 @@ pub mod market_log;
 pub mod models;
 pub mod orders;
 mod outside;
+mod past;
 pub mod recorder;
 pub mod run;
 pub mod runtime;

@@ -4,6 +4,7 @@
 //! clock, or one `reached`. Inputs are applied between two steps, so the pair (inputs, step at which each was applied)
 //! determines everything, messages and their order included. A live event is an input as well: it is queued at a step.
 
+mod listening;
 mod outside;
 mod queue;
 
@@ -317,23 +318,10 @@ impl Runtime {
         self.core.instances.iter().map(|instance| instance.ledger.n_fills()).sum()
     }
 
-    /// Each symbol with the close of its last candle, the smallest time before the first, and whether its data are stale.
-    pub fn feeds(&self) -> impl Iterator<Item = (&str, Ts, bool)> {
-        let market = &self.core.market;
-        let names = self.core.symbols.iter().map(|spec| spec.name.as_str());
-        names.zip(&market.last_closed).zip(&market.stale).map(|((name, closed_at), stale)| (name, *closed_at, *stale))
-    }
-
     /// What runs.
     #[must_use]
     pub fn instance_states(&self) -> Vec<InstanceState> {
         self.core.instance_states()
-    }
-
-    /// What became of the events of live markets; zeros where there are none.
-    #[must_use]
-    pub fn market_counts(&self) -> MarketCounts {
-        self.live.as_ref().map_or_else(MarketCounts::default, |queue| queue.counts)
     }
 
     /// The whole state but messages that were not drained, as bytes: equal states give equal bytes.

@@ -116,8 +116,24 @@ fn what_the_core_refuses_is_counted_and_the_next_event_is_played() {
     runtime.enqueue(MarketEvent::Bar(crate::test_world::bar(0, 100.0, 100.0))).unwrap();
     runtime.enqueue(trade(70)).unwrap();
     runtime.advance(100).unwrap();
-    assert_eq!(runtime.market_counts(), MarketCounts { received: 5, refused: 3 });
+    assert_eq!(runtime.market_counts(), MarketCounts { received: 5, refused: 3, missed: 0 });
     assert_eq!((runtime.standing().bars, runtime.reached()), (1, Ts(70 * SECOND)));
+}
+
+#[test]
+fn a_candle_is_known_from_its_reception_on() {
+    let mut runtime = live();
+    assert_eq!(runtime.known_closes(), [Ts(i64::MIN); 2]);
+    let bar = |n| crate::test_world::bar(n, 100.0, 100.0);
+    runtime.enqueue(MarketEvent::Missed(bar(0))).unwrap();
+    runtime.enqueue(MarketEvent::Bar(bar(1))).unwrap();
+    runtime.enqueue(trade(300)).unwrap();
+    let mut other = live();
+    other.restore(&runtime.save().unwrap()).unwrap();
+    assert_eq!(other.known_closes(), [bar(1).closed_at, Ts(i64::MIN)]);
+    runtime.advance(100).unwrap();
+    assert_eq!(runtime.known_closes(), other.known_closes());
+    assert_eq!((runtime.market_counts().missed, runtime.standing().bars), (1, 1));
 }
 
 #[test]

@@ -5,21 +5,22 @@ use engine::market_log::{MARKET_DIR, MarketLogReader, Position, Rotation};
 use model::{Bar, Depth, Funding, Level, MarketEvent, MarketTrade, Price, Qty, Quote, Side, Staleness, SymbolId, Ts};
 use std::path::PathBuf;
 
-fn one_of_every_kind() -> [MarketEvent; 6] {
+fn one_of_every_kind() -> [MarketEvent; 7] {
     let (symbol, at, exch_at) = (SymbolId(1), Ts(1_100), Ts(1_000));
     let level = |side, price, qty| Level { side, price: Price(price), qty: Qty(qty) };
     let levels = vec![level(Side::Buy, 90, 5), level(Side::Sell, 110, 0)];
+    let bar = Bar {
+        symbol: SymbolId(0),
+        opened_at: Ts(0),
+        closed_at: Ts(1_050),
+        open: Price(100),
+        high: Price(120),
+        low: Price(90),
+        close: Price(110),
+        volume: Qty(7),
+    };
     [
-        MarketEvent::Bar(Bar {
-            symbol: SymbolId(0),
-            opened_at: Ts(0),
-            closed_at: Ts(1_050),
-            open: Price(100),
-            high: Price(120),
-            low: Price(90),
-            close: Price(110),
-            volume: Qty(7),
-        }),
+        MarketEvent::Bar(bar),
         MarketEvent::Trade(MarketTrade {
             symbol,
             at,
@@ -41,6 +42,7 @@ fn one_of_every_kind() -> [MarketEvent; 6] {
         MarketEvent::Depth(Depth { symbol, at, exch_at, first_id: 8, last_id: 9, is_snapshot: true, levels }),
         MarketEvent::Funding(Funding { symbol, at, rate_e8: -12, mark: Price(103) }),
         MarketEvent::Staleness(Staleness { symbol, at, is_stale: true }),
+        MarketEvent::Missed(Bar { opened_at: Ts(1_050), closed_at: Ts(2_100), ..bar }),
     ]
 }
 

@@ -212,6 +212,8 @@ pub struct Staleness {
 pub enum MarketEvent {
     /// A candle closed.
     Bar(Bar),
+    /// A candle closed while nobody listened, and was fetched later: history, on which nothing is decided.
+    Missed(Bar),
     /// A public print.
     Trade(MarketTrade),
     /// The best prices changed.
@@ -229,7 +231,7 @@ impl MarketEvent {
     #[must_use]
     pub fn symbol(&self) -> SymbolId {
         match self {
-            Self::Bar(x) => x.symbol,
+            Self::Bar(x) | Self::Missed(x) => x.symbol,
             Self::Trade(x) => x.symbol,
             Self::Quote(x) => x.symbol,
             Self::Depth(x) => x.symbol,
@@ -242,7 +244,7 @@ impl MarketEvent {
     #[must_use]
     pub fn at(&self) -> Ts {
         match self {
-            Self::Bar(x) => x.closed_at,
+            Self::Bar(x) | Self::Missed(x) => x.closed_at,
             Self::Trade(x) => x.at,
             Self::Quote(x) => x.at,
             Self::Depth(x) => x.at,

@@ -174,7 +174,7 @@ impl<T: Clone> BookVenue<T> {
             MarketEvent::Trade(x) => x.exch_at,
             MarketEvent::Quote(x) => x.exch_at,
             MarketEvent::Depth(x) => x.exch_at,
-            MarketEvent::Bar(_) | MarketEvent::Funding(_) | MarketEvent::Staleness(_) => {
+            MarketEvent::Bar(_) | MarketEvent::Missed(_) | MarketEvent::Funding(_) | MarketEvent::Staleness(_) => {
                 return self.on_time(at, out);
             }
         };
@@ -192,7 +192,7 @@ impl<T: Clone> BookVenue<T> {
                 listed.book_at = Some((x.at, x.exch_at));
                 listed.matcher.on_depth(x, &mut self.executions, &mut self.ended);
             }
-            MarketEvent::Bar(_) | MarketEvent::Funding(_) | MarketEvent::Staleness(_) => {}
+            MarketEvent::Bar(_) | MarketEvent::Missed(_) | MarketEvent::Funding(_) | MarketEvent::Staleness(_) => {}
         }
         self.answer_executions();
         self.on_time(at, out);

@@ -75,13 +75,11 @@ impl Rules {
     fn decide(&mut self, bar: &Bar, actions: &mut Actions) {
         let Self { params, program, symbols, .. } = self;
         let Some(Some(state)) = symbols.get_mut(bar.symbol.index()) else { return };
-        let values = state.memory.update(program, bar);
-        let is_flat = state.position == Qty::ZERO;
-        state.bars_held = if is_flat { 0 } else { state.bars_held.saturating_add(1) };
+        let values = state.observe(program, bar);
         if state.ordered != Qty::ZERO {
             return;
         }
-        if is_flat {
+        if state.position == Qty::ZERO {
             enter(state, params, program, &values, bar, actions);
         } else {
             leave(state, params, &values, bar, actions);
@@ -216,6 +214,12 @@ fn leave(state: &mut SymbolState, params: &RulesParams, values: &Values, bar: &B
 }
 
 impl SymbolState {
+    /// Takes a bar, decided on or missed: a position ages with both.
+    fn observe(&mut self, program: &Program, bar: &Bar) -> Values {
+        self.bars_held = if self.position == Qty::ZERO { 0 } else { self.bars_held.saturating_add(1) };
+        self.memory.update(program, bar)
+    }
+
     /// Stop and target of a part of the position that was just entered at `price`.
     fn protect(&self, symbol: SymbolId, price: Price, qty: Qty, distances: Distances, actions: &mut Actions) {
         if self.distance == Price::ZERO || self.position == Qty::ZERO {
@@ -243,7 +247,7 @@ impl Strategy for Rules {
     fn observe(&mut self, bar: &Bar) {
         let Self { program, symbols, .. } = self;
         if let Some(Some(state)) = symbols.get_mut(bar.symbol.index()) {
-            state.memory.update(program, bar);
+            state.observe(program, bar);
         }
     }
 

@@ -126,6 +126,17 @@ fn stale_data_open_nothing() {
 }
 
 #[test]
+fn a_position_ages_with_the_bars_that_were_missed() {
+    let params = RulesParams { max_hold: 3.0, ..RulesParams::default() };
+    let mut rules = following(&candles(""), params);
+    let entry = entered(&mut rules);
+    fill(&mut rules, entry, 102.0);
+    (3..5).for_each(|n| rules.observe(&bar(n, 102.0)));
+    let exit = submitted(&on_bar(&mut rules, 5, 102.0));
+    assert_eq!(exit.iter().map(|order| order.purpose).collect::<Vec<_>>(), [Purpose::Exit], "the third bar held");
+}
+
+#[test]
 fn what_is_restored_goes_on_as_what_was_saved() {
     let mut first = following(&candles(r#","stop":{"atr":{"window":3}}"#), RulesParams::default());
     (0..5).for_each(|n| first.observe(&bar(n, 100.0)));

@@ -24,7 +24,7 @@ pub mod source;
 mod symbol;
 pub mod sync;
 
-pub use event::{FeedEvent, FeedHealth, SymbolHealth};
+pub use event::{FeedEvent, FeedHealth, Span, SymbolHealth};
 pub use plan::ConfigError;
 pub use rest::{Clock, ListedSymbol, RestError};
 
@@ -33,7 +33,7 @@ use crate::net::{Dial, Endpoint, Network};
 use connect::{Heard, Line};
 use feed::Feed;
 use fetch::{Answer, Fetcher};
-use model::{Bar, CandleInterval, MarketFeedConfig, MarketVenue, SymbolSpec, Ts};
+use model::{CandleInterval, MarketFeedConfig, MarketVenue, SymbolSpec, Ts};
 use outbox::Outbox;
 use plan::{connections, listings, ws_url};
 use pump::{Pump, Wiring};
@@ -51,8 +51,6 @@ const QUEUE_EVENTS: usize = 8192;
 const QUEUE_FRAMES: usize = 1024;
 /// Renewals that wait at one connection: more than it has books.
 const QUEUE_RENEWALS: usize = 128;
-/// Attempts of a backfill at one request before it gives up.
-const BACKFILL_ATTEMPTS: u32 = 6;
 
 /// A running feed of all configured markets. It ends when `events` is dropped.
 pub struct PublicFeed {
@@ -62,17 +60,19 @@ pub struct PublicFeed {
     pub health: watch::Receiver<Vec<FeedHealth>>,
 }
 
-/// Starts listening over the network, on the running tokio runtime.
+/// Starts listening over the network, on the running tokio runtime. `known` says by symbol when the newest candle that is there
+/// closed; candles that closed since come first, as missed. What is not named, or the smallest time, stands for none.
 ///
 /// # Errors
 /// [`ConfigError`]: the configuration is refused as a whole; nothing was started.
 pub fn start(
     config: &[MarketFeedConfig],
     symbols: &[SymbolSpec],
+    known: &[Ts],
     clock: impl Fn() -> Ts + Send + Sync + 'static,
 ) -> Result<PublicFeed, ConfigError> {
     let network = Network::new().map_err(|e| ConfigError::Tls(e.to_string()))?;
-    start_through(Arc::new(network), config, symbols, Arc::new(clock))
+    start_through(Arc::new(network), config, symbols, known, Arc::new(clock))
 }
 
 /// [`start`] through a dialler of the caller's.
@@ -83,6 +83,7 @@ pub fn start_through(
     dialler: Arc<dyn Dial>,
     config: &[MarketFeedConfig],
     symbols: &[SymbolSpec],
+    known: &[Ts],
     clock: Clock,
 ) -> Result<PublicFeed, ConfigError> {
     check_names(config)?;
@@ -90,7 +91,8 @@ pub fn start_through(
     let (to_heard, heard) = mpsc::channel(QUEUE_FRAMES);
     let (to_answers, answers) = mpsc::channel(QUEUE_FRAMES);
     let (to_health, health) = watch::channel(Vec::new());
-    let shared = Shared { dialler, now: clock(), clock: Arc::clone(&clock), heard: to_heard, answers: to_answers };
+    let shared =
+        Shared { dialler, known, now: clock(), clock: Arc::clone(&clock), heard: to_heard, answers: to_answers };
     let wired: Vec<Wired> =
         config.iter().enumerate().map(|(index, feed)| shared.wire(index, feed, symbols)).collect::<Result<_, _>>()?;
     let (mut tasks, mut feeds) = (JoinSet::new(), Vec::new());
@@ -107,8 +109,9 @@ pub fn start_through(
 }
 
 /// What all feeds have in common.
-struct Shared {
+struct Shared<'a> {
     dialler: Arc<dyn Dial>,
+    known: &'a [Ts],
     now: Ts,
     clock: Clock,
     heard: mpsc::Sender<Heard>,
@@ -122,7 +125,7 @@ struct Wired {
     fetcher: Fetcher,
 }
 
-impl Shared {
+impl Shared<'_> {
     fn wire(&self, index: usize, config: &MarketFeedConfig, symbols: &[SymbolSpec]) -> Result<Wired, ConfigError> {
         let listed = listings(config, symbols)?;
         let endpoint = Endpoint::parse(config.ws_url.as_deref().unwrap_or(ws_url(config.venue)))?;
@@ -154,8 +157,8 @@ impl Shared {
             next_book: BTreeMap::new(),
         };
         let is_book_pushed = matches!(config.venue, MarketVenue::BybitSpot | MarketVenue::BybitLinear);
-        let wiring =
-            Wiring { feed: Feed::new(config, symbols, self.now)?, connections: connected, jobs, is_book_pushed };
+        let feed = Feed::new(config, symbols, self.known, self.now)?;
+        let wiring = Wiring { feed, connections: connected, jobs, is_book_pushed };
         Ok(Wired { wiring, lines, fetcher })
     }
 
@@ -172,71 +175,6 @@ fn check_names(config: &[MarketFeedConfig]) -> Result<(), ConfigError> {
     let mut seen = BTreeMap::new();
     let twice = config.iter().flat_map(|feed| feed.symbols.keys()).find(|name| seen.insert(*name, ()).is_some());
     twice.map_or(Ok(()), |name| Err(ConfigError::Twice(name.clone())))
-}
-
-/// Closed candles of every symbol of a feed that opened from `from` on and before `to`, in the order in which they closed.
-/// Where the exchange has none, none is made up.
-///
-/// # Errors
-/// [`RestError`] of the request that failed to the last attempt, or that can never succeed.
-pub async fn backfill(
-    config: &MarketFeedConfig,
-    symbols: &[SymbolSpec],
-    from: Ts,
-    to: Ts,
-    clock: impl Fn() -> Ts + Send + Sync + 'static,
-) -> Result<Vec<Bar>, BackfillError> {
-    backfill_through(network()?, config, symbols, from, to, Arc::new(clock)).await
-}
-
-/// [`backfill`] through a dialler of the caller's.
-///
-/// # Errors
-/// As [`backfill`].
-pub async fn backfill_through(
-    dialler: Arc<dyn Dial>,
-    config: &MarketFeedConfig,
-    symbols: &[SymbolSpec],
-    from: Ts,
-    to: Ts,
-    clock: Clock,
-) -> Result<Vec<Bar>, BackfillError> {
-    let interval = config.streams.candles.ok_or(BackfillError::NoCandles)?;
-    let seed = clock().0.unsigned_abs();
-    let client = RestClient::new(config, dialler, clock).map_err(RestError::from)?;
-    let mut backoff = Backoff::new(ChaCha8Rng::seed_from_u64(seed));
-    let mut bars = Vec::new();
-    for listing in listings(config, symbols)? {
-        backoff.reset();
-        let mut attempt = 1;
-        let candles = loop {
-            match client.candles(&listing.exchange_name, interval, from, to).await {
-                Ok(candles) => break candles,
-                Err(error) if error.is_passing() && attempt < BACKFILL_ATTEMPTS => {
-                    attempt += 1;
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        };
-        bars.extend(candles.iter().map(|candle| symbol::bar_of(candle, listing.id, interval.ns())));
-    }
-    bars.sort_by_key(|bar| (bar.closed_at, bar.symbol));
-    Ok(bars)
-}
-
-/// Why there is no backfill.
-#[derive(Debug, thiserror::Error)]
-pub enum BackfillError {
-    /// The feed has no candles.
-    #[error("the feed subscribes to no candles, so their length is not known")]
-    NoCandles,
-    /// See [`ConfigError`].
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// See [`RestError`].
-    #[error(transparent)]
-    Rest(#[from] RestError),
 }
 
 /// What the exchange lists under the feed's symbols, by the engine's names: base, quote, tick and lot.

@@ -20,7 +20,7 @@ async fn a_sleeping_engine_loses_nothing_that_matters() {
     let exchange = Exchange::new(Dialect::Binance, "BTCUSDT", &capture, Script::default(), 1.0);
     let dialler = Arc::new(Memory(Arc::clone(&exchange)));
     let config = [config(MarketVenue::BinanceUsdm)];
-    let mut feed = start_through(dialler, &config, &symbols(), clock(&capture)).unwrap();
+    let mut feed = start_through(dialler, &config, &symbols(), &[], clock(&capture)).unwrap();
     tokio::time::sleep(LEAD).await;
     exchange.play().await;
     // All was said, nothing was read: the queue is full and the rest waits behind it.
@@ -53,7 +53,8 @@ async fn a_feed_ends_with_its_reader() {
     let Some(capture) = capture("spot", 5) else { return };
     let exchange = Exchange::new(Dialect::Binance, "BTCUSDT", &capture, Script::default(), 1.0);
     let config = [config(MarketVenue::BinanceSpot)];
-    let feed = start_through(Arc::new(Memory(Arc::clone(&exchange))), &config, &symbols(), clock(&capture)).unwrap();
+    let feed =
+        start_through(Arc::new(Memory(Arc::clone(&exchange))), &config, &symbols(), &[], clock(&capture)).unwrap();
     let mut events = feed.events;
     assert!(matches!(events.recv().await, Some(FeedEvent::Connected { .. })));
     drop(events);

@@ -29,7 +29,7 @@ fn quotes_only() -> MarketFeedConfig {
 
 /// What a feed says of its connections within `seconds`: the second, and what.
 async fn said_within(dialler: Arc<dyn Dial>, config: MarketFeedConfig, seconds: u64) -> Vec<(i64, String)> {
-    let mut feed = start_through(dialler, &[config], &symbols(), clock()).unwrap();
+    let mut feed = start_through(dialler, &[config], &symbols(), &[], clock()).unwrap();
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut said = Vec::new();
     while let Ok(Some(event)) = tokio::time::timeout_at(end, feed.events.recv()).await {
@@ -120,7 +120,7 @@ async fn a_hundred_streams_are_asked_for_within_the_rate() {
     let symbols = names.iter().map(|n| (n.clone(), n.clone())).collect();
     let streams = MarketStreams { quotes: true, trades: true, ..MarketStreams::default() };
     let config = MarketFeedConfig { symbols, streams, ..quotes_only() };
-    let feed = start_through(Arc::new(Memory(Arc::clone(&exchange))), &[config], &specs, clock()).unwrap();
+    let feed = start_through(Arc::new(Memory(Arc::clone(&exchange))), &[config], &specs, &[], clock()).unwrap();
     tokio::time::sleep(Duration::from_millis(1_000)).await;
     assert!(exchange.subscribed().len() <= 50, "not more than five requests of ten in the first second");
     tokio::time::sleep(Duration::from_millis(3_000)).await;

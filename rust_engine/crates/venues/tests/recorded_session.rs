@@ -7,12 +7,13 @@ mod support;
 mod verdict;
 
 use fake_exchange::{Dialect, Exchange, Script};
-use model::{MarketVenue, Ts};
+use model::{CandleInterval, MarketVenue, Ts};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Memory, WHOLE, capture, config, session, session_with, symbols};
+use support::{Memory, WHOLE, capture, config, session, session_with};
 use tokio::time::Instant;
-use venues::public::{Clock, backfill_through};
+use venues::public::Clock;
+use venues::public::rest::RestClient;
 use verdict::{check_bars, check_book, check_quotes, check_stamps, check_trades};
 
 const SETTLE: Duration = Duration::from_secs(3);
@@ -85,11 +86,13 @@ async fn a_rehearsal_happens_now_and_has_a_past() {
     }
     let first = session.bars()[0].opened_at;
     assert_eq!(first.ms(), zero_ms + 20_000, "the first whole minute since the beginning");
-    let dialler = Arc::new(Memory(exchange));
+    let client = RestClient::new(&config(spot), Arc::new(Memory(exchange)), clock).unwrap();
     let from = first.plus_ns(-3_000 * 60_000_000_000);
-    let bars = backfill_through(dialler, &config(spot), &symbols(), from, Ts(i64::MAX), clock).await.unwrap();
-    assert_eq!(bars.len(), 3_000 + 3);
-    assert!(bars.windows(2).all(|pair| pair[0].closed_at == pair[1].opened_at), "no hole between past and recording");
-    assert_eq!(bars[3_000..], session.bars());
-    assert!(bars.iter().all(model::Bar::is_sound));
+    let candles = client.candles("BTCUSDT", CandleInterval::M1, from, Ts(i64::MAX)).await.unwrap();
+    assert_eq!(candles.len(), 3_000 + 3);
+    let opened: Vec<i64> = candles.iter().map(|candle| candle.opened_at.0).collect();
+    assert!(opened.windows(2).all(|pair| pair[1] - pair[0] == 60_000_000_000), "no hole between past and recording");
+    let lately = candles[3_000..].iter().map(|c| (c.opened_at, c.open, c.high, c.low, c.close, c.volume));
+    assert!(lately.eq(session.bars().iter().map(|b| (b.opened_at, b.open, b.high, b.low, b.close, b.volume))));
+    assert!(candles.iter().all(|c| c.low > model::Price::ZERO && c.low <= c.high));
 }

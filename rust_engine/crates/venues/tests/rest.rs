@@ -2,64 +2,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
 
+#[path = "support/candles.rs"]
+mod candles;
 mod support;
 
+use candles::{Candles, MINUTE_MS, OUTAGE};
 use fake_exchange::http::{Api, Ask, Reply};
 use fake_exchange::{Capture, Dialect, Exchange, Line, Script};
 use hyper::Method;
-use model::{Bar, CandleInterval, MarketFeedConfig, MarketVenue, Ts};
-use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use model::{CandleInterval, MarketVenue, Ts};
+use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
-use support::{Memory, config, symbols};
+use support::{Memory, config};
 use venues::http::{HttpClient, HttpError, HttpRequest};
 use venues::net::{BoxedStream, Dial, Dialling, Endpoint};
-use venues::public::{BackfillError, Clock, RestError, backfill_through, listed_symbols_through};
-
-const MINUTE_MS: i64 = 60_000;
-/// Minutes that the exchange below never had.
-const OUTAGE: std::ops::Range<i64> = 1_500..1_510;
-
-/// Candles for every minute but those of an outage, in the words of either exchange; the first answers fail.
-struct Candles {
-    statuses: Mutex<Vec<u16>>,
-    n_asked: AtomicUsize,
-}
-
-impl Candles {
-    fn failing_with(statuses: &[u16]) -> Box<Self> {
-        Box::new(Self { statuses: Mutex::new(statuses.to_vec()), n_asked: AtomicUsize::new(0) })
-    }
-}
-
-impl Api for Candles {
-    fn answer(&self, ask: &Ask) -> Option<Reply> {
-        let number = |name: &str| ask.parameter(name)?.parse::<i64>().ok();
-        let (start, end) = (number("startTime").or(number("start"))?, number("endTime").or(number("end"))?);
-        self.n_asked.fetch_add(1, Ordering::SeqCst);
-        if let Some(status) = self.statuses.lock().unwrap().pop() {
-            return Some(Reply::status(status));
-        }
-        let is_bybit = ask.path.starts_with("/v5/");
-        let minutes = (start + MINUTE_MS - 1) / MINUTE_MS..=end / MINUTE_MS;
-        let row = |minute: i64| {
-            let (at, price) = (minute * MINUTE_MS, (100 + minute).to_string());
-            if is_bybit {
-                json!([at.to_string(), price, price, price, price, "1", "1"])
-            } else {
-                json!([at, price, price, price, price, "1", at + MINUTE_MS - 1, "1", 1, "1", "1", "0"])
-            }
-        };
-        let mut rows: Vec<Value> = minutes.filter(|minute| !OUTAGE.contains(minute)).map(row).collect();
-        assert!(rows.len() <= 1000, "no page is larger than the exchange gives");
-        if is_bybit {
-            rows.reverse();
-            return Some(Reply::json(json!({"retCode": 0, "retMsg": "OK", "result": {"list": rows}}).to_string()));
-        }
-        Some(Reply::json(Value::from(rows).to_string()))
-    }
-}
+use venues::public::rest::RestClient;
+use venues::public::source::Candle;
+use venues::public::{Clock, RestError, listed_symbols_through};
 
 fn empty_capture() -> Capture {
     Capture::new(vec![Line { at_ns: 0, stream: "x".into(), text: String::new() }]).unwrap()
@@ -76,12 +36,6 @@ fn exchange_with(api: Box<dyn Api>) -> Arc<dyn Dial> {
     )))
 }
 
-fn minute_candles(venue: MarketVenue) -> MarketFeedConfig {
-    let mut config = config(venue);
-    config.streams.candles = Some(CandleInterval::M1);
-    config
-}
-
 /// A clock that stands in the middle of minute 3000.
 fn clock() -> Clock {
     Arc::new(|| Ts((3_000 * MINUTE_MS + 30_000) * Ts::MS))
@@ -91,40 +45,30 @@ fn minute(n: i64) -> Ts {
     Ts(n * MINUTE_MS * Ts::MS)
 }
 
-async fn backfill(venue: MarketVenue, statuses: &[u16]) -> Result<Vec<Bar>, BackfillError> {
-    let dialler = exchange_with(Candles::failing_with(statuses));
-    backfill_through(dialler, &minute_candles(venue), &symbols(), minute(700), minute(5_000), clock()).await
+async fn past(venue: MarketVenue, statuses: &[u16]) -> Result<Vec<Candle>, RestError> {
+    let dialler = exchange_with(Box::new(Candles::failing_with(statuses)));
+    let client = RestClient::new(&config(venue), dialler, clock())?;
+    client.candles("BTCUSDT", CandleInterval::M1, minute(700), minute(5_000)).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backfill_takes_all_pages_and_leaves_holes_open() {
+async fn past_candles_come_from_all_pages_and_holes_stay_open() {
     for venue in [MarketVenue::BinanceSpot, MarketVenue::BinanceUsdm, MarketVenue::BybitSpot, MarketVenue::BybitLinear]
     {
-        let bars = backfill(venue, &[]).await.unwrap();
-        let minutes: Vec<i64> = bars.iter().map(|bar| bar.opened_at.ms() / MINUTE_MS).collect();
+        let candles = past(venue, &[]).await.unwrap();
+        let minutes: Vec<i64> = candles.iter().map(|candle| candle.opened_at.ms() / MINUTE_MS).collect();
         let expected: Vec<i64> = (700..3_000).filter(|minute| !OUTAGE.contains(minute)).collect();
         assert_eq!(minutes, expected, "{venue:?}: every closed candle once, the forming one not");
-        assert!(bars.iter().all(|bar| bar.is_sound() && bar.closed_at == bar.opened_at.plus_ns(60_000_000_000)));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn trouble_that_passes_is_waited_out() {
-    let bars = backfill(MarketVenue::BinanceSpot, &[500, 503, 429]).await.unwrap();
-    assert_eq!(bars.len(), 2_300 - 10);
-}
-
-#[tokio::test(start_paused = true)]
-async fn trouble_that_stays_is_an_error_with_its_reason() {
-    let error = backfill(MarketVenue::BinanceSpot, &[500; 20]).await.unwrap_err();
-    assert!(matches!(error, BackfillError::Rest(RestError::Failed(500))), "{error}");
-    let error = backfill(MarketVenue::BinanceSpot, &[400]).await.unwrap_err();
-    assert!(matches!(error, BackfillError::Rest(RestError::Refused { status: 400, .. })), "{error}");
-    let mut config = config(MarketVenue::BinanceSpot);
-    config.streams.candles = None;
-    let dialler = exchange_with(Candles::failing_with(&[]));
-    let error = backfill_through(dialler, &config, &symbols(), minute(1), minute(2), clock()).await.unwrap_err();
-    assert!(matches!(error, BackfillError::NoCandles));
+async fn an_error_says_whether_to_ask_again() {
+    for (status, is_passing) in [(500, true), (503, true), (429, true), (400, false)] {
+        let error = past(MarketVenue::BinanceSpot, &[status]).await.unwrap_err();
+        assert_eq!(error.is_passing(), is_passing, "{error}");
+        assert!(error.to_string().contains(&status.to_string()), "{error}");
+    }
 }
 
 /// Answers one path with one text.

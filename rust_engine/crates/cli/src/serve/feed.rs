@@ -3,8 +3,8 @@
 use crate::clock;
 use crate::log;
 use anyhow::{Context, Result};
-use model::MarketEvent;
 use model::config::EngineConfig;
+use model::{MarketEvent, Ts};
 use serde_json::{Value, json};
 use venues::public::{FeedEvent, PublicFeed};
 
@@ -18,12 +18,13 @@ pub struct MarketFeed {
 }
 
 impl MarketFeed {
-    /// Starts listening to what `config` names; nothing where it names nothing.
-    pub fn start(config: &EngineConfig) -> Result<Self> {
+    /// Starts listening to what `config` names; nothing where it names nothing. `known` are the closes of the newest candles
+    /// that the run has, by symbol.
+    pub fn start(config: &EngineConfig, known: &[Ts]) -> Result<Self> {
         let feed = if config.markets.is_empty() {
             None
         } else {
-            Some(venues::public::start(&config.markets, &config.symbols, clock::now).context("markets")?)
+            Some(venues::public::start(&config.markets, &config.symbols, known, clock::now).context("markets")?)
         };
         Ok(Self { feed, batch: Vec::new() })
     }

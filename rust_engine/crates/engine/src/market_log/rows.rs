@@ -11,7 +11,7 @@
 //! | kind | row | v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | flags |
 //! |---|---|---|---|---|---|---|---|---|---|
 //! | 0 | header | magic | segment, from 1 | number of its first event row | SHA-256 of the segment before | … | … | … | |
-//! | 1 | bar | opened_at | closed_at | open | high | low | close | volume | |
+//! | 1 | bar | opened_at | closed_at | open | high | low | close | volume | `MISSED` |
 //! | 2 | trade | at | exch_at | price | qty | id | | | `SELL` |
 //! | 3 | quote | at | exch_at | bid | bid_qty | ask | ask_qty | | |
 //! | 4 | depth, one level | at | exch_at | first_id | last_id | price | qty | | `FIRST`, `LAST`, `SNAPSHOT`, `SELL`, `EMPTY` |
@@ -39,6 +39,8 @@ pub const EMPTY: u8 = 16;
 pub const STALE: u8 = 32;
 /// The last seal of a segment that another one follows.
 pub const FINAL: u8 = 64;
+/// The candle closed while nobody listened, and was fetched later.
+pub const MISSED: u8 = 128;
 
 /// Kind of a header.
 pub const HEADER: u8 = 0;
@@ -157,12 +159,8 @@ const fn side_of(flags: u8) -> Side {
 /// Gives `out` the rows of one event, in order.
 pub fn encode(event: &MarketEvent, mut out: impl FnMut(Row)) {
     match event {
-        MarketEvent::Bar(x) => {
-            let prices = [x.open.0, x.high.0, x.low.0, x.close.0];
-            let [open, high, low, close] = prices;
-            let values = [x.opened_at.0, x.closed_at.0, open, high, low, close, x.volume.0];
-            out(Row::of(BAR, 0, x.symbol, &values));
-        }
+        MarketEvent::Bar(x) => out(bar_row(x, 0)),
+        MarketEvent::Missed(x) => out(bar_row(x, MISSED)),
         MarketEvent::Trade(x) => {
             let values = [x.at.0, x.exch_at.0, x.price.0, x.qty.0, x.id.cast_signed()];
             out(Row::of(TRADE, side_flag(x.aggressor), x.symbol, &values));
@@ -177,6 +175,11 @@ pub fn encode(event: &MarketEvent, mut out: impl FnMut(Row)) {
             out(Row::of(STALENESS, if x.is_stale { STALE } else { 0 }, x.symbol, &[x.at.0]));
         }
     }
+}
+
+fn bar_row(x: &Bar, flags: u8) -> Row {
+    let values = [x.opened_at.0, x.closed_at.0, x.open.0, x.high.0, x.low.0, x.close.0, x.volume.0];
+    Row::of(BAR, flags, x.symbol, &values)
 }
 
 fn encode_depth(depth: &Depth, mut out: impl FnMut(Row)) {
@@ -219,16 +222,19 @@ impl Decoder {
         let symbol = SymbolId(row.symbol);
         let [a, b, c, d, e, f, g] = row.v;
         Ok(Some(match row.kind {
-            BAR => MarketEvent::Bar(Bar {
-                symbol,
-                opened_at: Ts(a),
-                closed_at: Ts(b),
-                open: Price(c),
-                high: Price(d),
-                low: Price(e),
-                close: Price(f),
-                volume: Qty(g),
-            }),
+            BAR => {
+                let bar = Bar {
+                    symbol,
+                    opened_at: Ts(a),
+                    closed_at: Ts(b),
+                    open: Price(c),
+                    high: Price(d),
+                    low: Price(e),
+                    close: Price(f),
+                    volume: Qty(g),
+                };
+                if row.flags & MISSED == 0 { MarketEvent::Bar(bar) } else { MarketEvent::Missed(bar) }
+            }
             TRADE => MarketEvent::Trade(MarketTrade {
                 symbol,
                 at: Ts(a),

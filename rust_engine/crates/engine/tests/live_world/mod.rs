@@ -187,7 +187,8 @@ pub fn turn(seed: u64, n: i64) -> Turn {
             events.push(any_event(&mut random, SymbolId(symbol), at, mid, n * 8 + k));
         }
         if (n + 1) % CANDLE == 0 {
-            events.push(MarketEvent::Bar(candle(n, symbol)));
+            let candle = candle(n, symbol);
+            events.push(if is_missed(n) { MarketEvent::Missed(candle) } else { MarketEvent::Bar(candle) });
         }
     }
     // The two symbols come over one line, now and then out of order.
@@ -197,6 +198,11 @@ pub fn turn(seed: u64, n: i64) -> Turn {
         inputs.push(input);
     }
     Turn { events, inputs, wall }
+}
+
+/// Whether the candle that closes with turn `n` comes by request: two in a row, now and then.
+pub fn is_missed(n: i64) -> bool {
+    matches!(n / CANDLE % 16, 9 | 10)
 }
 
 fn candle(n: i64, symbol: u16) -> Bar {

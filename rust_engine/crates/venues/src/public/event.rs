@@ -52,6 +52,15 @@ pub enum FeedEvent {
     },
 }
 
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// Its first moment.
+    pub from: Ts,
+    /// The moment after its last.
+    pub to: Ts,
+}
+
 /// Figures of one symbol since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SymbolHealth {
@@ -65,6 +74,12 @@ pub struct SymbolHealth {
     pub strange: u64,
     /// Times that something was missing.
     pub gaps: u64,
+    /// Candles that the stream did not bring and a request did.
+    pub missed_candles: u64,
+    /// Candles that neither brought.
+    pub lost_candles: u64,
+    /// Which of them were lost last; absent while none was.
+    pub last_lost: Option<Span>,
     /// Snapshots of the book after the first.
     pub resyncs: u64,
     /// When the last message came; zero before the first.

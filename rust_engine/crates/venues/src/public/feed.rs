@@ -38,11 +38,12 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A feed that has heard nothing at `now`.
+    /// A feed that has heard nothing at `now`. `known` says by symbol when the newest candle that is there closed; what is not
+    /// named, or the smallest time, stands for none.
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub fn new(config: &MarketFeedConfig, specs: &[SymbolSpec], now: Ts) -> Result<Self, ConfigError> {
+    pub fn new(config: &MarketFeedConfig, specs: &[SymbolSpec], known: &[Ts], now: Ts) -> Result<Self, ConfigError> {
         let listings: Vec<Listing> = listings(config, specs)?;
         let mut feed = Self {
             venue: config.venue,
@@ -55,7 +56,8 @@ impl Feed {
         for (index, listing) in listings.into_iter().enumerate() {
             feed.by_id.insert(listing.id, index);
             feed.by_name.insert(listing.exchange_name, index);
-            feed.symbols.push(SymbolFeed::new(config, listing.id, now));
+            let known = known.get(listing.id.index()).copied().filter(|at| *at > Ts(i64::MIN));
+            feed.symbols.push(SymbolFeed::new(config, listing.id, now, known));
         }
         Ok(feed)
     }
@@ -84,12 +86,12 @@ impl Feed {
     /// A connection opened and subscribed to these streams.
     pub fn on_opened(&mut self, connection: usize, subscriptions: &[Subscription], at: Ts, out: &mut Vec<Output>) {
         self.health.connections += 1;
+        out.push(Output::Event(FeedEvent::Connected { venue: self.venue, connection, at }));
         for subscription in subscriptions {
-            if let Some(symbol) = self.by_id.get(&subscription.symbol).and_then(|i| self.symbols.get_mut(*i)) {
-                symbol.reopened(subscription.kind);
+            if let Some(index) = self.by_id.get(&subscription.symbol).copied() {
+                self.tell(index, out, |symbol, wishes| symbol.reopened(subscription.kind, at, wishes), at);
             }
         }
-        out.push(Output::Event(FeedEvent::Connected { venue: self.venue, connection, at }));
     }
 
     /// A connection ended, or could not be opened (`was_open` is false).
@@ -110,10 +112,10 @@ impl Feed {
         }
     }
 
-    /// Takes the answer to [`Output::FetchCandles`].
-    pub fn on_candles(&mut self, symbol: SymbolId, candles: &[Candle], at: Ts, out: &mut Vec<Output>) {
+    /// Takes the answer to the [`Output::FetchCandles`] that began at `from`.
+    pub fn on_candles(&mut self, symbol: SymbolId, from: Ts, candles: &[Candle], at: Ts, out: &mut Vec<Output>) {
         if let Some(index) = self.by_id.get(&symbol).copied() {
-            self.tell(index, out, |symbol, wishes| symbol.on_fetched(candles, wishes), at);
+            self.tell(index, out, |symbol, wishes| symbol.on_fetched(from, candles, wishes), at);
         }
     }
 

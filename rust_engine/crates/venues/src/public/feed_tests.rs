@@ -8,7 +8,7 @@ fn feed(venue: MarketVenue, streams: MarketStreams) -> Feed {
     let symbols = BTreeMap::from([("BTC".to_owned(), "btcusdt".to_owned()), ("ETH".to_owned(), "ETHUSDT".to_owned())]);
     let config = MarketFeedConfig { venue, symbols, streams, ws_url: None, rest_url: None, stale_after_ms: 60_000 };
     let specs = ["ETH", "BTC"].map(|name| SymbolSpec::new(name, Price(1), Qty(1)));
-    Feed::new(&config, &specs, Ts(0)).unwrap()
+    Feed::new(&config, &specs, &[], Ts(0)).unwrap()
 }
 
 fn quotes() -> MarketStreams {

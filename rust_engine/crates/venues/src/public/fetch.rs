@@ -1,4 +1,5 @@
-//! Fetches what a feed asks for by REST, one request after the other, until it succeeds or never will.
+//! Fetches what a feed asks for by REST, one request after the other: a book until it succeeds or never will, candles as long
+//! as somebody may wait for them.
 
 use super::rest::{RestClient, RestError};
 use super::source::{BookUpdate, Candle};
@@ -11,6 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// Time between two books of one symbol: an exchange that serves old ones is not asked without pause.
 const BOOK_SPACING: Duration = Duration::from_millis(500);
+
+/// Attempts at candles: about as long as those of the stream wait for them.
+const CANDLE_ATTEMPTS: u32 = 8;
 
 /// What is to be fetched.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +29,11 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) enum Fetched {
     Book(BookUpdate),
-    /// Empty where they can never be had.
-    Candles(Vec<Candle>),
+    /// Those from `from` on; empty where they cannot be had.
+    Candles {
+        from: Ts,
+        candles: Vec<Candle>,
+    },
     /// One attempt failed.
     Trouble(String),
 }
@@ -57,26 +64,26 @@ impl Fetcher {
     /// Works until nobody asks any more.
     pub async fn work(mut self) {
         while let Some(job) = self.jobs.recv().await {
-            let symbol = match job {
-                Job::Book(symbol) | Job::Candles { symbol, .. } => symbol,
-            };
             self.backoff.reset();
-            loop {
-                let error = match self.fetch(job).await {
-                    Ok(fetched) => {
-                        self.tell(symbol, fetched).await;
-                        break;
-                    }
-                    Err(error) => error,
-                };
-                self.tell(symbol, Fetched::Trouble(error.to_string())).await;
-                if !error.is_passing() {
-                    if matches!(job, Job::Candles { .. }) {
-                        self.tell(symbol, Fetched::Candles(Vec::new())).await;
-                    }
-                    break;
+            self.answer(job).await;
+        }
+    }
+
+    /// Tries until there is an answer, or there can be none.
+    async fn answer(&mut self, job: Job) {
+        let (Job::Book(symbol) | Job::Candles { symbol, .. }) = job;
+        for n_attempts in 1.. {
+            let error = match self.fetch(job).await {
+                Ok(fetched) => return self.tell(symbol, fetched).await,
+                Err(error) => error,
+            };
+            self.tell(symbol, Fetched::Trouble(error.to_string())).await;
+            match job {
+                Job::Candles { from, .. } if n_attempts >= CANDLE_ATTEMPTS || !error.is_passing() => {
+                    return self.tell(symbol, Fetched::Candles { from, candles: Vec::new() }).await;
                 }
-                sleep(self.wait_after(&error)).await;
+                _ if !error.is_passing() => return,
+                _ => sleep(self.wait_after(&error)).await,
             }
         }
     }
@@ -91,7 +98,8 @@ impl Fetcher {
                 self.client.book(self.name(symbol)).await.map(Fetched::Book)
             }
             Job::Candles { symbol, from, to } => {
-                self.client.candles(self.name(symbol), self.interval, from, to).await.map(Fetched::Candles)
+                let candles = self.client.candles(self.name(symbol), self.interval, from, to).await?;
+                Ok(Fetched::Candles { from, candles })
             }
         }
     }

@@ -101,7 +101,7 @@ impl Pump {
         let Some(Wiring { feed, .. }) = self.feeds.get_mut(answer.feed) else { return };
         match answer.fetched {
             Fetched::Book(book) => feed.on_book(answer.symbol, book, at, outputs),
-            Fetched::Candles(candles) => feed.on_candles(answer.symbol, &candles, at, outputs),
+            Fetched::Candles { from, candles } => feed.on_candles(answer.symbol, from, &candles, at, outputs),
             Fetched::Trouble(what) => feed.on_trouble(answer.symbol, what, at, outputs),
         }
         self.carry_out(answer.feed, outputs);

@@ -1,6 +1,6 @@
 //! One symbol of a feed: its streams in order, its silence noticed.
 
-use super::event::SymbolHealth;
+use super::event::{Span, SymbolHealth};
 use super::plan::StreamKind;
 use super::source::{Best, Body, BookUpdate, Candle, Mark, Print};
 use super::sync::{
@@ -48,7 +48,8 @@ pub(super) struct SymbolFeed {
 }
 
 impl SymbolFeed {
-    pub fn new(config: &MarketFeedConfig, id: SymbolId, now: Ts) -> Self {
+    /// Has heard nothing at `now`; the newest candle that is there closed at `known`.
+    pub fn new(config: &MarketFeedConfig, id: SymbolId, now: Ts, known: Option<Ts>) -> Self {
         let (prints, rule) = match config.venue {
             MarketVenue::BinanceSpot => (PrintSync::counted(), SequenceRule::BinanceSpot),
             MarketVenue::BinanceUsdm => (PrintSync::counted(), SequenceRule::BinanceUsdm),
@@ -62,7 +63,7 @@ impl SymbolFeed {
             prints,
             best: BestSync::default(),
             book: config.streams.depth.then(|| BookSync::new(rule)),
-            candles: CandleSync::new(interval_ns),
+            candles: CandleSync::new(interval_ns, known),
             forming: None,
             funding: FundingSync::default(),
             changed_at: now,
@@ -81,10 +82,15 @@ impl SymbolFeed {
     }
 
     /// A connection that carries this kind of stream opened.
-    pub fn reopened(&mut self, kind: StreamKind) {
+    pub fn reopened(&mut self, kind: StreamKind, at: Ts, out: &mut Vec<Wish>) {
         match (kind, &mut self.book) {
             (StreamKind::Trades, _) => self.prints.reopened(),
             (StreamKind::Depth, Some(book)) => book.reopened(),
+            (StreamKind::Candles, _) => {
+                let mut steps = Vec::new();
+                self.candles.reopened(at, &mut steps);
+                self.candle_steps(steps, out);
+            }
             _ => {}
         }
     }
@@ -108,10 +114,10 @@ impl SymbolFeed {
         }
     }
 
-    /// Closed candles came by REST.
-    pub fn on_fetched(&mut self, candles: &[Candle], out: &mut Vec<Wish>) {
+    /// Closed candles that were asked for from `from` on came by REST.
+    pub fn on_fetched(&mut self, from: Ts, candles: &[Candle], out: &mut Vec<Wish>) {
         let mut steps = Vec::new();
-        self.candles.on_fetched(candles, &mut steps);
+        self.candles.on_fetched(from, candles, &mut steps);
         self.candle_steps(steps, out);
     }
 
@@ -132,6 +138,9 @@ impl SymbolFeed {
             book.on_time(now, &mut steps);
         }
         self.book_steps(steps, now, out);
+        let mut steps = Vec::new();
+        self.candles.on_time(now, &mut steps);
+        self.candle_steps(steps, out);
         if self.book.as_ref().is_none_or(BookSync::is_live) {
             self.book_stood_at = now;
         }
@@ -267,17 +276,37 @@ impl SymbolFeed {
     fn candle_steps(&mut self, steps: Vec<CandleStep>, out: &mut Vec<Wish>) {
         for step in steps {
             match step {
-                CandleStep::Emit(candle) => {
-                    out.push(Wish::Market(MarketEvent::Bar(bar_of(&candle, self.id, self.interval_ns))));
+                CandleStep::Emit(candle) => out.push(Wish::Market(MarketEvent::Bar(self.bar_of(&candle)))),
+                CandleStep::Missed(candle) => {
+                    self.health.missed_candles += 1;
+                    out.push(Wish::Market(MarketEvent::Missed(self.bar_of(&candle))));
                 }
                 CandleStep::Duplicate => self.health.duplicates += 1,
                 CandleStep::Strange => self.health.strange += 1,
                 CandleStep::Fetch { from, to } => out.push(Wish::FetchCandles { from, to }),
-                CandleStep::Gap(n) => {
+                CandleStep::Gap { from, to } => {
+                    let n = (to.0 - from.0) / self.interval_ns;
                     self.health.gaps += 1;
-                    out.push(Wish::Problem(format!("{n} candles do not exist at the exchange either")));
+                    self.health.lost_candles += n.unsigned_abs();
+                    self.health.last_lost = Some(Span { from, to });
+                    let (from, to) = (from.ms(), to.ms());
+                    out.push(Wish::Problem(format!("{n} candles from {from} ms to {to} ms could not be had")));
                 }
             }
+        }
+    }
+
+    /// A closed candle as the engine knows it.
+    fn bar_of(&self, candle: &Candle) -> Bar {
+        Bar {
+            symbol: self.id,
+            opened_at: candle.opened_at,
+            closed_at: candle.opened_at.plus_ns(self.interval_ns),
+            open: candle.open,
+            high: candle.high,
+            low: candle.low,
+            close: candle.close,
+            volume: candle.volume,
         }
     }
 
@@ -295,19 +324,5 @@ impl SymbolFeed {
                 )));
             }
         }
-    }
-}
-
-/// A closed candle as the engine knows it.
-pub(super) fn bar_of(candle: &Candle, symbol: SymbolId, interval_ns: i64) -> Bar {
-    Bar {
-        symbol,
-        opened_at: candle.opened_at,
-        closed_at: candle.opened_at.plus_ns(interval_ns),
-        open: candle.open,
-        high: candle.high,
-        low: candle.low,
-        close: candle.close,
-        volume: candle.volume,
     }
 }

@@ -176,7 +176,7 @@ fn candle(minute: i64) -> Candle {
 
 #[test]
 fn a_hole_between_candles_is_fetched_before_the_later_one_passes() {
-    let mut sync = CandleSync::new(MINUTE);
+    let mut sync = CandleSync::new(MINUTE, None);
     let mut steps = Vec::new();
     let at = Ts(100 * MINUTE);
     [1, 1, 2, 5, 6, 5].iter().for_each(|n| sync.on_closed(candle(*n), at, &mut steps));
@@ -184,16 +184,82 @@ fn a_hole_between_candles_is_fetched_before_the_later_one_passes() {
     let emit = |n| CandleStep::Emit(candle(n));
     assert_eq!(steps, [emit(1), CandleStep::Duplicate, emit(2), fetch, CandleStep::Duplicate]);
     steps.clear();
-    sync.on_fetched(&[candle(2), candle(4), candle(5), candle(4)], &mut steps);
-    assert_eq!(steps, [CandleStep::Gap(1), emit(4), emit(5), emit(6)]);
+    sync.on_fetched(Ts(3 * MINUTE), &[candle(2), candle(4), candle(5), candle(4)], &mut steps);
+    let lost = CandleStep::Gap { from: Ts(3 * MINUTE), to: Ts(4 * MINUTE) };
+    let missed = |n| CandleStep::Missed(candle(n));
+    assert_eq!(steps, [CandleStep::Duplicate, lost, missed(4), missed(5), emit(6)], "6 alone can be decided on");
     steps.clear();
     sync.on_closed(candle(7), at, &mut steps);
     assert_eq!(steps, [emit(7)]);
 }
 
+/// What a sync says in words: `7` live, `m7` missed, `=` seen before, `?3-5` asked for, `!3-5` lost.
+fn candle_words(steps: &mut Vec<CandleStep>) -> String {
+    let minute = |at: Ts| at.0 / MINUTE;
+    let word = |step: CandleStep| match step {
+        CandleStep::Emit(c) => format!("{}", minute(c.opened_at)),
+        CandleStep::Missed(c) => format!("m{}", minute(c.opened_at)),
+        CandleStep::Duplicate => "=".to_owned(),
+        CandleStep::Strange => "~".to_owned(),
+        CandleStep::Fetch { from, to } => format!("?{}-{}", minute(from), minute(to)),
+        CandleStep::Gap { from, to } => format!("!{}-{}", minute(from), minute(to)),
+    };
+    steps.drain(..).map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A sync that knows what closed by minute 10, and a stream that opens in the middle of minute 15.
+fn behind() -> (CandleSync, Vec<CandleStep>) {
+    let (mut sync, mut steps) = (CandleSync::new(MINUTE, Some(Ts(10 * MINUTE))), Vec::new());
+    sync.reopened(Ts(15 * MINUTE + MINUTE / 2), &mut steps);
+    assert_eq!(candle_words(&mut steps), "?10-14", "the newest may still be forming by the exchange's clock");
+    (sync, steps)
+}
+
+#[test]
+fn a_stream_that_opens_asks_for_what_closed_since_and_a_live_candle_waits_for_it() {
+    let (mut sync, mut steps) = behind();
+    sync.reopened(Ts(15 * MINUTE + MINUTE / 2 + 1), &mut steps);
+    sync.on_closed(candle(15), Ts(16 * MINUTE), &mut steps);
+    assert_eq!(candle_words(&mut steps), "", "asked once");
+    sync.on_fetched(Ts(10 * MINUTE), &[10, 11, 12, 13].map(candle), &mut steps);
+    assert_eq!(candle_words(&mut steps), "m10 m11 m12 m13 ?14-15", "what closed while the request was under way");
+    sync.on_fetched(Ts(14 * MINUTE), &[candle(14)], &mut steps);
+    sync.on_closed(candle(16), Ts(17 * MINUTE), &mut steps);
+    assert_eq!(candle_words(&mut steps), "m14 15 16");
+    sync.reopened(Ts(17 * MINUTE + 1), &mut steps);
+    assert_eq!(candle_words(&mut steps), "", "nothing is missing");
+}
+
+#[test]
+fn what_cannot_be_fetched_is_tried_once_more_and_then_a_gap() {
+    let (mut sync, mut steps) = behind();
+    sync.on_fetched(Ts(10 * MINUTE), &[], &mut steps);
+    assert_eq!(candle_words(&mut steps), "", "the next candle tells");
+    sync.on_closed(candle(15), Ts(16 * MINUTE), &mut steps);
+    sync.on_fetched(Ts(10 * MINUTE), &[candle(12)], &mut steps);
+    assert_eq!(candle_words(&mut steps), "?10-15 !10-12 m12 !13-15 15");
+}
+
+#[test]
+fn a_live_candle_waits_half_a_minute_and_a_late_answer_changes_nothing() {
+    let (mut sync, mut steps) = behind();
+    let at = 16 * MINUTE;
+    sync.on_closed(candle(15), Ts(at), &mut steps);
+    sync.on_time(Ts(at + MINUTE / 2 - 1), &mut steps);
+    assert_eq!(candle_words(&mut steps), "");
+    sync.on_time(Ts(at + MINUTE / 2), &mut steps);
+    assert_eq!(candle_words(&mut steps), "!10-15 15");
+    sync.on_fetched(Ts(10 * MINUTE), &[10, 11, 12, 13].map(candle), &mut steps);
+    sync.on_closed(candle(17), Ts(18 * MINUTE), &mut steps);
+    sync.on_fetched(Ts(10 * MINUTE), &[candle(10)], &mut steps);
+    assert_eq!(candle_words(&mut steps), "?16-17");
+    sync.on_fetched(Ts(16 * MINUTE), &[candle(16)], &mut steps);
+    assert_eq!(candle_words(&mut steps), "m16 17");
+}
+
 #[test]
 fn candles_off_the_grid_or_from_the_future_are_dropped() {
-    let mut sync = CandleSync::new(MINUTE);
+    let mut sync = CandleSync::new(MINUTE, None);
     let mut steps = Vec::new();
     sync.on_closed(Candle { opened_at: Ts(MINUTE + 1), ..candle(1) }, Ts(9 * MINUTE), &mut steps);
     sync.on_closed(candle(60), Ts(9 * MINUTE), &mut steps);
@@ -248,6 +314,51 @@ proptest! {
                     reached = Some(update.last_id);
                 }
                 BookStep::Gap => reached = None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whatever comes, by stream or by request, late or not: candles pass in order, each at most once, and with the gaps that
+    /// are told they leave no hole.
+    #[test]
+    fn candles_pass_once_and_every_hole_is_told(
+        asked in prop::collection::vec((0_u8..6, 0_i64..40, 0_usize..6), 0..120),
+    ) {
+        let (mut sync, mut steps, mut now) = (CandleSync::new(MINUTE, Some(Ts(MINUTE))), Vec::new(), 40 * MINUTE);
+        let (mut said, mut open): (Vec<CandleStep>, Option<(Ts, Ts)>) = (Vec::new(), None);
+        for (kind, minute, n) in asked {
+            now += MINUTE / 4;
+            match (kind, open) {
+                (0, _) => sync.reopened(Ts(minute * MINUTE), &mut steps),
+                (1, _) => sync.on_time(Ts(now), &mut steps),
+                (2, Some((from, _))) => sync.on_fetched(from, &(minute..minute + n as i64).map(candle).collect::<Vec<_>>(), &mut steps),
+                (3, Some((from, to))) => {
+                    let all: Vec<Candle> = (from.0 / MINUTE..to.0 / MINUTE).map(candle).collect();
+                    sync.on_fetched(from, &all, &mut steps);
+                }
+                _ => sync.on_closed(candle(minute), Ts(now), &mut steps),
+            }
+            for step in steps.drain(..) {
+                if let CandleStep::Fetch { from, to } = step {
+                    prop_assert!(from < to);
+                    open = Some((from, to));
+                }
+                said.push(step);
+            }
+        }
+        let mut next = Ts(MINUTE);
+        for step in said {
+            match step {
+                CandleStep::Emit(c) | CandleStep::Missed(c) => {
+                    prop_assert_eq!(c.opened_at, next);
+                    next = next.plus_ns(MINUTE);
+                }
+                CandleStep::Gap { from, to } => {
+                    prop_assert_eq!(from, next);
+                    prop_assert!(to > from);
+                    next = to;
+                }
                 _ => {}
             }
         }

@@ -99,7 +99,7 @@ pub async fn session(venue: MarketVenue, capture: &Capture, script: Script, sett
 /// Has `exchange` play to a feed on `clock`, listens until `settle` after the last line.
 pub async fn session_with(venue: MarketVenue, exchange: Arc<Exchange>, clock: Clock, settle: Duration) -> Session {
     let dialler = Arc::new(Memory(Arc::clone(&exchange)));
-    let mut feed = start_through(dialler, &[config(venue)], &symbols(), clock).expect("the feed starts");
+    let mut feed = start_through(dialler, &[config(venue)], &symbols(), &[], clock).expect("the feed starts");
     let player = Arc::clone(&exchange);
     let playing = tokio::spawn(async move {
         tokio::time::sleep(LEAD).await;
@@ -139,8 +139,13 @@ impl Session {
         self.market().filter_map(|e| if let MarketEvent::Depth(x) = e { Some(x) } else { None }).collect()
     }
 
+    /// Closed candles, live or missed.
     pub fn bars(&self) -> Vec<model::Bar> {
-        self.market().filter_map(|e| if let MarketEvent::Bar(x) = e { Some(*x) } else { None }).collect()
+        let bar = |e: &MarketEvent| match e {
+            MarketEvent::Bar(x) | MarketEvent::Missed(x) => Some(*x),
+            _ => None,
+        };
+        self.market().filter_map(bar).collect()
     }
 
     pub fn staleness(&self) -> Vec<(Ts, bool)> {

@@ -141,7 +141,10 @@ pub fn check_bars(session: &Session, n: usize) {
 
 /// Stamps never go back, a bar's apart.
 pub fn check_stamps(session: &Session) {
-    let stamps: Vec<_> =
-        session.market().filter(|e| !matches!(e, model::MarketEvent::Bar(_))).map(|e| e.at()).collect();
+    let stamps: Vec<_> = session
+        .market()
+        .filter(|e| !matches!(e, model::MarketEvent::Bar(_) | model::MarketEvent::Missed(_)))
+        .map(|e| e.at())
+        .collect();
     assert!(stamps.is_sorted());
 }
