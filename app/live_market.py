@@ -114,7 +114,8 @@ def live_sections(market: MarketSettings, names: Sequence[LiveName]) -> dict[str
             if market.queue_power is None
             else {"type": "prob_power", "power": market.queue_power},
         },
-        "state": {"segment_minutes": market.segment_minutes, "retain": "until_archived"},
+        # The engine reads no snapshot of another build: its next version needs the log from its beginning.
+        "state": {"segment_minutes": market.segment_minutes, "retain": "keep"},
     }
 
 

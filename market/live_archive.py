@@ -1,8 +1,9 @@
 """From the engine's market log into Parquet: candles into the bar archive, prints, quotes and books beside it.
 
 Each closed segment becomes one file a kind, `<root>/<kind>/<UTC date>/<segment>.parquet`, written whole and renamed,
-and then a marker that lets the engine delete the segment. A kill at any moment leaves work that is done again to the
-same bytes; nothing is ever archived twice. Candles are merged from the open segment too, as soon as they are sealed.
+and then a marker, by which an engine that retains only what is not archived deletes the segment. A kill at any moment
+leaves work that is done again to the same bytes; nothing is ever archived twice. Candles are merged from the open
+segment too, as soon as they are sealed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -112,6 +112,7 @@ def test_the_first_start_fetches_history_and_writes_a_configuration_that_listens
         "quote": "USDT",
     }  # fmt: skip
     assert (config["pace"], config["venue"]["model"], is_live_market(home)) == ("realtime", "book", True)
+    assert config["state"]["retain"] == "keep", "another build of the engine replays the log from its beginning"
     assert len(BarArchive(home.bars, clock).candles("ETHUSDT")) == 1_440
     archive = live_archive(settings, home, clock)
     assert archive is not None and [s.name for s in archive.symbols][0] == "BTCUSDT"
