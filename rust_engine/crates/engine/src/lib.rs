@@ -16,6 +16,7 @@
 //! - [`input`], [`runtime`]: everything that can change a run, and the run as a function of it, step by step
 //! - [`journal`], [`market_log`], [`spool`], [`snapshot`], [`run`]: the inputs, what was not yet heard and the state on disk;
 //!   opening a run recovers it
+//! - [`whole_file`]: files that are whole or not there
 //!
 //! **Invariant:** the same inputs in the same order give the same actions, fills and messages.
 
@@ -54,6 +55,7 @@ pub mod snapshot;
 pub mod spool;
 mod stretch;
 mod taken;
+pub mod whole_file;
 mod working;
 
 pub use advice::PendingAdvice;

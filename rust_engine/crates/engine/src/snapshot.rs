@@ -8,10 +8,11 @@
 use crate::journal;
 use crate::market_log;
 use crate::spool;
+use crate::whole_file;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use strategies::state::{from_bytes, to_bytes};
 
@@ -158,12 +159,7 @@ pub fn load(path: &Path) -> Result<Snapshot, Unusable> {
 /// The disk refused. The run can go on: its journal holds everything.
 pub fn save(state_dir: &Path, snapshot: &Snapshot, keep: Option<u64>) -> io::Result<()> {
     let n = snapshot.header.journal.n;
-    let (path, unfinished) = (state_dir.join(name(n)), state_dir.join("snapshot.tmp"));
-    let mut file = File::create(&unfinished)?;
-    file.write_all(&snapshot.to_bytes()?)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, &path)?;
-    File::open(state_dir)?.sync_all()?;
+    whole_file::replace(&state_dir.join(name(n)), &state_dir.join("snapshot.tmp"), &snapshot.to_bytes()?)?;
     for (other, path) in list(state_dir)? {
         if other != n && Some(other) != keep {
             fs::remove_file(path)?;

@@ -4,11 +4,11 @@ use super::RunError;
 use crate::feed;
 use crate::input::{Input, Start};
 use crate::journal::Record;
+use crate::whole_file;
 use model::config::{EngineConfig, StateConfig};
 use model::{Bar, RuleSet};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The warm-up bars of a run on live markets, kept because their file may be gone or renewed at the next start.
@@ -22,11 +22,12 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// The bars of `config`; on live markets those that the run was started with.
-    pub(super) fn load(config: &EngineConfig) -> Result<Self, RunError> {
+    /// The bars of `config`; on live markets, once there `is_run`, those that it was started with. A start that died before its
+    /// first record may have kept bars too: nothing has seen them, and today's are newer.
+    pub(super) fn load(config: &EngineConfig, is_run: bool) -> Result<Self, RunError> {
         let is_live = !config.markets.is_empty();
         let kept = Path::new(&config.state_dir).join(WARM_UP_FILE);
-        let path = if is_live && kept.is_file() { kept } else { PathBuf::from(&config.feed) };
+        let path = if is_live && is_run && kept.is_file() { kept } else { PathBuf::from(&config.feed) };
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(_) if is_live && config.feed.is_empty() => Vec::new(),
@@ -40,11 +41,8 @@ impl Feed {
     /// Keeps them with the run.
     pub(super) fn keep(&self, state_dir: &Path) -> Result<(), RunError> {
         let path = state_dir.join(WARM_UP_FILE);
-        let written = File::create(&path).and_then(|mut file| {
-            file.write_all(&self.bytes)?;
-            file.sync_all()
-        });
-        written.map_err(|source| RunError::File { path, source })
+        whole_file::replace(&path, &path.with_extension("tmp"), &self.bytes)
+            .map_err(|source| RunError::File { path, source })
     }
 }
 

@@ -112,9 +112,10 @@ fn rotation(config: &StateConfig) -> Rotation {
 /// The run in `config.state_dir`, recovered or started.
 pub(super) fn open(config: &EngineConfig) -> Result<(Run, Recovered), RunError> {
     let state_dir = Path::new(&config.state_dir);
-    let feed = Feed::load(config)?;
-    let Some(first) = JournalReader::open(state_dir)?.next_record()? else { return start(config, feed) };
+    // Before anything is read: another engine may be about to write the first record.
     let lock = StateLock::take(state_dir)?;
+    let Some(first) = JournalReader::open(state_dir)?.next_record()? else { return start(config, lock) };
+    let feed = Feed::load(config, true)?;
     let start = check_same_run(config, &first, &feed.sha256)?;
     let mut notes = Vec::new();
     let (mut replaying, used) = recover(config, &start, &feed.bars, &mut notes)?;
@@ -156,10 +157,10 @@ pub(super) fn open(config: &EngineConfig) -> Result<(Run, Recovered), RunError> 
 }
 
 /// A new run. It is built before anything is written: a configuration that cannot run leaves no journal behind.
-fn start(config: &EngineConfig, mut feed: Feed) -> Result<(Run, Recovered), RunError> {
+fn start(config: &EngineConfig, lock: StateLock) -> Result<(Run, Recovered), RunError> {
     let state_dir = Path::new(&config.state_dir);
+    let mut feed = Feed::load(config, false)?;
     let runtime = Runtime::new(config, std::mem::take(&mut feed.bars))?;
-    let lock = StateLock::take(state_dir)?;
     let oldest = MarketLogReader::open_oldest(state_dir)?;
     if oldest.is_some() || !list_snapshots(state_dir)?.is_empty() {
         let path = state_dir.join(journal::JOURNAL_FILE);
@@ -294,8 +295,9 @@ pub fn replay(config: &EngineConfig) -> Result<Replay, RunError> {
 /// As [`replay`].
 pub fn replay_telling(config: &EngineConfig, told: &mut dyn FnMut(u64, &Message)) -> Result<Replay, RunError> {
     let state_dir = Path::new(&config.state_dir);
-    let feed = Feed::load(config)?;
-    let Some(first) = JournalReader::open(state_dir)?.next_record()? else {
+    let first = JournalReader::open(state_dir)?.next_record()?;
+    let feed = Feed::load(config, first.is_some())?;
+    let Some(first) = first else {
         let runtime = Runtime::new(config, feed.bars)?;
         return Ok(Replay {
             records: 0,

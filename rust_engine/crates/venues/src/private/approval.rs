@@ -1,11 +1,10 @@
 //! The operator's word that this account may be traded within these limits. It is bound to both and ends by itself.
 
 use super::config::LiveConfig;
+use engine::whole_file;
 use model::{RiskLimits, Ts};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The longest time that an approval holds, in days.
@@ -100,14 +99,7 @@ pub fn approve(limits: &RiskLimits, live: &LiveConfig, by: &str, days: u32, now:
         sha256: digest(limits, live).map_err(|e| unreadable(path, e))?,
     };
     let text = serde_json::to_string_pretty(&approval).map_err(|e| unreadable(path, e))?;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| unreadable(path, e))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| unreadable(path, e))?;
+    whole_file::replace(path, &path.with_extension("tmp"), text.as_bytes()).map_err(|e| unreadable(path, e))?;
     Ok(approval)
 }
 
@@ -171,6 +163,11 @@ mod tests {
         assert!(matches!(check(&limits_, &live, NOW), Err(NotApproved::Missing { .. })));
         approve(&limits_, &live, "kim", 7, NOW).unwrap();
         assert_eq!(check(&limits_, &live, NOW.plus_ns(7 * Ts::DAY - 1)).unwrap().by, "kim");
+        let earlier = dir.path().join("earlier");
+        std::fs::hard_link(&live.approval_file, &earlier).unwrap();
+        let first = std::fs::read_to_string(&earlier).unwrap();
+        approve(&limits_, &live, "lee", 7, NOW).unwrap();
+        assert_eq!(std::fs::read_to_string(&earlier).unwrap(), first, "an approval is exchanged, not written over");
         assert!(matches!(check(&limits_, &live, NOW.plus_ns(7 * Ts::DAY)), Err(NotApproved::Expired { .. })));
         assert!(matches!(check(&limits("1001"), &live, NOW), Err(NotApproved::Other { .. })));
         let elsewhere = LiveConfig { venue: model::MarketVenue::BinanceUsdm, ..live.clone() };
