@@ -4,10 +4,11 @@ use crate::control::Request;
 use crate::offline;
 use crate::output::Unread;
 use clap::{Args, Parser, Subcommand};
-use engine::RunError;
+use engine::{CoreError, RunError};
 use model::Costs;
 use model::message::CommandAction;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -277,12 +278,23 @@ impl From<anyhow::Error> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Journal(_) | RunError::MarketLog(_) | RunError::Damaged { .. } | RunError::Diverged { .. } => {
-                Self::Failed(error.into())
-            }
+            RunError::Journal(_)
+            | RunError::MarketLog(_)
+            | RunError::Spool(_)
+            | RunError::Damaged { .. }
+            | RunError::Diverged { .. }
+            | RunError::State(_)
+            | RunError::Core(CoreError::Runaway { .. }) => Self::Failed(error.into()),
+            // A name that leads nowhere is a mistake; a disk that fails may be well again at the next start.
+            RunError::File { ref source, .. } if !is_of_the_name(source) => Self::Failed(error.into()),
             other => Self::BadInput(other.into()),
         }
     }
+}
+
+fn is_of_the_name(error: &io::Error) -> bool {
+    use ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | NotADirectory)
 }
 
 impl fmt::Display for Failure {
@@ -290,5 +302,26 @@ impl fmt::Display for Failure {
         let (Self::BadInput(error) | Self::Failed(error)) = self else { return write!(f, "{Unread}") };
         // One line, causes included.
         write!(f, "{}", format!("{error:#}").replace('\n', " "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::market_log::MarketLogError;
+
+    fn is_retried(error: RunError) -> bool {
+        matches!(Failure::from(error), Failure::Failed(_))
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_tried_again_and_a_wrong_name_is_not() {
+        let full = || io::Error::from(ErrorKind::StorageFull);
+        let path = || PathBuf::from("state/market");
+        assert!(is_retried(MarketLogError::Io { path: path(), source: full() }.into()));
+        assert!(is_retried(RunError::File { path: path(), source: full() }));
+        assert!(is_retried(CoreError::Runaway { instance: "sma-1".into(), limit: 1 }.into()));
+        assert!(!is_retried(RunError::File { path: path(), source: ErrorKind::NotFound.into() }));
+        assert!(!is_retried(CoreError::Rate(0.0).into()));
     }
 }

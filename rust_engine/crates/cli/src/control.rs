@@ -2,6 +2,7 @@
 //!
 //! A request is one JSON line, the answer is one JSON line. Only the owner of the directory can connect.
 
+use crate::listening::Listening;
 use anyhow::{Context, Result, bail};
 use model::message::{Command, CommandAction};
 use serde::{Deserialize, Serialize};
@@ -80,7 +81,9 @@ pub fn listen(state_dir: &Path) -> Result<mpsc::Receiver<Ask>> {
         .with_context(|| format!("cannot protect {}", path.display()))?;
     let (asks, queue) = mpsc::channel(16);
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        let mut listening = Listening::new("control socket");
+        loop {
+            let (stream, _) = listening.next(|waker| listener.poll_accept(waker)).await;
             tokio::spawn(answer(stream, asks.clone()));
         }
     });

@@ -5,6 +5,7 @@
 //! - [`link`]: the line to the worker
 //! - [`live`]: the account of a run, in builds with feature `live`
 //! - [`control`]: the Unix socket that works with everything else dead
+//! - [`listening`]: a listener that outlives failed connections
 //! - [`kill`]: what halts without a line: a file, a signal, silence
 //! - [`metrics`], [`latency`], [`scrape`]: figures for Prometheus
 //! - [`status`]: a status for people
@@ -21,6 +22,7 @@ mod control;
 mod kill;
 mod latency;
 mod link;
+mod listening;
 mod live;
 mod log;
 mod metrics;
@@ -118,7 +120,8 @@ fn run(path: &Path, strategies: &[String], live: Option<&Path>, die_with_parent:
         .with_context(|| format!("cannot make the state directory {}", config.state_dir))?;
     let (run, recovered) = Run::open(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
-    Ok(runtime.block_on(serve::serve(config, run, recovered, secret, live))?)
+    // It has begun, so what ends it is no wrong input: whoever supervises may start it again.
+    runtime.block_on(serve::serve(config, run, recovered, secret, live)).map_err(Failure::Failed)
 }
 
 /// Stops in good order when the supervisor dies, so that no engine trades unwatched.

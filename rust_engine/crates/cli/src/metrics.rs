@@ -1,6 +1,7 @@
 //! The engine's figures as Prometheus text, version 0.0.4 of the exposition format.
 
 use crate::latency::{Stage, Summary};
+use engine::runtime::MarketCounts;
 use model::message::InstanceState;
 use model::{TradingState, Ts};
 use std::fmt::{Display, Write};
@@ -54,6 +55,8 @@ pub struct Snapshot {
     pub messages_received: u64,
     /// Market data by symbol.
     pub feeds: Vec<FeedGauge>,
+    /// What became of live market events.
+    pub market: MarketCounts,
     /// Records in the journal.
     pub journal_records: u64,
     /// The account, where there is one.
@@ -109,6 +112,7 @@ impl Snapshot {
         self.write_orders(&mut page);
         self.write_lines(&mut page);
         self.write_feeds(&mut page);
+        self.write_market(&mut page);
         self.write_account(&mut page);
         self.write_latencies(&mut page);
         page.0
@@ -185,6 +189,16 @@ impl Snapshot {
         for feed in &self.feeds {
             page.sample("xcrack_feed_stale", &[("symbol", &feed.symbol)], u8::from(feed.is_stale));
         }
+    }
+
+    fn write_market(&self, page: &mut Page) {
+        let MarketCounts { received, refused, missed } = self.market;
+        let help = "Live market events in the log of this run.";
+        page.single("xcrack_market_events_total", "counter", help, received);
+        let help = "Live market events that the engine refused: not sound, of an unknown symbol, or known already.";
+        page.single("xcrack_market_events_refused_total", "counter", help, refused);
+        let help = "Candles that were missed and came later, as history.";
+        page.single("xcrack_market_candles_missed_total", "counter", help, missed);
     }
 
     fn write_account(&self, page: &mut Page) {

@@ -27,6 +27,7 @@ pub(crate) fn snapshot() -> Snapshot {
         messages_acked: 11,
         messages_received: 5,
         feeds: vec![FeedGauge { symbol: "odd\"name\\".into(), lag_s: Some(1.5), is_stale: true }],
+        market: MarketCounts { received: 31, refused: 3, missed: 2 },
         journal_records: 9,
         account: Some(AccountFigures {
             looks: 9,
@@ -60,6 +61,9 @@ fn every_figure_has_its_line() {
     check("xcrack_fills_total 6");
     check("xcrack_messages_acked_total 11");
     check("xcrack_feed_stale{symbol=\"odd\\\"name\\\\\"} 1");
+    check("xcrack_market_events_total 31");
+    check("xcrack_market_events_refused_total 3");
+    check("xcrack_market_candles_missed_total 2");
     check("xcrack_journal_bytes 4096");
     check("xcrack_account_looks_total{outcome=\"differed\"} 2");
     check("xcrack_account_differences_total 1");

@@ -1,6 +1,7 @@
 //! `GET /metrics` and `GET /health` over HTTP, read only. The loop is asked at each request, so an answer is also proof that it
 //! turns.
 
+use crate::listening::Listening;
 use crate::log;
 use crate::metrics::Snapshot;
 use anyhow::{Context, Result};
@@ -10,9 +11,10 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 /// A loop that does not answer within this is not healthy.
@@ -20,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A scraper reads its page and goes, or is sent away.
 const LONGEST_CONNECTION: Duration = Duration::from_secs(10);
 const WAITING_REQUESTS: usize = 4;
+/// Connections at once. Further ones wait in the system's queue: whoever opens hundreds must not take the files that the journal
+/// and the exchange's connections need.
+const MAX_CONNECTIONS: usize = 16;
 
 /// Where the loop puts its figures.
 pub type Scrape = oneshot::Sender<Snapshot>;
@@ -55,9 +60,13 @@ pub async fn listen(listen: &str) -> Result<(SocketAddr, mpsc::Receiver<Scrape>)
     let bound = listener.local_addr()?;
     let (asks, queue) = mpsc::channel(WAITING_REQUESTS);
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        let (mut listening, places) = (Listening::new("metrics"), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
+        // The semaphore is never closed.
+        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            let (stream, _) = listening.next(|waker| listener.poll_accept(waker)).await;
             let asks = asks.clone();
             tokio::spawn(async move {
+                let _place = place;
                 let service = hyper::service::service_fn(move |request| answer(request, asks.clone()));
                 let connection =
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);

@@ -50,3 +50,17 @@ async fn an_address_that_is_none_is_refused_by_name() {
         assert!(listen(text).await.unwrap_err().to_string().contains("metrics_listen"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn connections_are_bounded_and_the_next_one_waits_for_a_place() {
+    let (at, queue) = listen("0").await.unwrap();
+    drop(queue);
+    let mut idle = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        idle.push(tokio::net::TcpStream::connect(at).await.unwrap());
+    }
+    let mut further = tokio::spawn(ask(at, "GET /"));
+    assert!(timeout(Duration::from_millis(100), &mut further).await.is_err(), "it was answered beside all others");
+    drop(idle.pop());
+    assert_eq!(further.await.unwrap().0, "HTTP/1.1 404 Not Found");
+}

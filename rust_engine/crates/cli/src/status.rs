@@ -22,6 +22,9 @@ pub fn table(status: &Value) -> String {
         }
     }
     line(&mut text, "agreed at", &status["account"]["last_agreed_at"]);
+    if let Some(refused) = status["market"]["refused"].as_u64().filter(|n| *n > 0) {
+        let _ = writeln!(text, "{:<12} {refused} of {} market events", "refused", words(&status["market"]["received"]));
+    }
     instances(&mut text, &status["instances"]);
     latencies(&mut text, &status["latency"]);
     text
@@ -85,15 +88,22 @@ mod tests {
         let text = table(&json!({
             "ok": true, "engine_id": "engine-1", "pid": 7, "state": "halted", "connected": false,
             "stop": { "by": "kim", "reason": "odd fills", "release": "`resume` by a named operator", "state": "halted" },
+            "market": { "received": 800, "refused": 3 },
             "instances": [{
                 "instance_id": "sma-1", "strategy": "sma_cross", "mode": "live", "params_version": 3, "equity": "9999.5",
                 "positions": { "BTCUSDT": "-0.25", "ETHUSDT": "0" },
             }],
             "latency": { "decide": { "n": 3, "p50_ns": 1500, "p99_ns": 20000, "p999_ns": 30000 } },
         }));
-        for expected in
-            ["engine-1", "halted", "worker       no", "odd fills", "9999.5  BTCUSDT -0.25\n", "1.5         20.0"]
-        {
+        for expected in [
+            "engine-1",
+            "halted",
+            "worker       no",
+            "odd fills",
+            "refused      3 of 800 market events",
+            "9999.5  BTCUSDT -0.25\n",
+            "1.5         20.0",
+        ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
         assert!(!text.contains("ETHUSDT") && !text.contains("journal"), "{text}");

@@ -152,6 +152,8 @@ fn a_session_is_replayed_to_the_last_bit() {
     let standing = home.stop();
     let feed = &standing["feeds"][0];
     assert_eq!((&feed["malformed"], &feed["symbols"][0]["resyncs"]), (&json!(0), &json!(0)), "{feed}");
+    let market = &standing["market"];
+    assert!(market["received"].as_u64() > Some(0) && market["refused"] == 0, "{market}");
     let making = &standing["instances"][0];
     assert_ne!(making["equity"], making["capital"], "it has traded: {standing}");
     let replayed = home.replayed();

@@ -4,13 +4,18 @@
 
 mod account;
 
-use account::{BTC, Hand, price, qty};
+use account::{BTC, Hand, Memory, clock, exchange, open_through, price, qty};
 use engine::external::{Outstanding, Reported};
 use fake_exchange::private::{Kind, RequestFault, Script, StreamFault, Venue};
 use model::{CancelReason, OrderKind, OrderRequest, Qty, Side, TimeInForce};
 use risk::reconcile::{Mismatch, Outcome};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use venues::net::{Dial, Dialling, Endpoint};
+use venues::private::Said;
 
 const VENUES: [Venue; 2] = [Venue::Spot, Venue::Usdm];
 
@@ -274,5 +279,48 @@ async fn a_restart_asks_for_what_it_may_have_placed_and_places_nothing() {
         assert_eq!(hand.ended(3), Some(CancelReason::Rejected), "{venue:?}: it never arrived");
         assert_eq!(hand.exchange.log().iter().filter(|line| line.starts_with("POST")).count(), n_placed);
         assert_eq!(hand.outcome(), Outcome::Reconciled, "{venue:?}");
+    }
+}
+
+/// A dialler with a defect: it panics where a connection of this kind is opened, once the test says so.
+struct Defective {
+    inner: Memory,
+    to_stream: bool,
+    is_due: AtomicBool,
+}
+
+impl Dial for Defective {
+    fn dial<'a>(&'a self, to: &'a Endpoint) -> Dialling<'a> {
+        let is_stream = !to.base_path.is_empty();
+        assert!(is_stream != self.to_stream || !self.is_due.load(Ordering::SeqCst), "a defect of the test");
+        self.inner.dial(to)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_dies_by_a_defect_ends_the_account_and_is_named() {
+    for (to_stream, named) in [(false, "a request of the account died"), (true, "the user stream died")] {
+        let now = clock();
+        let there = exchange(Venue::Spot, Script::default(), &now);
+        let defective =
+            Arc::new(Defective { inner: Memory(Arc::clone(&there)), to_stream, is_due: AtomicBool::new(false) });
+        let mut account = open_through(defective.clone(), Venue::Spot, &now, &[]);
+        while !matches!(account.next().await.expect("it lives"), Said::View { .. }) {}
+        defective.is_due.store(true, Ordering::SeqCst);
+        if to_stream {
+            // The stream ends and is opened again.
+            there.set_deaf(true);
+            there.set_deaf(false);
+        } else {
+            account.recheck();
+        }
+        let mut problems = Vec::new();
+        let end = Instant::now() + Duration::from_secs(600);
+        while let Some(said) = timeout_at(end, account.next()).await.expect("it ends") {
+            if let Said::Problem(what) = said {
+                problems.push(what);
+            }
+        }
+        assert!(problems.iter().any(|what| what.contains(named)), "{problems:?}");
     }
 }

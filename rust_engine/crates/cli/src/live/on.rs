@@ -4,16 +4,13 @@ use crate::clock;
 use crate::log;
 use crate::metrics::AccountFigures;
 use anyhow::{Context, Result, bail};
-use engine::Run;
 use engine::input::{Input, Reconciliation};
+use engine::{Run, whole_file};
 use model::config::EngineConfig;
 use model::message::{Command, CommandAction};
 use model::{Ts, VenueModel};
 use serde_json::{Value, json};
-use std::fs::OpenOptions;
 use std::future::pending;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use venues::private::agreement::{Again, Agreement};
@@ -152,10 +149,15 @@ impl Live {
     }
 
     /// Lets out what the run asks for. It must be on disk by now.
+    ///
+    /// # Errors
+    /// The account's task has ended, so nothing can leave: the process must end, and its next start asks about every order.
     pub fn dispatch(&mut self, run: &mut Run) -> Result<()> {
         let requests = run.take_requests();
-        if let Some(account) = &self.account {
-            requests.into_iter().for_each(|request| account.request(request));
+        match (&self.account, &self.unlocked) {
+            (Some(account), _) => requests.into_iter().for_each(|request| account.request(request)),
+            (None, Some(_)) => bail!("the account's task has ended; {} requests did not leave", requests.len()),
+            (None, None) => {}
         }
         self.reduce_once_over(run, clock::now())
     }
@@ -196,8 +198,8 @@ fn run_name(state_dir: &Path, is_new: bool) -> Result<RunName> {
         Ok(text) => Ok(RunName::new(text.trim()).with_context(|| format!("in {}", path.display()))?),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_new => {
             let name: String = crate::config::nonce()?.chars().take(8).collect();
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-            file.write_all(name.as_bytes()).and_then(|()| file.sync_all())?;
+            whole_file::replace(&path, &path.with_extension("tmp"), name.as_bytes())
+                .with_context(|| format!("cannot write {}", path.display()))?;
             Ok(RunName::new(&name)?)
         }
         Err(error) => Err(error).with_context(|| {
@@ -217,6 +219,58 @@ pub fn approve(config: &EngineConfig, live: &Path, by: &str, days: u32) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A run that trades an account, and the account as it is once its task has ended.
+    fn without_its_task(dir: &Path) -> (Run, Live) {
+        let word = |name: &str| {
+            let path = dir.join(name);
+            std::fs::write(&path, "0123456789abcdef").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            path
+        };
+        let live: LiveConfig = serde_json::from_value(json!({
+            "venue": "binance_spot", "symbols": {}, "key_file": word("key"), "secret_file": word("secret"),
+            "approval_file": dir.join("approval"),
+        }))
+        .unwrap();
+        let limit = "100";
+        let config: EngineConfig = serde_json::from_value(json!({
+            "engine_id": "engine-1", "state_dir": dir.join("state"), "pace": "realtime", "trade_from_ns": 0, "feed": "",
+            "symbols": [{ "name": "BTCUSDT", "tick": "0.01", "lot": "0.001" }],
+            "markets": [{ "venue": "binance_spot", "symbols": { "BTCUSDT": "BTCUSDT" }, "streams": { "quotes": true } }],
+            "instances": [{
+                "instance_id": "making-1", "strategy": "market_making", "symbols": ["BTCUSDT"], "capital": "100",
+                "mode": "live", "version": 1, "driver": "quotes",
+                "params": model::StrategyParams::defaults("market_making").unwrap().values(),
+            }],
+            "costs": model::Costs::default(), "venue": { "model": "external" },
+            "limits": {
+                "max_order_notional": limit, "max_position_notional": limit, "max_gross_notional": limit,
+                "price_collar_bps": 500.0,
+            },
+            "advice": {
+                "enabled": false, "min_strength": 1.0, "min_notional_krw": 1.0, "krw_per_quote": 1400.0,
+                "rate_max_age_ms": 1, "deadline_ms": 1,
+            },
+            "mark_interval_ms": 3_600_000, "bridge_url": "ws://127.0.0.1:9/ai_bridge", "secret_file": "unused",
+        }))
+        .unwrap();
+        let key = ApiKey::load(&live.key_file, &live.secret_file).unwrap();
+        let approval = Approval { by: "kim".into(), at_ns: 0, expires_at_ns: i64::MAX, sha256: String::new() };
+        let unlocked = Some(Unlocked { config: live, key, approval });
+        let live = Live { unlocked, account: None, agreement: Agreement::default(), is_over: false };
+        (Run::open(&config).unwrap().0, live)
+    }
+
+    #[test]
+    fn an_account_whose_task_has_ended_ends_the_process_and_drops_nothing_in_silence() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut run, mut live) = without_its_task(dir.path());
+        assert!(live.dispatch(&mut run).unwrap_err().to_string().contains("the account's task has ended"));
+        live.unlocked = None;
+        live.dispatch(&mut run).unwrap();
+    }
 
     #[test]
     fn the_name_of_a_run_is_drawn_once_and_never_anew_while_orders_are_out() {

@@ -35,11 +35,21 @@ impl Server {
             "received_seq": self.session.durable_seq(),
             "bridge": self.bridge(),
             "feeds": self.feed.health(),
+            "market": self.market(),
             "account": self.account(),
             "restamped": self.run.restamped(),
             "snapshot_problem": self.run.snapshot_problem(),
             "instances": runtime.instance_states(),
         })
+    }
+
+    /// What became of live market events; null where a recorded feed is played.
+    fn market(&self) -> Value {
+        if self.config.markets.is_empty() {
+            return Value::Null;
+        }
+        let counts = self.run.runtime().market_counts();
+        json!({ "received": counts.received, "refused": counts.refused, "missed": counts.missed })
     }
 
     /// How account and engine were compared; null without an account.
@@ -106,6 +116,7 @@ impl Server {
             messages_acked: self.session.acked_seq(),
             messages_received: self.session.durable_seq(),
             feeds: runtime.feeds().map(feed).collect(),
+            market: runtime.market_counts(),
             journal_records: self.run.next_record() - 1,
             account: self.live.figures(),
             journal_bytes: std::fs::metadata(journal).map_or(0, |file| file.len()),

@@ -38,7 +38,7 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    /// Runs until the engine lets go of it.
+    /// Runs until the engine lets go of it, or a part of it dies by a defect.
     pub(super) async fn run(mut self) {
         loop {
             for job in self.desk.next_jobs(self.now()) {
@@ -58,13 +58,22 @@ impl Shell {
                     Some(Wanted::OnceMore) => self.desk.look_once_more(self.now()),
                     None => return,
                 },
-                Some(heard) = self.heard.recv() => self.hear(heard),
-                Some(Ok(done)) = self.jobs.join_next(), if !self.jobs.is_empty() => {
-                    self.desk.on_done(done, self.now());
-                }
+                heard = self.heard.recv() => match heard {
+                    Some(heard) => self.hear(heard),
+                    None => return self.despair("the task that reads the user stream died"),
+                },
+                Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => match done {
+                    Ok(done) => self.desk.on_done(done, self.now()),
+                    Err(error) => return self.despair(&format!("a request of the account died: {error}")),
+                },
                 () = wake => {}
             }
         }
+    }
+
+    /// The last word: what became of an order is not known any more, and only a new start asks about all of them.
+    fn despair(&self, problem: &str) {
+        self.said.send(Said::Problem(problem.to_owned())).ok();
     }
 
     fn now(&self) -> Ts {

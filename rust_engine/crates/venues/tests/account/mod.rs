@@ -80,6 +80,10 @@ pub fn exchange(venue: Venue, script: Script, clock: &Clock) -> Arc<PrivateExcha
 }
 
 pub fn open(exchange: &Arc<PrivateExchange>, venue: Venue, clock: &Clock, outstanding: &[Outstanding]) -> Account {
+    open_through(Arc::new(Memory(Arc::clone(exchange))), venue, clock, outstanding)
+}
+
+pub fn open_through(dialler: Arc<dyn Dial>, venue: Venue, clock: &Clock, outstanding: &[Outstanding]) -> Account {
     let listed = LiveSymbol {
         name: "BTCUSDT".into(),
         base: "BTC".into(),
@@ -105,7 +109,7 @@ pub fn open(exchange: &Arc<PrivateExchange>, venue: Venue, clock: &Clock, outsta
         run: RunName::new(RUN).unwrap(),
         outstanding,
     };
-    Account::open_through(Arc::new(Memory(Arc::clone(exchange))), opening, Arc::clone(clock)).unwrap()
+    Account::open_through(dialler, opening, Arc::clone(clock)).unwrap()
 }
 
 /// Nothing is held, so that only the grid is checked.
