@@ -1,6 +1,6 @@
 //! What comes from outside between two bars: advice, rates, parameters and commands; and what can be asked.
 
-use crate::advice::{Held, PendingAdvice, Word, is_rate};
+use crate::advice::{Held, Word, is_rate};
 use crate::core::Core;
 use crate::error::CoreError;
 use crate::recorder::Recorder;
@@ -17,12 +17,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl<R: Recorder> Core<R> {
-    /// Orders that wait for the advisor, oldest first. While there are any, no bar is played.
-    #[must_use]
-    pub fn pending_advice(&self) -> Vec<PendingAdvice> {
-        self.desk.held.iter().map(|held| held.pending.clone()).collect()
-    }
-
     /// Releases, shrinks or stops the order that the answer is about. `false` when no such order waits: too late or a repeat.
     ///
     /// # Errors

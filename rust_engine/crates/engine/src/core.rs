@@ -165,12 +165,6 @@ impl<R: Recorder> Core<R> {
         self.market.now
     }
 
-    /// How many orders rest at the venue or are on their way.
-    #[must_use]
-    pub fn n_resting(&self) -> usize {
-        self.exchange.len()
-    }
-
     /// When time must pass at the latest for schedules to go on; `None` while only events can move them.
     #[must_use]
     pub fn next_due(&self) -> Option<Ts> {

@@ -86,15 +86,6 @@ impl<T: Clone> Exchange<T> {
         matches!(self, Self::External(_))
     }
 
-    /// How many orders rest or are on their way.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Bars(venue) => venue.len(),
-            Self::Book(venue) => venue.len(),
-            Self::External(venue) => venue.orders().count(),
-        }
-    }
-
     /// When an answer of the venue is due at the latest.
     pub(crate) fn next_due(&self) -> Option<Ts> {
         if let Self::Book(venue) = self { venue.next_due() } else { None }

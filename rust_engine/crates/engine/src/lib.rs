@@ -7,7 +7,7 @@
 //! - [`external`], `outside`: orders at an exchange, its reports, and what we believe it holds
 //! - `stretch`: the bars between two orders of a backtest, in one call
 //! - [`control`]: advice, rates, parameters and commands between two bars
-//! - [`advice`]: which orders wait for the advisor
+//! - `advice`: which orders wait for the advisor
 //! - [`ledger`]: positions, lots and cash, exact
 //! - [`recorder`], [`live`]: who listens: messages for live runs, next to nothing for backtests
 //! - [`backtest`], [`batch`]: one instance over an array of bars, and many parameter sets over the same bars
@@ -24,7 +24,7 @@
 mod test_world;
 
 mod account;
-pub mod advice;
+mod advice;
 pub mod backtest;
 pub mod batch;
 pub mod book_backtest;
@@ -58,7 +58,6 @@ mod taken;
 pub mod whole_file;
 mod working;
 
-pub use advice::PendingAdvice;
 pub use core::{Core, Setup};
 pub use error::CoreError;
 pub use input::{Input, Veto};

@@ -1,5 +1,7 @@
 //! A small world for the tests of this crate: one symbol, a momentum instance, bars by the minute.
 
+use crate::advice::PendingAdvice;
+use crate::exchange::Exchange;
 use crate::{Core, LiveRecorder, Setup};
 use model::config::AdvicePolicy;
 use model::{
@@ -102,4 +104,20 @@ fn burst(mut core: Core<LiveRecorder>) -> Core<LiveRecorder> {
     }
     core.on_bar(&bar(20, 100.0, 110.0)).unwrap();
     core
+}
+
+impl Core<LiveRecorder> {
+    /// How many orders rest at the venue or are on their way.
+    pub(crate) fn n_resting(&self) -> usize {
+        match &self.exchange {
+            Exchange::Bars(venue) => venue.len(),
+            Exchange::Book(venue) => venue.len(),
+            Exchange::External(venue) => venue.outstanding().len(),
+        }
+    }
+
+    /// Orders that wait for the advisor, oldest first.
+    pub(crate) fn pending_advice(&self) -> Vec<PendingAdvice> {
+        self.desk.held.iter().map(|held| held.pending.clone()).collect()
+    }
 }

@@ -2,7 +2,6 @@
 //!
 //! With `tau = T / N`, `eta~ = eta - gamma tau / 2` and `kappa~^2 = lambda sigma^2 / eta~`, the urgency `kappa` solves
 //! `cosh(kappa tau) = 1 + kappa~^2 tau^2 / 2` and the holdings are `x_j = X sinh(kappa (T - t_j)) / sinh(kappa T)`.
-//! Expected cost `E = gamma X^2 / 2 + epsilon sum |n| + (eta~ / tau) sum n^2`, variance `V = sigma^2 tau sum_{j>=1} x_j^2`.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +47,6 @@ pub enum TrajectoryError {
 pub struct Trajectory {
     inputs: Inputs,
     tau: f64,
-    effective_eta: f64,
     kappa: f64,
 }
 
@@ -85,19 +83,13 @@ impl Trajectory {
             let (name, value) = ("risk_aversion", inputs.risk_aversion);
             return Err(TrajectoryError::Input { name, value, rule: "small enough for a finite urgency" });
         }
-        Ok(Self { inputs, tau, effective_eta, kappa })
+        Ok(Self { inputs, tau, kappa })
     }
 
     /// The urgency `kappa`, per unit of time; zero trades evenly.
     #[must_use]
     pub fn kappa(&self) -> f64 {
         self.kappa
-    }
-
-    /// The half-life `1 / kappa` of the paper: the time in which holdings fall by a factor of e; infinite at zero urgency.
-    #[must_use]
-    pub fn half_life(&self) -> f64 {
-        1.0 / self.kappa
     }
 
     /// The share of the quantity that is still held after interval `j`, 1 at `j = 0` and 0 at `j = intervals`.
@@ -117,22 +109,6 @@ impl Trajectory {
     #[must_use]
     pub fn traded(&self, j: u16) -> f64 {
         self.inputs.quantity * (self.share_held(j.saturating_sub(1)) - self.share_held(j))
-    }
-
-    /// Expected cost E when each unit also pays `fixed_cost` (the paper's epsilon: half a spread and fees), in quote currency.
-    #[must_use]
-    pub fn expected_cost(&self, fixed_cost: f64) -> f64 {
-        let traded = (1..=self.inputs.intervals).map(|j| self.traded(j));
-        let (sum, squares) = traded.fold((0.0, 0.0), |(sum, squares), n| (sum + n.abs(), squares + n * n));
-        let permanent = self.inputs.permanent_impact * self.inputs.quantity * self.inputs.quantity / 2.0;
-        permanent + fixed_cost * sum + self.effective_eta / self.tau * squares
-    }
-
-    /// Variance V of the cost, in quote currency squared.
-    #[must_use]
-    pub fn variance(&self) -> f64 {
-        let held = (1..=self.inputs.intervals).map(|j| self.inputs.quantity * self.share_held(j));
-        self.inputs.volatility * self.inputs.volatility * self.tau * held.map(|x| x * x).sum::<f64>()
     }
 }
 

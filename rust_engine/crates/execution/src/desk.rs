@@ -69,12 +69,6 @@ impl<T: Clone> Desk<T> {
         Self { parents: BTreeMap::new(), tapes: Vec::new(), own_in_prints, now: Ts(i64::MIN) }
     }
 
-    /// Whether nothing is being worked.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.parents.is_empty()
-    }
-
     /// What is being worked.
     pub fn parents(&self) -> impl Iterator<Item = &ParentOrder> {
         self.parents.values().map(Parent::order)

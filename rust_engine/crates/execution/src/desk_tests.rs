@@ -104,7 +104,7 @@ fn an_immediate_parent_is_one_market_order() {
     bench.fill(50, 1);
     let worked = bench.finished.unwrap();
     assert_eq!((worked.filled, worked.notional, worked.shortfall.opportunity), (Qty(50), Money(5000), Money::ZERO));
-    assert!(bench.desk.is_idle() && bench.desk.next_due().is_none());
+    assert!(bench.desk.parents().next().is_none() && bench.desk.next_due().is_none());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! # Layout, from the wire inwards
 //! - `connect`: one WebSocket, dialled, subscribed, kept alive, dialled again
-//! - [`rest`]: whole books, past candles, listed symbols, within rate limits
+//! - [`rest`]: whole books, past candles, within rate limits
 //! - [`source`]: text to typed messages, pure
 //! - [`sync`]: one stream of one symbol in order, pure; the rule of book changes is [`book::Resync`]'s
 //! - [`feed`]: messages to market events, pure; silence is noticed here
@@ -26,7 +26,7 @@ pub mod sync;
 
 pub use event::{FeedEvent, FeedHealth, Span, SymbolHealth};
 pub use plan::ConfigError;
-pub use rest::{Clock, ListedSymbol, RestError};
+pub use rest::{Clock, RestError};
 
 use crate::backoff::Backoff;
 use crate::net::{Dial, Endpoint, Network};
@@ -175,35 +175,4 @@ fn check_names(config: &[MarketFeedConfig]) -> Result<(), ConfigError> {
     let mut seen = BTreeMap::new();
     let twice = config.iter().flat_map(|feed| feed.symbols.keys()).find(|name| seen.insert(*name, ()).is_some());
     twice.map_or(Ok(()), |name| Err(ConfigError::Twice(name.clone())))
-}
-
-/// What the exchange lists under the feed's symbols, by the engine's names: base, quote, tick and lot.
-///
-/// # Errors
-/// [`RestError`].
-pub async fn listed_symbols(
-    config: &MarketFeedConfig,
-    clock: impl Fn() -> Ts + Send + Sync + 'static,
-) -> Result<BTreeMap<String, ListedSymbol>, RestError> {
-    listed_symbols_through(network()?, config, Arc::new(clock)).await
-}
-
-/// [`listed_symbols`] through a dialler of the caller's.
-///
-/// # Errors
-/// As [`listed_symbols`].
-pub async fn listed_symbols_through(
-    dialler: Arc<dyn Dial>,
-    config: &MarketFeedConfig,
-    clock: Clock,
-) -> Result<BTreeMap<String, ListedSymbol>, RestError> {
-    let client = RestClient::new(config, dialler, clock)?;
-    let names: Vec<String> = config.symbols.values().map(|name| name.to_ascii_uppercase()).collect();
-    let listed = client.listed(&names).await?;
-    let find = |name: &str| listed.iter().find(|symbol| symbol.name.eq_ignore_ascii_case(name)).cloned();
-    Ok(config.symbols.iter().filter_map(|(name, theirs)| Some((name.clone(), find(theirs)?))).collect())
-}
-
-fn network() -> Result<Arc<dyn Dial>, RestError> {
-    Ok(Arc::new(Network::new().map_err(|e| RestError::Tls(e.to_string()))?))
 }

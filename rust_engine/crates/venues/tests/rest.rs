@@ -1,4 +1,4 @@
-//! Requests: past candles page by page, listed symbols, and what an exchange can do to a client.
+//! Requests: past candles page by page, and what an exchange can do to a client.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says so by failing")]
 
@@ -11,7 +11,6 @@ use fake_exchange::http::{Api, Ask, Reply};
 use fake_exchange::{Capture, Dialect, Exchange, Line, Script};
 use hyper::Method;
 use model::{CandleInterval, MarketVenue, Ts};
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Memory, config};
@@ -19,7 +18,7 @@ use venues::http::{HttpClient, HttpError, HttpRequest};
 use venues::net::{BoxedStream, Dial, Dialling, Endpoint};
 use venues::public::rest::RestClient;
 use venues::public::source::Candle;
-use venues::public::{Clock, RestError, listed_symbols_through};
+use venues::public::{Clock, RestError};
 
 fn empty_capture() -> Capture {
     Capture::new(vec![Line { at_ns: 0, stream: "x".into(), text: String::new() }]).unwrap()
@@ -69,29 +68,6 @@ async fn an_error_says_whether_to_ask_again() {
         assert_eq!(error.is_passing(), is_passing, "{error}");
         assert!(error.to_string().contains(&status.to_string()), "{error}");
     }
-}
-
-/// Answers one path with one text.
-struct Fixed(&'static str, String);
-
-impl Api for Fixed {
-    fn answer(&self, ask: &Ask) -> Option<Reply> {
-        (ask.path == self.0).then(|| Reply::json(self.1.clone()))
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn listed_symbols_go_by_the_engines_names() {
-    let filters =
-        json!([{"filterType": "PRICE_FILTER", "tickSize": "0.10"}, {"filterType": "LOT_SIZE", "stepSize": "0.001"}]);
-    let row = |name: &str| json!({"symbol": name, "baseAsset": "BTC", "quoteAsset": "USDT", "filters": filters});
-    let answer = json!({"symbols": [row("BTCUSDT"), row("OTHER"), {"symbol": "ODD", "baseAsset": "", "quoteAsset": "", "filters": []}]});
-    let dialler = exchange_with(Box::new(Fixed("/fapi/v1/exchangeInfo", answer.to_string())));
-    let listed = listed_symbols_through(dialler, &config(MarketVenue::BinanceUsdm), clock()).await.unwrap();
-    assert_eq!(listed.len(), 1);
-    let btc = &listed["BTCUSDT"];
-    assert_eq!((btc.base.as_str(), btc.quote.as_str()), ("BTC", "USDT"));
-    assert_eq!((btc.tick, btc.lot), ("0.1".parse().unwrap(), "0.001".parse().unwrap()));
 }
 
 /// Says back what it was asked.

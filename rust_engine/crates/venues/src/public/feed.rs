@@ -143,12 +143,6 @@ impl Feed {
         }
     }
 
-    /// Whether it carries this symbol.
-    #[must_use]
-    pub fn has(&self, symbol: SymbolId) -> bool {
-        self.by_id.contains_key(&symbol)
-    }
-
     /// The figures so far.
     #[must_use]
     pub fn health(&self) -> FeedHealth {

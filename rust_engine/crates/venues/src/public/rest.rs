@@ -1,7 +1,6 @@
-//! What the exchanges answer to requests: whole books, past candles, listed symbols. Within their rate limits.
+//! What the exchanges answer to requests: whole books and past candles. Within their rate limits.
 
 mod budget;
-mod listed;
 
 use super::plan::{binance_interval, bybit_interval};
 use super::source::{BookUpdate, Candle, Dropped, binance, bybit};
@@ -13,8 +12,6 @@ use model::{CandleInterval, MarketFeedConfig, MarketVenue, Ts};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-
-pub use listed::ListedSymbol;
 
 /// The time, as the process was given it.
 pub type Clock = Arc<dyn Fn() -> Ts + Send + Sync>;
@@ -59,9 +56,6 @@ pub enum RestError {
     /// No address.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// No encryption.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(String),
 }
 
 impl RestError {
@@ -70,7 +64,7 @@ impl RestError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Http(_) | Self::Limited { .. } | Self::Failed(_) | Self::Unreadable(_) => true,
-            Self::Refused { .. } | Self::Url(_) | Self::Tls(_) => false,
+            Self::Refused { .. } | Self::Url(_) => false,
         }
     }
 }
@@ -155,34 +149,6 @@ impl RestClient {
                 Ok(bybit::parse_klines(&self.get(path, weight).await?)?)
             }
         }
-    }
-
-    /// What the exchange lists under these names: base, quote, tick and lot. A name that it does not list is left out.
-    ///
-    /// # Errors
-    /// [`RestError`].
-    pub async fn listed(&self, names: &[String]) -> Result<Vec<ListedSymbol>, RestError> {
-        let weight = Weights::of(self.venue).listing;
-        let mut listed = Vec::new();
-        match self.venue {
-            MarketVenue::BinanceSpot | MarketVenue::BinanceUsdm => {
-                // Spot lists thousands of symbols and lets a request name its own; USD-M always sends all.
-                let quoted = names.iter().map(|name| format!("%22{name}%22")).collect::<Vec<_>>().join(",");
-                let is_spot = self.venue == MarketVenue::BinanceSpot;
-                let query = if is_spot { format!("?symbols=%5B{quoted}%5D") } else { String::new() };
-                let text = self.get(format!("{}/exchangeInfo{query}", self.root()), weight).await?;
-                listed.extend(listed::parse_binance(&text, names)?);
-            }
-            MarketVenue::BybitSpot | MarketVenue::BybitLinear => {
-                for name in names {
-                    let path = format!("/v5/market/instruments-info?category={}&symbol={name}", self.category());
-                    let text = self.get(path, weight).await?;
-                    listed.extend(listed::parse_bybit(bybit::parse_answer(&text)?)?);
-                }
-            }
-        }
-        listed.retain(|symbol: &ListedSymbol| names.contains(&symbol.name));
-        Ok(listed)
     }
 
     const fn root(&self) -> &'static str {

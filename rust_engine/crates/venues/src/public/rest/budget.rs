@@ -12,16 +12,14 @@ pub(super) struct Weights {
     pub book: u32,
     /// A page of 1000 candles.
     pub candles: u32,
-    /// Listed symbols.
-    pub listing: u32,
 }
 
 impl Weights {
     pub const fn of(venue: MarketVenue) -> Self {
         match venue {
-            MarketVenue::BinanceSpot => Self { book: 50, candles: 2, listing: 20 },
-            MarketVenue::BinanceUsdm => Self { book: 20, candles: 5, listing: 1 },
-            MarketVenue::BybitSpot | MarketVenue::BybitLinear => Self { book: 1, candles: 1, listing: 1 },
+            MarketVenue::BinanceSpot => Self { book: 50, candles: 2 },
+            MarketVenue::BinanceUsdm => Self { book: 20, candles: 5 },
+            MarketVenue::BybitSpot | MarketVenue::BybitLinear => Self { book: 1, candles: 1 },
         }
     }
 }
