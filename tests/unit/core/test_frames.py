@@ -45,6 +45,15 @@ def test_the_doorbell_rings_after_the_commit_and_never_after_a_rollback(any_stor
     assert rung == [1]
 
 
+def test_the_doorbell_of_a_savepoint_rings_with_the_commit_of_the_whole(any_store):
+    rung: list[int] = []
+    with any_store.session() as session:
+        with session.begin_nested():
+            frames.append_outbound(session, "command", "a", START, lambda: rung.append(1))
+        assert rung == []
+    assert rung == [1]
+
+
 def test_each_engine_has_its_own_place(any_store):
     with any_store.session() as session:
         assert frames.received_seq(session, "engine-1") is None

@@ -119,15 +119,6 @@ def test_a_message_that_fails_once_more_is_set_aside_without_what_its_handler_wr
     assert handler.n_tries == MAX_TRIES + 1 and "failed 6 times" in alerts[0]
 
 
-def test_the_doorbell_of_a_last_try_rings_after_the_commit_and_not_with_the_savepoint(store: Store) -> None:
-    rung: list[int] = []
-    with store.session() as session:
-        with session.begin_nested():
-            frames.append_outbound(session, "command", "{}", START, lambda: rung.append(1))
-        assert rung == []
-    assert rung == [1]
-
-
 def test_a_message_is_set_aside_only_together_with_its_alert(store: Store, handler: Faulty) -> None:
     def undelivered(session: Session, told: str) -> None:
         frames.append_outbound(session, "command", told[:1], START)
