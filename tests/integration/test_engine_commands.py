@@ -31,7 +31,7 @@ def live_instance(strategy: str, driver: str) -> dict[str, Any]:
 
 
 def write_config(home: Home) -> None:
-    """A live market that nobody serves: the engine waits for it, and everything else must work meanwhile."""
+    """A live market that nobody serves, which an engine would wait for."""
     nobody = free_port()
     config = engine_config(home.path, nobody, n_bars=20, pace="realtime") | {
         "state_dir": str(home.engine),
