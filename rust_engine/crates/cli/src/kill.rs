@@ -41,8 +41,8 @@ impl Signalled {
 /// What the engine knows at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct View {
-    /// The state in force.
-    pub state: TradingState,
+    /// The state that was latched. One that an account adds while it does not agree ends by itself, so it makes no stop needless.
+    pub latched: TradingState,
     /// Since the last frame of the worker and the last command of an operator.
     pub silent_for: Duration,
     /// Whether the kill file is there.
@@ -94,7 +94,7 @@ impl KillSwitch {
     pub fn due(&mut self, view: &View) -> Option<KillCause> {
         let is_new = view.file_exists && !self.file_was_there;
         self.file_was_there = view.file_exists;
-        let is_halted = view.state == TradingState::Halted;
+        let is_halted = view.latched == TradingState::Halted;
         // Whoever halted may not have flattened, so a new file counts even then.
         if view.file_exists && (!is_halted || (is_new && self.flattens)) {
             return Some(KillCause::File);
@@ -108,7 +108,7 @@ impl KillSwitch {
         if self.dead_man.is_some_and(|limit| view.silent_for >= limit) {
             return Some(KillCause::DeadMan);
         }
-        let reduces = view.signalled.is_some() && view.state == TradingState::Active;
+        let reduces = view.signalled.is_some() && view.latched == TradingState::Active;
         reduces.then_some(KillCause::Signal(Signalled::Reduce))
     }
 

@@ -7,8 +7,8 @@ fn switch(flattens: bool, folder: &Path) -> KillSwitch {
     KillSwitch { file: folder.join(KILL_FILE), dead_man: Some(LIMIT), flattens, file_was_there: false }
 }
 
-fn quiet(state: TradingState) -> View {
-    View { state, silent_for: Duration::ZERO, file_exists: false, signalled: None }
+fn quiet(latched: TradingState) -> View {
+    View { latched, silent_for: Duration::ZERO, file_exists: false, signalled: None }
 }
 
 fn check(view: View, expected: Option<KillCause>) {
@@ -28,7 +28,7 @@ fn each_cause_stops_an_active_engine() {
 
 #[test]
 fn what_is_stopped_already_is_not_stopped_again() {
-    let all = View { file_exists: true, silent_for: LIMIT, signalled: Some(Signalled::Halt), state: Halted };
+    let all = View { file_exists: true, silent_for: LIMIT, signalled: Some(Signalled::Halt), latched: Halted };
     check(all, None);
     check(View { signalled: Some(Signalled::Reduce), ..quiet(Reducing) }, None);
     check(View { signalled: Some(Signalled::Halt), ..quiet(Reducing) }, Some(KillCause::Signal(Signalled::Halt)));
@@ -48,7 +48,7 @@ fn the_strongest_cause_counts() {
 #[test]
 fn a_file_that_stays_halts_again_after_a_resume() {
     let mut switch = switch(false, Path::new("/nowhere"));
-    let there = |state| View { file_exists: true, ..quiet(state) };
+    let there = |latched| View { file_exists: true, ..quiet(latched) };
     assert_eq!(switch.due(&there(Active)), Some(KillCause::File));
     assert_eq!(switch.due(&there(Halted)), None);
     assert_eq!(switch.due(&there(Active)), Some(KillCause::File));

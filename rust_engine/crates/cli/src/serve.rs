@@ -6,9 +6,11 @@
 
 mod feed;
 mod figures;
+mod waits;
 mod worker;
 
 use self::feed::MarketFeed;
+use self::waits::Waits;
 use crate::clock;
 use crate::control::{self, Ask};
 use crate::kill::Signalled;
@@ -60,7 +62,7 @@ struct Server {
     flush: Option<Flushing>,
     /// When what only signals brought was last handed to the other thread.
     flushed_at: Instant,
-    waiting_since: Option<Instant>,
+    waits: Waits,
     last_problem: String,
     useless_signals: log::Seldom,
     watch: Watch,
@@ -133,7 +135,7 @@ impl Server {
             is_blocked: false,
             flush: None,
             flushed_at: now,
-            waiting_since: None,
+            waits: Waits::default(),
             last_problem: String::new(),
             useless_signals: log::Seldom::default(),
         };
@@ -162,7 +164,9 @@ impl Server {
 
     /// Obeys a kill file, a signal or silence.
     fn stop_if_due(&mut self) -> Result<()> {
-        let Some(command) = self.watch.due(self.run.runtime().state(), self.run.next_record()) else { return Ok(()) };
+        let Some(command) = self.watch.due(self.run.runtime().latched_state(), self.run.next_record()) else {
+            return Ok(());
+        };
         log::warning(
             "stop without a request",
             json!({ "action": command.action, "by": command.by, "reason": command.reason }),
@@ -173,23 +177,22 @@ impl Server {
 
     /// Grants what the wall clock has passed, and says no for an advisor that is absent or late.
     fn follow_the_clock(&mut self) -> Result<()> {
-        let now = clock::now();
-        if !self.run.runtime().waits_for_advice() {
-            self.waiting_since = None;
+        let (now, instant) = (clock::now(), Instant::now());
+        self.waits.look(self.run.runtime().advice_waited_for(), instant);
+        let Some(waited) = self.waits.longest(instant) else {
             if self.run.runtime().next_due().is_some_and(|due| due <= now) {
                 self.run.accept(None, Input::Advance(AdvanceTo { to_ns: now.0 }), now)?;
             }
             return Ok(());
-        }
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        };
         let veto = if !self.session.is_up() {
             Veto::AdvisorAbsent
-        } else if since.elapsed() >= Duration::from_millis(self.config.advice.deadline_ms) {
+        } else if waited >= Duration::from_millis(self.config.advice.deadline_ms) {
             Veto::AdvisorTimeout
         } else {
             return Ok(());
         };
-        self.waiting_since = None;
+        self.waits = Waits::default();
         self.run.accept(None, Input::Veto(veto), now)?;
         Ok(())
     }
@@ -253,8 +256,8 @@ impl Server {
         if self.config.pace == Pace::Granted {
             return HEARTBEAT_EVERY / 2;
         }
-        if let Some(since) = self.waiting_since {
-            return Duration::from_millis(self.config.advice.deadline_ms).saturating_sub(since.elapsed());
+        if let Some(waited) = self.waits.longest(Instant::now()) {
+            return Duration::from_millis(self.config.advice.deadline_ms).saturating_sub(waited);
         }
         if self.run.runtime().waits_for_advice() {
             return Duration::ZERO;

@@ -49,10 +49,11 @@ impl Watch {
         self.signalled = Some(signal.with(self.signalled));
     }
 
-    /// The command that must be obeyed now without anybody asking for it, if there is one. `record` is the journal's next number.
-    pub fn due(&mut self, state: TradingState, record: u64) -> Option<Command> {
+    /// The command that must be obeyed now without anybody asking for it, if there is one. `latched` is the state that is
+    /// latched, `record` the journal's next number.
+    pub fn due(&mut self, latched: TradingState, record: u64) -> Option<Command> {
         let view = View {
-            state,
+            latched,
             silent_for: self.silent_for(),
             file_exists: self.kill.file_exists(),
             signalled: self.signalled.take(),

@@ -12,7 +12,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_xcrack-engine");
 const HOUR_NS: i64 = 3_600_000_000_000;
@@ -31,21 +31,22 @@ impl Drop for Engine {
     }
 }
 
-/// Forty hours of a flat market as the `.npy` of packed records that the engine reads.
-fn write_feed(path: &Path) {
+/// So many bars from `begin_ns` on, as the `.npy` of packed records that the engine reads; `price` of each by its number.
+fn write_bars(path: &Path, n_bars: i64, begin_ns: i64, length_ns: i64, price: impl Fn(i64) -> f64) {
     let fields = "'descr': [('symbol', '<u2'), ('opened_at_ns', '<i8'), ('closed_at_ns', '<i8'), ('open', '<f8'), ('high', '<f8'), \
-                  ('low', '<f8'), ('close', '<f8'), ('volume', '<f8')], 'fortran_order': False, 'shape': (40,)";
-    let mut header = format!("{{{fields}, }}").into_bytes();
+                  ('low', '<f8'), ('close', '<f8'), ('volume', '<f8')], 'fortran_order': False";
+    let mut header = format!("{{{fields}, 'shape': ({n_bars},), }}").into_bytes();
     header.resize(header.len().next_multiple_of(64) + 64 - 10 - 1, b' ');
     header.push(b'\n');
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
     bytes.extend(header);
-    for hour in 0..40_i64 {
+    for n in 0..n_bars {
         bytes.extend(0_u16.to_le_bytes());
-        bytes.extend((hour * HOUR_NS).to_le_bytes());
-        bytes.extend(((hour + 1) * HOUR_NS).to_le_bytes());
-        [100.0, 100.5, 99.5, 100.0, 10.0_f64].iter().for_each(|x| bytes.extend(x.to_le_bytes()));
+        bytes.extend((begin_ns + n * length_ns).to_le_bytes());
+        bytes.extend((begin_ns + (n + 1) * length_ns).to_le_bytes());
+        let price = price(n);
+        [price, price + 0.5, price - 0.5, price, 10.0_f64].iter().for_each(|x| bytes.extend(x.to_le_bytes()));
     }
     std::fs::write(path, bytes).unwrap();
 }
@@ -77,7 +78,7 @@ fn config(folder: &Path) -> Value {
 
 fn prepare(change: impl Fn(&mut Value)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    write_feed(&folder.path().join("bars.npy"));
+    write_bars(&folder.path().join("bars.npy"), 40, 0, HOUR_NS, |_| 100.0);
     let secret = folder.path().join("bridge.secret");
     std::fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -194,15 +195,41 @@ fn signals_reduce_and_halt() {
     assert_eq!(engine.commands(), ["signal", "signal"]);
 }
 
+/// Bars on the wall clock: some seconds of the past, the first of them flat, and a minute to come, in which the price rises.
+fn rise_by_the_wall_clock(config: &mut Value) {
+    const BAR_NS: i64 = 250_000_000;
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let begin_ns = i64::try_from(since_1970.as_nanos()).unwrap() - 20 * BAR_NS;
+    let feed = config["feed"].as_str().unwrap();
+    write_bars(Path::new(feed), 260, begin_ns, BAR_NS, |n| 100.0 + 0.05 * (n - 10).max(0) as f64);
+    (config["pace"], config["trade_from_ns"]) = (json!("realtime"), json!(begin_ns + 10 * BAR_NS));
+}
+
 #[test]
-fn silence_halts_and_flattens_where_the_limits_say_so() {
+fn silence_halts_and_closes_positions_where_the_limits_say_so() {
     let engine = Engine::start(|config| {
-        config["dead_man_ms"] = json!(50);
+        rise_by_the_wall_clock(config);
+        config["dead_man_ms"] = json!(2_000);
         config["limits"]["flatten_on_halt"] = json!(true);
     });
     let status = engine.until_stopped_by("dead_man", "halted");
-    assert!(status["stop"]["reason"].as_str().unwrap().contains("50 ms"), "{status}");
+    assert!(status["stop"]["reason"].as_str().unwrap().contains("2000 ms"), "{status}");
+    let instance = engine.until("a closed position", || {
+        let instance = engine.ask(&["status"])["instances"][0].clone();
+        (instance["positions"]["BTCUSDT"] == "0").then_some(instance)
+    });
+    assert_ne!(instance["equity"], instance["capital"], "there was a position to close");
     assert_eq!(engine.commands(), ["dead_man"]);
+}
+
+#[test]
+fn silence_only_halts_where_the_limits_do_not_say_so() {
+    let engine = Engine::start(|config| {
+        rise_by_the_wall_clock(config);
+        config["dead_man_ms"] = json!(2_000);
+    });
+    let status = engine.until_stopped_by("dead_man", "halted");
+    assert_eq!(status["instances"][0]["positions"]["BTCUSDT"], "1", "{status}");
 }
 
 #[test]

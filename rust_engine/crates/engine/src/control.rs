@@ -9,8 +9,8 @@ use model::message::{
     RateUpdate, StateChanged,
 };
 use model::{
-    CancelReason, InstanceId, Money, OrderRequest, OrderUpdate, ParentOrder, Price, Purpose, Qty, Side, StrategyParams,
-    SymbolId, TradingState, Ts,
+    CancelReason, InstanceId, Money, OrderRequest, OrderUpdate, ParentOrder, Purpose, Qty, StrategyParams, SymbolId,
+    TradingState, Ts,
 };
 use risk::Halt;
 use std::collections::BTreeMap;
@@ -145,7 +145,7 @@ impl<R: Recorder> Core<R> {
         }
     }
 
-    /// Ends what instance `i` has at rest or waiting for advice.
+    /// Ends what instance `i` has at rest or waiting for advice, but for what an operator's flatten sent.
     pub(crate) fn cancel_resting(
         &mut self,
         i: usize,
@@ -154,10 +154,11 @@ impl<R: Recorder> Core<R> {
         outcome: &'static str,
     ) {
         let id = InstanceId(i as u16);
+        let rests = |order: &OrderRequest| order.purpose != Purpose::Flatten && wanted(order);
         for symbol in 0..self.symbols.len() {
             let notices = &mut self.notices;
             let ended = |order| notices.push_back(OrderUpdate { order, reason });
-            let n = self.exchange.cancel_where(id, SymbolId(symbol as u16), &wanted, self.market.now, ended);
+            let n = self.exchange.cancel_where(id, SymbolId(symbol as u16), rests, self.market.now, ended);
             self.gate.cancels_sent(id, n, self.market.now);
         }
         self.stop_working(i, &wanted, self.market.now);
@@ -187,14 +188,19 @@ impl<R: Recorder> Core<R> {
         };
         let state = self.gate.state();
         match command.action {
+            // An unnamed one released nothing.
+            CommandAction::Resume if self.gate.latched().is_none() => self.flattening.end(),
             CommandAction::Resume => {}
             CommandAction::Reduce => self.cancel_for(TradingState::Reducing),
-            CommandAction::Halt | CommandAction::Flatten => self.cancel_for(TradingState::Halted),
+            CommandAction::Halt => self.cancel_for(TradingState::Halted),
+            CommandAction::Flatten => {
+                // First, so that no strategy puts up again what is cancelled here.
+                self.flattening.begin();
+                self.cancel_for(TradingState::Halted);
+            }
         }
         self.settle_all(at)?;
-        if command.action == CommandAction::Flatten {
-            self.flatten(at);
-        }
+        self.keep_flat(at)?;
         if changed {
             let told = StateChanged { state, at_ns: at.0, by: by.clone(), reason: self.with_release(&reason) };
             self.recorder.said(Message::StateChanged(told));
@@ -206,22 +212,7 @@ impl<R: Recorder> Core<R> {
 
     /// The reason, and what releases the stop in force if there is one.
     pub(crate) fn with_release(&self, reason: &str) -> String {
-        match self.gate.stop() {
-            None => reason.to_owned(),
-            Some(stop) => format!("{reason}; released by: {}", stop.release),
-        }
-    }
-
-    pub(crate) fn flatten(&mut self, at: Ts) {
-        for i in 0..self.instances.len() {
-            for symbol in self.instances[i].symbols.clone() {
-                let position = self.instances[i].ledger.position(symbol.index());
-                if position != Qty::ZERO {
-                    let price = self.market.last[symbol.index()];
-                    self.submit(i, closing_order(symbol, position, price), at);
-                }
-            }
-        }
+        released_by(reason, self.gate.stop())
     }
 
     /// Equity of every instance at the last prices, stamped `at`.
@@ -298,12 +289,11 @@ impl<R: Recorder> Core<R> {
     }
 }
 
-fn closing_order(symbol: SymbolId, position: Qty, price: Price) -> OrderRequest {
-    let side = if position > Qty::ZERO { Side::Sell } else { Side::Buy };
-    OrderRequest {
-        reduce_only: true,
-        purpose: Purpose::Flatten,
-        ..OrderRequest::market(symbol, side, position.abs(), price)
+/// The reason, and what releases `stop`.
+pub(crate) fn released_by(reason: &str, stop: Option<&Halt>) -> String {
+    match stop {
+        None => reason.to_owned(),
+        Some(stop) => format!("{reason}; released by: {}", stop.release),
     }
 }
 

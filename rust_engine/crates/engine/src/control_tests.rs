@@ -180,6 +180,7 @@ fn flatten_closes_everything_at_the_next_open() {
     let mut core = after_burst(Mode::Live, None);
     core.on_bar(&bar(21, 110.0, 110.0)).unwrap();
     command(&mut core, "f", CommandAction::Flatten);
+    command(&mut core, "f-again", CommandAction::Flatten);
     core.on_bar(&bar(22, 111.0, 111.0)).unwrap();
     assert_eq!(core.marks(core.now())[0].positions["AAA"], Qty::ZERO);
     assert_eq!(core.gate.state(), TradingState::Halted);

@@ -4,6 +4,7 @@
 use crate::advice::AdviceDesk;
 use crate::error::CoreError;
 use crate::exchange::Exchange;
+use crate::flatten::Flattening;
 use crate::instance::Instance;
 use crate::ledger::Holding;
 use crate::models::PredictionBook;
@@ -79,6 +80,7 @@ pub struct Core<R: Recorder> {
     /// Whether the account has a limit on its losses, and whether a halt by one closes positions.
     pub(crate) limits_losses: bool,
     pub(crate) flattens: bool,
+    pub(crate) flattening: Flattening,
     pub(crate) predictions: PredictionBook,
     pub(crate) commands: BTreeMap<String, model::message::CommandAck>,
     pub(crate) recorder: R,
@@ -148,6 +150,7 @@ impl<R: Recorder> Core<R> {
             works_orders,
             limits_losses: setup.limits.as_ref().is_some_and(RiskLimits::limits_losses),
             flattens: setup.limits.as_ref().is_some_and(|limits| limits.flatten_on_halt),
+            flattening: Flattening::default(),
             predictions: PredictionBook::default(),
             commands: BTreeMap::new(),
             recorder,
@@ -165,10 +168,10 @@ impl<R: Recorder> Core<R> {
         self.market.now
     }
 
-    /// When time must pass at the latest for schedules to go on; `None` while only events can move them.
+    /// When time must pass at the latest for schedules and a flatten to go on; `None` while only events can move them.
     #[must_use]
     pub fn next_due(&self) -> Option<Ts> {
-        self.parents.next_due().into_iter().chain(self.exchange.next_due()).min()
+        [self.parents.next_due(), self.exchange.next_due(), self.next_close()].into_iter().flatten().min()
     }
 
     /// Bars traded so far, without the warm-up.

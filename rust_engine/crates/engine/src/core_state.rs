@@ -23,6 +23,7 @@ impl Core<LiveRecorder> {
             works_orders: _,
             limits_losses: _,
             flattens: _,
+            flattening,
             predictions,
             commands,
             recorder,
@@ -35,7 +36,7 @@ impl Core<LiveRecorder> {
         let instances: Result<Vec<ByteBuf>, StateError> =
             instances.iter().map(|instance| instance.save().map(ByteBuf::from)).collect();
         let recorder = ByteBuf::from(recorder.save()?);
-        let talk = (fees, predictions, commands, notices);
+        let talk = (fees, flattening, predictions, commands, notices);
         to_bytes(&(instances?, gate.memory(), exchange, market, desk, parents, talk, recorder))
     }
 
@@ -54,7 +55,7 @@ impl Core<LiveRecorder> {
         self.gate.restore(memory).map_err(|e| StateError::new("risk gate", &e))?;
         self.recorder.restore(&recorder)?;
         (self.exchange, self.market, self.desk, self.parents) = (exchange, market, desk, parents);
-        (self.fees, self.predictions, self.commands, self.notices) = talk;
+        (self.fees, self.flattening, self.predictions, self.commands, self.notices) = talk;
         Ok(())
     }
 }

@@ -82,6 +82,16 @@ impl<T: Clone> Exchange<T> {
         }
     }
 
+    /// Whether an order of `instance` in `symbol` that `wanted` picks rests or is on its way.
+    pub(crate) fn holds(&self, instance: InstanceId, symbol: SymbolId, wanted: impl Fn(&OrderRequest) -> bool) -> bool {
+        let picked = |o: &OrderRequest| o.instance == instance && o.symbol == symbol && wanted(o);
+        match self {
+            Self::Bars(venue) => venue.orders().any(picked),
+            Self::Book(venue) => venue.orders().any(picked),
+            Self::External(venue) => venue.orders().any(|(order, _)| picked(order)),
+        }
+    }
+
     pub(crate) fn is_external(&self) -> bool {
         matches!(self, Self::External(_))
     }

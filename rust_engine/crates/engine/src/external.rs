@@ -171,6 +171,10 @@ impl<T: Clone> External<T> {
         sums
     }
 
+    pub(crate) fn orders(&self) -> impl Iterator<Item = (&OrderRequest, Qty)> {
+        self.open.values().map(|open| (&open.order, open.left))
+    }
+
     pub(crate) fn report(&mut self, report: &VenueReport) -> Meaning<T> {
         let Some(open) = self.open.get_mut(&report.id) else { return Meaning::Unknown };
         self.changed_at = self.changed_at.max(report.at);

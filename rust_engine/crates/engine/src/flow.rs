@@ -11,10 +11,9 @@ use crate::external::{Executed, Meaning, VenueReport};
 use crate::instance::Instance;
 use crate::recorder::Recorder;
 use model::{
-    Bar, Event, Fill, Funding, MarketEvent, MarketTrade, Money, OrderId, OrderRequest, OrderUpdate, Price, Qty, Quote,
-    Staleness, SymbolId, Ts,
+    Bar, Event, Fill, Funding, MarketEvent, MarketTrade, Money, OrderId, Price, Quote, Staleness, SymbolId, Ts,
 };
-use sim::{VenueOutcome, funding_payment};
+use sim::funding_payment;
 
 /// Actions that may follow from one event before its strategy counts as looping.
 const MAX_REACTIONS: usize = 4096;
@@ -72,7 +71,8 @@ impl<R: Recorder> Core<R> {
         }
         self.market.now = self.market.now.max(at);
         self.parents.on_time(self.market.now, &mut self.instructions);
-        self.carry_out(self.market.now)
+        self.carry_out(self.market.now)?;
+        self.keep_flat(self.market.now)
     }
 
     fn play_bar(&mut self, bar: &Bar, at: Ts) -> Result<(), CoreError> {
@@ -84,7 +84,7 @@ impl<R: Recorder> Core<R> {
             self.parents.on_bar(bar, &mut self.instructions);
             self.carry_out(at)?;
         }
-        self.watch_losses(at)?;
+        self.keep_safe(at)?;
         let symbol = bar.symbol.index();
         for k in 0..self.watchers[symbol].len() {
             let i = self.watchers[symbol][k];
@@ -105,7 +105,7 @@ impl<R: Recorder> Core<R> {
             self.parents.on_trade(trade, &mut self.instructions);
             self.carry_out(trade.at)?;
         }
-        self.watch_losses(trade.at)?;
+        self.keep_safe(trade.at)?;
         self.broadcast(trade.symbol, Event::Trade(trade), trade.at)
     }
 
@@ -120,7 +120,7 @@ impl<R: Recorder> Core<R> {
             self.parents.on_quote(quote, &mut self.instructions);
             self.carry_out(quote.at)?;
         }
-        self.watch_losses(quote.at)?;
+        self.keep_safe(quote.at)?;
         self.broadcast(quote.symbol, Event::Quote(quote), quote.at)
     }
 
@@ -242,43 +242,6 @@ impl<R: Recorder> Core<R> {
         Ok(())
     }
 
-    fn apply_outcomes(&mut self, mut outcomes: Vec<VenueOutcome<R::Tag>>) -> Result<(), CoreError> {
-        for outcome in outcomes.drain(..) {
-            match outcome {
-                VenueOutcome::Ended { order, reason, at } => {
-                    self.market.now = self.market.now.max(at);
-                    self.notices.push_back(OrderUpdate { order, reason });
-                    self.settle_all(self.market.now)?;
-                }
-                VenueOutcome::Fill { order, qty, price, liquidity, arrival, half_spread, at, tag, .. } => {
-                    self.market.now = self.market.now.max(at);
-                    let Some(qty) = self.fillable(&order, qty) else { continue };
-                    let notional = price * qty;
-                    let fee = self.fees.fee(at, notional, liquidity);
-                    self.fees.traded(at, notional);
-                    let (slippage, arrival_price) = (Money::ZERO, arrival);
-                    let fill = Fill { order, at, price, qty, fee, slippage, arrival_price, half_spread, liquidity };
-                    self.book_fill(&fill, tag)?;
-                }
-            }
-        }
-        self.outcomes = outcomes;
-        Ok(())
-    }
-
-    /// How much of a fill counts: a reduce-only order never opens or turns, so what is beyond the position is cancelled.
-    fn fillable(&mut self, order: &OrderRequest, qty: Qty) -> Option<Qty> {
-        if !order.reduce_only {
-            return Some(qty);
-        }
-        let position = self.instances[order.instance.index()].ledger.position(order.symbol.index());
-        let reducible = Qty((-order.side.sign() * position.0).max(0));
-        if qty > reducible {
-            self.exchange.cancel(order.instance, order.id, self.market.now, |_| {});
-        }
-        Some(qty.min(reducible)).filter(|qty| *qty > Qty::ZERO)
-    }
-
     /// Books a fill and tells its strategy.
     pub(crate) fn book_fill(&mut self, fill: &Fill, tag: R::Tag) -> Result<(), CoreError> {
         self.recorder.filled(fill);
@@ -308,6 +271,7 @@ impl<R: Recorder> Core<R> {
             Meaning::Ended(update) => {
                 self.notices.push_back(update);
                 self.deliver_notices(report.at)?;
+                self.keep_flat(report.at)?;
                 Ok(None)
             }
             Meaning::Executed(Executed { order, price, qty, fee, liquidity, arrival, at, tag }) => {
@@ -324,6 +288,7 @@ impl<R: Recorder> Core<R> {
                     liquidity,
                 };
                 self.book_fill(&fill, tag)?;
+                self.keep_flat(report.at)?;
                 Ok(None)
             }
         }

@@ -1,7 +1,9 @@
 //! The engine: one synchronous, deterministic loop for live runs, replays and backtests.
 //!
 //! - [`core`]: the state of the engine
-//! - [`flow`], `past`, [`orders`], `working`: the market in, live or missed, requests out, orders worked in children
+//! - [`flow`], `past`, `outcomes`: the market in, live or missed, and what simulated exchanges answer
+//! - [`orders`], `working`: requests out, orders worked in children
+//! - `safety`, `flatten`: what losses stop, and positions closed until nothing is left of them
 //! - [`models`]: predictions and chances in, feedback out
 //! - `taken`: signals that have acted, so that none acts twice
 //! - [`external`], `outside`: orders at an exchange, its reports, and what we believe it holds
@@ -35,6 +37,7 @@ pub mod error;
 mod exchange;
 pub mod external;
 pub mod feed;
+mod flatten;
 pub mod flow;
 mod heard;
 pub mod input;
@@ -45,6 +48,7 @@ pub mod live;
 pub mod market_log;
 pub mod models;
 pub mod orders;
+mod outcomes;
 mod outside;
 mod past;
 pub mod recorder;

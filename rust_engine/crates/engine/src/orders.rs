@@ -42,7 +42,8 @@ impl<R: Recorder> Core<R> {
                 self.gate.cancels_sent(id, n, at);
             }
             Action::CancelAll(symbol) => {
-                let n = self.exchange.cancel_where(id, *symbol, |_| true, at, &mut ended);
+                let is_its_own = |order: &OrderRequest| order.purpose != Purpose::Flatten;
+                let n = self.exchange.cancel_where(id, *symbol, is_its_own, at, &mut ended);
                 self.gate.cancels_sent(id, n, at);
             }
             Action::Feedback(view) => self.report_back(i, view, at),
@@ -64,6 +65,9 @@ impl<R: Recorder> Core<R> {
         let order = self.named(i, order, at);
         if self.is_blind(&order) {
             return self.end_unsent(&order, CancelReason::Stale, "stale_data");
+        }
+        if self.flattening.withholds(&order) {
+            return self.end_unsent(&order, CancelReason::Refused, "flattening");
         }
         if !self.desk.wants(self.instances[i].identity.mode, &order) {
             let Some(approved) = self.approve(order) else { return };

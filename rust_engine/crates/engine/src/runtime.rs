@@ -7,6 +7,7 @@
 mod listening;
 mod outside;
 mod queue;
+mod stops;
 
 use crate::core::{Core, Setup};
 use crate::error::CoreError;
@@ -16,9 +17,9 @@ use crate::live::LiveRecorder;
 use crate::taken::{self, TakenSignals};
 use model::config::{EngineConfig, Pace};
 use model::message::{InstanceState, Message, Reached};
-use model::{Bar, MarketEvent, TradingState, Ts};
+use model::{Bar, MarketEvent, Ts};
 use queue::MarketQueue;
-use risk::{Counts, Halt};
+use risk::Counts;
 use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
 use strategies::state::{StateError, from_bytes, to_bytes};
@@ -247,12 +248,6 @@ impl Runtime {
         self.feed.last().map_or(Ts(i64::MIN), |bar| bar.closed_at)
     }
 
-    /// Whether an order waits for the advisor, so that the market stands still.
-    #[must_use]
-    pub fn waits_for_advice(&self) -> bool {
-        !self.core.desk.held.is_empty()
-    }
-
     /// When the next bar, mark or part of a worked order falls due on a wall clock; `None` after the feed's end.
     #[must_use]
     pub fn next_due(&self) -> Option<Ts> {
@@ -292,18 +287,6 @@ impl Runtime {
             feed_ended: self.live.is_none() && self.next_bar == self.feed.len(),
             actions_sha256: self.core.actions_sha256(),
         }
-    }
-
-    /// Active, reducing or halted.
-    #[must_use]
-    pub fn state(&self) -> TradingState {
-        self.core.gate.state()
-    }
-
-    /// Why trading is reduced or halted, and what releases it; `None` when active.
-    #[must_use]
-    pub fn stop(&self) -> Option<&Halt> {
-        self.core.gate.stop()
     }
 
     /// Orders that the risk gate passed and refused.

@@ -1,5 +1,6 @@
 //! The account's losses, watched while the market moves: a limit that is reached stops trading without anybody's word.
 
+use crate::control::released_by;
 use crate::core::Core;
 use crate::error::CoreError;
 use crate::recorder::Recorder;
@@ -11,11 +12,20 @@ const LOOK_EVERY_NS: i64 = 1_000_000_000;
 const BY: &str = "risk";
 
 impl<R: Recorder> Core<R> {
+    /// What is seen to with every event of the market: a flatten in force, and what the account lost.
+    ///
+    /// # Errors
+    /// [`CoreError::Runaway`].
+    pub(crate) fn keep_safe(&mut self, at: Ts) -> Result<(), CoreError> {
+        self.keep_flat(at)?;
+        self.watch_losses(at)
+    }
+
     /// Looks at the account when it is time to; a breach cancels what may open and, if configured, closes every position.
     ///
     /// # Errors
     /// [`CoreError::Runaway`].
-    pub(crate) fn watch_losses(&mut self, at: Ts) -> Result<(), CoreError> {
+    fn watch_losses(&mut self, at: Ts) -> Result<(), CoreError> {
         if !self.limits_losses || at.0 < self.market.looked_at.0.saturating_add(LOOK_EVERY_NS) {
             return Ok(());
         }
@@ -26,20 +36,20 @@ impl<R: Recorder> Core<R> {
             equity += instance.capital + instance.ledger.profit(&self.market.last);
         }
         let Some(breach) = self.gate.on_equity(at, equity, capital) else { return Ok(()) };
+        if breach.state == TradingState::Halted && self.flattens {
+            self.flattening.begin();
+        }
         self.cancel_for(breach.state);
+        // The state in force may be a stronger one, while the account does not agree; what it lost is said all the same.
         let told = StateChanged {
-            state: breach.state,
+            state: self.gate.state(),
             at_ns: at.0,
             by: BY.to_owned(),
-            reason: self.with_release(&breach.text),
+            reason: released_by(&breach.text, self.gate.latched()),
         };
         self.recorder.said(Message::StateChanged(told));
         self.settle_all(at)?;
-        if breach.state == TradingState::Halted && self.flattens {
-            self.flatten(at);
-            self.settle_all(at)?;
-        }
-        Ok(())
+        self.keep_flat(at)
     }
 
     /// Takes what a comparison with the venue found. While something differs nothing may open, whatever is latched; what rests is

@@ -67,6 +67,25 @@ fn a_venue_that_disagrees_halts_until_it_agrees_or_a_person_accepts() {
 }
 
 #[test]
+fn a_limit_reached_while_the_venue_disagrees_cancels_closes_and_is_said() {
+    let mut core = long(RiskLimits { max_daily_loss: Some(usd(20.0)), flatten_on_halt: true, ..limits() });
+    assert_eq!(core.n_resting(), 2, "a stop and a target");
+    core.reconciled(Some("reconciliation: position_differs: AAA"), Ts(7));
+    core.drain_outbox();
+    core.on_bar(&bar(22, 110.0, 107.5)).unwrap();
+    assert_eq!(core.n_resting(), 1, "what closes the position");
+    let told = core.drain_outbox();
+    let [halted] = states(&told)[..] else { panic!("{told:?}") };
+    assert_eq!((halted.state, halted.by.as_str()), (TradingState::Halted, "risk"));
+    let says = |words| halted.reason.contains(words);
+    assert!(says("the limit is 20") && says("measures losses anew"), "{}", halted.reason);
+    core.on_bar(&bar(23, 107.5, 107.5)).unwrap();
+    assert_eq!(position(&core), Qty::ZERO);
+    core.reconciled(None, Ts(9));
+    assert_eq!(core.gate.state(), TradingState::Halted, "agreement releases no loss limit");
+}
+
+#[test]
 fn cancels_use_up_the_messages_that_quotes_need() {
     let limits = RiskLimits { max_messages_per_s: Some(4), ..limits() };
     let mut core = core_limited(&[instance("mm", "market_making", Mode::Live)], None, VenueModel::Bars, limits);

@@ -10,6 +10,7 @@ mod exchanges;
 use engine_process::{Home, config, instance, run, until};
 use exchanges::{Exchanges, KEPT, now};
 use fake_exchange::private::{KEY, RequestFault, SECRET};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -159,4 +160,24 @@ fn an_engine_is_not_ready_while_the_account_holds_something_else() {
     exchanges.account.change_silently(|book| book.base -= half);
     until_active(&home);
     quote_until(&exchanges, "quotes once both agree", || (!exchanges.open().is_empty()).then_some(()));
+}
+
+#[test]
+fn a_signal_outlasts_an_account_that_does_not_agree() {
+    let exchanges = Exchanges::start("50.5");
+    let mut home = home(&exchanges);
+    approve(&home);
+    home.start();
+    quote_until(&exchanges, "a halt by the account", || {
+        (home.status()["stop"]["by"] == "reconciliation").then_some(())
+    });
+    home.signal(Signal::SIGUSR2);
+    quote_until(&exchanges, "the signal in the journal", || home.journal().contains("SIGUSR2").then_some(()));
+    let half = "0.5".parse().unwrap();
+    exchanges.account.change_silently(|book| book.base -= half);
+    let status = quote_until(&exchanges, "an account that agrees", || {
+        let status = home.status();
+        (status["account"]["agreed"].as_u64() > Some(0)).then_some(status)
+    });
+    assert_eq!((&status["state"], &status["stop"]["by"]), (&json!("reducing"), &json!("signal")));
 }

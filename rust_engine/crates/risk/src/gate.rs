@@ -135,7 +135,8 @@ impl RiskGate {
     }
 
     /// Takes the equity of the funded account, which is that of its live and canary instances, and its capital. A loss that
-    /// reaches a limit latches the state; `Some` when the state in force changed, so that the caller cancels what rests.
+    /// reaches a limit latches the state; `Some` when it did, so that the caller cancels what rests. The state in force may
+    /// have been as strong before, because the gate was unready: that cancels nothing.
     pub fn on_equity(&mut self, at: Ts, equity: Money, capital: Money) -> Option<Breach> {
         let limits = &self.limits.as_ref()?.loss;
         self.memory.loss.observe(at, equity, capital);
@@ -144,8 +145,8 @@ impl RiskGate {
             return None;
         }
         let text = self.memory.loss.text(rule, limits);
-        let changed = self.memory.latch.tighten(Halt::until_resume(state, &text, "risk", at));
-        changed.then_some(Breach { state, rule, text })
+        self.memory.latch.tighten(Halt::until_resume(state, &text, "risk", at));
+        Some(Breach { state, rule, text })
     }
 
     /// Whether new exposure may be opened.
@@ -158,6 +159,12 @@ impl RiskGate {
     #[must_use]
     pub fn stop(&self) -> Option<&Halt> {
         self.memory.latch.stop()
+    }
+
+    /// What is latched, whatever an unready gate adds to it; `None` when nothing is.
+    #[must_use]
+    pub fn latched(&self) -> Option<&Halt> {
+        self.memory.latch.latched()
     }
 
     /// Latches `halt` if it is stronger than what is latched; `true` when the state in force changed.

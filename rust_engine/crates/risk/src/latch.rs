@@ -80,6 +80,11 @@ impl Latch {
         self.unready.as_ref().or(self.latched.as_ref())
     }
 
+    /// What is latched, whatever readiness says.
+    pub(crate) fn latched(&self) -> Option<&Halt> {
+        self.latched.as_ref()
+    }
+
     /// Whether `state` would be latched.
     pub(crate) fn is_weaker_than(&self, state: TradingState) -> bool {
         self.latched.as_ref().map_or(0, |h| strength(h.state)) < strength(state)

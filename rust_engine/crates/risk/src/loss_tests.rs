@@ -84,6 +84,18 @@ fn a_resume_accepts_the_loss_and_measures_from_there() {
 }
 
 #[test]
+fn a_limit_reached_while_the_gate_is_unready_is_told_and_stays_latched() {
+    let mut gate = gate(true, false);
+    gate.make_unready("reconciliation: no_answer: timeout", Ts(0));
+    assert_eq!(mark(&mut gate, 1, 9_200.0), Some((TradingState::Reducing, Rule::MaxDailyLoss)));
+    assert_eq!(mark(&mut gate, 2, 9_100.0), None, "once");
+    assert_eq!(mark(&mut gate, 3, 9_000.0), Some((TradingState::Halted, Rule::MaxDailyLoss)));
+    assert_eq!(gate.latched().map(|halt| (halt.state, halt.by.as_str())), Some((TradingState::Halted, "risk")));
+    gate.make_ready();
+    assert_eq!(gate.state(), TradingState::Halted);
+}
+
+#[test]
 fn capital_moved_in_or_out_is_neither_profit_nor_loss() {
     let mut gate = gate(true, true);
     assert_eq!(mark(&mut gate, 1, 9_500.0), None);

@@ -338,6 +338,11 @@ impl<T: Clone> BookVenue<T> {
         Some(Quote { symbol, at, exch_at, bid, bid_qty, ask, ask_qty })
     }
 
+    /// Every order that is not yet known to have ended.
+    pub fn orders(&self) -> impl Iterator<Item = &OrderRequest> {
+        self.slots.iter().flatten().map(|open| &open.order)
+    }
+
     /// How many orders are not yet known to have ended.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -187,6 +187,11 @@ impl<T> Venue<T> {
         (buys, sells)
     }
 
+    /// What rests.
+    pub fn orders(&self) -> impl Iterator<Item = &OrderRequest> {
+        self.books.iter().flatten().map(|resting| &resting.order)
+    }
+
     /// Whether nothing rests in `symbol`.
     #[must_use]
     pub fn is_quiet(&self, symbol: SymbolId) -> bool {

@@ -70,9 +70,6 @@ impl Server {
     }
 
     fn take(&mut self, seq: Option<u64>, input: Input) -> Result<()> {
-        if seq.is_some() {
-            self.waiting_since = None;
-        }
         let kind = input.kind();
         let refused = self.run.accept(seq, input, clock::now()).context("an input of the worker cannot be taken")?;
         let Some(reason) = refused else { return Ok(()) };

@@ -6,6 +6,8 @@ use crate::BINARY;
 use engine::Run;
 use model::config::EngineConfig;
 use model::message::Message;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -144,11 +146,16 @@ impl Home {
         }
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
+        nix::sys::signal::kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    }
+
     /// Ends it in good order; gives where it stood.
     pub fn stop(&mut self) -> Value {
+        self.signal(Signal::SIGTERM);
         let mut child = self.child.take().unwrap();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
         assert!(child.wait().unwrap().success(), "{:?}", self.log().last());
         let log = self.log();
         let last = log.iter().rev().find(|line| line["event"] == "engine stops").unwrap();
