@@ -217,7 +217,8 @@ async fn more_orders_than_the_exchange_takes_are_refused_here() {
     }
     hand.pass_s(3).await;
     let refused = (1..=60).filter(|n| hand.ended(*n) == Some(CancelReason::RateLimited)).count();
-    assert_eq!((refused, hand.exchange.truth(|book| book.orders.len())), (13, 47));
+    let taken = hand.exchange.truth(|book| book.orders.len());
+    assert_eq!((refused, taken), (20, 40), "80 % of 50 in ten seconds; what is left is kept for reductions");
     let open: Vec<u64> = (1..=60).filter(|n| hand.ended(*n).is_none()).collect();
     open.iter().for_each(|n| hand.cancel(*n));
     hand.pass_s(5).await;

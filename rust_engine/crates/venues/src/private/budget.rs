@@ -7,16 +7,18 @@ use std::time::Duration;
 
 const SECOND_NS: i64 = 1_000_000_000;
 const MINUTE_NS: i64 = 60 * SECOND_NS;
-/// Share of the weight that new orders may use, in per cent: what is left cancels and asks.
-const PLACING_SHARE: u32 = 80;
+/// Share of the weight and of the orders that openings may use, in per cent: what is left closes, cancels and asks.
+const OPENING_SHARE: u32 = 80;
 /// Share of the weight and of the orders that is ever used: others share the address, and clocks differ.
 const MOST: u32 = 95;
 
 /// Who asks for a part of the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// A new order.
-    Place,
+    /// An order that may open.
+    Open,
+    /// An order that only reduces.
+    Reduce,
     /// A cancel or a question.
     Other,
 }
@@ -97,9 +99,9 @@ impl Budget {
         }
         self.weight.turn(now);
         self.orders.iter_mut().for_each(|window| window.turn(now));
-        let is_order = what == Use::Place;
-        let share = if is_order { PLACING_SHARE } else { MOST };
-        let by_orders = self.orders.iter().filter(|_| is_order).filter_map(|w| w.wait(1, MOST, now)).max();
+        let is_order = what != Use::Other;
+        let share = if what == Use::Open { OPENING_SHARE } else { MOST };
+        let by_orders = self.orders.iter().filter(|_| is_order).filter_map(|w| w.wait(1, share, now)).max();
         if let Some(wait) = self.weight.wait(weight, share, now).max(by_orders) {
             return Err(wait);
         }
@@ -137,21 +139,24 @@ mod tests {
     }
 
     #[test]
-    fn orders_are_refused_before_the_exchange_does_and_cancels_still_go() {
+    fn openings_are_refused_before_reductions_and_both_before_the_exchange_does() {
         let mut budget = Budget::of(Market::Spot);
-        let placed = (0..60).filter(|_| budget.take(1, Use::Place, NOW).is_ok()).count();
-        assert_eq!(placed, 47, "95 % of 50 in ten seconds");
-        assert_eq!(budget.take(1, Use::Place, NOW), Err(Duration::from_secs(10)));
-        assert_eq!(budget.take(1, Use::Other, NOW), Ok(()));
-        assert_eq!(budget.take(1, Use::Place, NOW.plus_ns(10 * SECOND_NS)), Ok(()));
+        let mut taken = |what| (0..60).filter(|_| budget.take(1, what, NOW).is_ok()).count();
+        assert_eq!(taken(Use::Open), 40, "80 % of 50 in ten seconds");
+        assert_eq!(taken(Use::Reduce), 7, "and 95 % in all");
+        assert_eq!(budget.take(1, Use::Reduce, NOW), Err(Duration::from_secs(10)));
+        assert_eq!(budget.take(1, Use::Other, NOW), Ok(()), "a cancel is no order");
+        assert_eq!(budget.take(1, Use::Open, NOW.plus_ns(10 * SECOND_NS)), Ok(()));
     }
 
     #[test]
-    fn the_last_fifth_of_the_weight_is_kept_for_cancels_and_questions() {
+    fn the_last_fifth_of_the_weight_is_kept_for_reductions_cancels_and_questions() {
         let mut budget = Budget::of(Market::Usdm);
         budget.observe(&headers("x-mbx-used-weight-1m", 1_920), NOW);
-        assert_eq!(budget.take(1, Use::Place, NOW), Err(Duration::from_secs(60)));
-        assert_eq!(budget.take(360, Use::Other, NOW), Ok(()));
+        assert_eq!(budget.take(1, Use::Open, NOW), Err(Duration::from_secs(60)));
+        assert_eq!(budget.take(180, Use::Reduce, NOW), Ok(()));
+        assert_eq!(budget.take(180, Use::Other, NOW), Ok(()));
+        assert_eq!(budget.take(1, Use::Reduce, NOW), Err(Duration::from_secs(60)));
         assert_eq!(budget.take(1, Use::Other, NOW), Err(Duration::from_secs(60)));
     }
 
@@ -159,8 +164,8 @@ mod tests {
     fn the_exchanges_counts_outrank_ours_until_their_window_ends() {
         let mut budget = Budget::of(Market::Usdm);
         budget.observe(&headers("x-mbx-order-count-1m", 1_140), NOW);
-        assert_eq!(budget.take(1, Use::Place, NOW), Err(Duration::from_secs(60)));
-        assert_eq!(budget.take(1, Use::Place, NOW.plus_ns(MINUTE_NS)), Ok(()));
+        assert_eq!(budget.take(1, Use::Reduce, NOW), Err(Duration::from_secs(60)));
+        assert_eq!(budget.take(1, Use::Reduce, NOW.plus_ns(MINUTE_NS)), Ok(()));
     }
 
     #[test]

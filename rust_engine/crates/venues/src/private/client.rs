@@ -135,10 +135,10 @@ impl Client {
         Ok(())
     }
 
-    /// Places an order, at the algo service if it is a stop there.
-    pub(super) async fn place(&self, params: String, is_stop: bool) -> Result<OrderState, Fault> {
+    /// Places an order, at the algo service if it is a stop there, out of the budget that it may use.
+    pub(super) async fn place(&self, params: String, is_stop: bool, what: Use) -> Result<OrderState, Fault> {
         let path = if is_stop { ALGO_PATH } else { self.order_path() };
-        let route = Route { method: Method::POST, path, weight: 1, what: Use::Place };
+        let route = Route { method: Method::POST, path, weight: 1, what };
         let text = self.call(&route, &params).await?;
         if !is_stop {
             return parse_order(&text).map_err(|e| self.unreadable(&e));

@@ -3,6 +3,7 @@
 //! An order is placed once. Whatever is unclear afterwards is asked for under our own name of the order until it is known;
 //! its end is reported after its last trade, so that no trade comes too late to be booked.
 
+use super::budget::Use;
 use super::client::Fault;
 use super::config::{Checked, Listed};
 use super::order::{RunName, Target, is_stop_there, placing};
@@ -266,7 +267,8 @@ impl Desk {
                 let market = self.config.market;
                 let params = placing(market, &listed, &order, &self.run.client_id(id));
                 self.with(id, |tracked| tracked.stage = Stage::Placing);
-                Job::Place { id, params, is_stop: is_stop_there(market, order.kind) }
+                let what = if order.reduce_only { Use::Reduce } else { Use::Open };
+                Job::Place { id, params, is_stop: is_stop_there(market, order.kind), what }
             }
             Step::Query => Job::Query { id, symbol, target: self.target(id, false) },
             Step::Trades(venue_id) => Job::Trades { id, symbol, venue_id },

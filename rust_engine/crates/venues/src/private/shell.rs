@@ -102,7 +102,7 @@ async fn until(due: Option<Ts>, now: Ts) {
 
 async fn carry_out(client: Arc<Client>, job: Job) -> Done {
     match job {
-        Job::Place { id, params, is_stop } => Done::Place(id, client.place(params, is_stop).await),
+        Job::Place { id, params, is_stop, what } => Done::Place(id, client.place(params, is_stop, what).await),
         Job::Cancel { id, symbol, target } => Done::Cancel(id, client.cancel(&symbol, &target).await),
         Job::Query { id, symbol, target } => Done::Query(id, client.query(&symbol, &target).await),
         Job::Trades { id, symbol, venue_id } => Done::Trades(id, client.trades(&symbol, venue_id).await),

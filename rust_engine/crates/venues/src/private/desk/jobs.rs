@@ -1,5 +1,6 @@
 //! What goes out to the exchange, and what comes of it.
 
+use super::super::budget::Use;
 use super::super::client::{Fault, Viewed};
 use super::super::order::Target;
 use super::super::words::{OrderState, Trade};
@@ -12,6 +13,7 @@ pub(in crate::private) enum Job {
         id: OrderId,
         params: String,
         is_stop: bool,
+        what: Use,
     },
     Cancel {
         id: OrderId,
