@@ -25,6 +25,17 @@ impl<T: Clone> Exposure for Account<'_, T> {
         self.exchange.resting(instance, symbol)
     }
 
+    fn sellable(&self, instance: InstanceId, symbol: SymbolId) -> Option<Qty> {
+        let Exchange::External(venue) = self.exchange else { return None };
+        if venue.may_be_short() {
+            return None;
+        }
+        let open = venue.sales(|order| (order.instance, order.symbol) == (instance, symbol));
+        let open_in_all = venue.sales(|order| order.symbol == symbol);
+        let own = self.position(instance, symbol) - open;
+        Some(own.min(self.held_in_all(symbol) - open_in_all).max(Qty::ZERO))
+    }
+
     fn gross_elsewhere(&self, instance: InstanceId, symbol: SymbolId) -> Money {
         let funded = |mode: Mode| matches!(mode, Mode::Live | Mode::Canary);
         let mine = funded(self.instances[instance.index()].identity.mode);
@@ -41,5 +52,16 @@ impl<T: Clone> Exposure for Account<'_, T> {
             }
         }
         total
+    }
+}
+
+impl<T: Clone> Account<'_, T> {
+    /// What all instances have bought of a symbol and still hold, less what fees took beyond the positions.
+    pub(crate) fn held_in_all(&self, symbol: SymbolId) -> Qty {
+        let lacking = match self.exchange {
+            Exchange::External(venue) => venue.residue(symbol).min(Qty::ZERO),
+            Exchange::Bars(_) | Exchange::Book(_) => Qty::ZERO,
+        };
+        self.instances.iter().fold(lacking, |sum, instance| sum + instance.ledger.position(symbol.index()))
     }
 }

@@ -174,6 +174,7 @@ impl Desk {
                     at,
                     price,
                     qty,
+                    base_fee: Qty::ZERO,
                     fee,
                     slippage: Money::ZERO,
                     arrival_price: arrival,

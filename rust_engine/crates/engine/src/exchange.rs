@@ -28,7 +28,7 @@ impl<T: Clone> Exchange<T> {
         Ok(match config.model {
             VenueModel::Bars => Self::Bars(Venue::new(symbols.len())),
             VenueModel::Book => Self::Book(BookVenue::new(symbols, config)?),
-            VenueModel::External => Self::External(External::new()),
+            VenueModel::External => Self::External(External::new(config.short_sales, symbols)),
         })
     }
 
@@ -60,7 +60,7 @@ impl<T: Clone> Exchange<T> {
             Self::Bars(venue) => venue.cancel_where(instance, symbol, wanted, ended),
             Self::Book(venue) => venue.cancel_where(instance, symbol, wanted, now),
             Self::External(venue) => {
-                venue.cancel_where(|o| o.instance == instance && o.symbol == symbol && wanted(o));
+                venue.cancel_where(|o| o.instance == instance && o.symbol == symbol && wanted(o), ended);
             }
         }
         n.get()
@@ -70,7 +70,7 @@ impl<T: Clone> Exchange<T> {
         match self {
             Self::Bars(venue) => venue.cancel(instance, id, ended),
             Self::Book(venue) => venue.cancel(instance, id, now),
-            Self::External(venue) => venue.cancel_where(|o| o.instance == instance && o.id == id),
+            Self::External(venue) => venue.cancel_where(|o| o.instance == instance && o.id == id, ended),
         }
     }
 

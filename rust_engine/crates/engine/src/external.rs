@@ -4,7 +4,8 @@
 //! unanswered request means is decided by asking the exchange under our own order id, never by guessing.
 
 use model::{
-    CancelReason, InstanceId, Liquidity, Money, OrderId, OrderRequest, OrderUpdate, Price, Qty, Side, SymbolId, Ts,
+    CancelReason, InstanceId, Liquidity, Money, OrderId, OrderKind, OrderRequest, OrderUpdate, Price, Qty, Side,
+    SymbolId, SymbolSpec, Ts,
 };
 use risk::RiskApproved;
 use risk::reconcile::OpenOrder;
@@ -53,7 +54,7 @@ pub enum Reported {
         qty: Qty,
         /// Fee in quote currency, above zero when paid.
         fee: Money,
-        /// What of that fee was taken in base currency, so that the account holds less than the position says.
+        /// What of that fee was taken in base currency, so that the account holds less than was bought.
         #[serde(default, skip_serializing_if = "is_zero")]
         base_fee: Qty,
         /// Maker or taker.
@@ -96,6 +97,8 @@ pub(crate) struct Executed<T> {
     pub(crate) order: OrderRequest,
     pub(crate) price: Price,
     pub(crate) qty: Qty,
+    /// What of it the position does not get, in whole lots.
+    pub(crate) base_fee: Qty,
     pub(crate) fee: Money,
     pub(crate) liquidity: Liquidity,
     pub(crate) arrival: Price,
@@ -120,8 +123,13 @@ pub(crate) enum Meaning<T> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct External<T> {
     open: BTreeMap<OrderId, Open<T>>,
-    /// Fees that were taken in base currency.
-    base_fees: BTreeMap<SymbolId, Qty>,
+    /// Whether the account may hold less than nothing.
+    may_be_short: bool,
+    lots: Vec<Qty>,
+    /// What the account holds beside the positions: parts of a lot, below zero where fees took more than that.
+    residue: BTreeMap<SymbolId, Qty>,
+    /// Sales that wait until others, which lock what they sell, have ended. They did not leave.
+    waiting: Vec<(OrderRequest, T)>,
     /// Of the last order or report.
     changed_at: Ts,
     #[serde(skip)]
@@ -129,8 +137,16 @@ pub(crate) struct External<T> {
 }
 
 impl<T: Clone> External<T> {
-    pub(crate) fn new() -> Self {
-        Self { open: BTreeMap::new(), base_fees: BTreeMap::new(), changed_at: Ts(i64::MIN), requests: Vec::new() }
+    pub(crate) fn new(may_be_short: bool, symbols: &[SymbolSpec]) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            may_be_short,
+            lots: symbols.iter().map(|spec| spec.lot).collect(),
+            residue: BTreeMap::new(),
+            waiting: Vec::new(),
+            changed_at: Ts(i64::MIN),
+            requests: Vec::new(),
+        }
     }
 
     pub(crate) fn send(&mut self, order: RiskApproved<OrderRequest>, last: Price, tag: T) {
@@ -148,8 +164,16 @@ impl<T: Clone> External<T> {
         self.requests.push(VenueRequest::Place(order));
     }
 
-    /// Asks for the end of what `wanted` picks; each ends when the exchange says so.
-    pub(crate) fn cancel_where(&mut self, wanted: impl Fn(&OrderRequest) -> bool) {
+    /// Asks for the end of what `wanted` picks; each ends when the exchange says so. What did not leave ends at once, and `ended`
+    /// gets it.
+    pub(crate) fn cancel_where(&mut self, wanted: impl Fn(&OrderRequest) -> bool, mut ended: impl FnMut(OrderRequest)) {
+        self.waiting.retain(|(order, _)| {
+            let is_picked = wanted(order);
+            if is_picked {
+                ended(*order);
+            }
+            !is_picked
+        });
         for (id, open) in &mut self.open {
             if !open.cancel_asked && wanted(&open.order) {
                 open.cancel_asked = true;
@@ -171,8 +195,44 @@ impl<T: Clone> External<T> {
         sums
     }
 
+    /// What is at the exchange or waits to go there, and how much of it is left.
     pub(crate) fn orders(&self) -> impl Iterator<Item = (&OrderRequest, Qty)> {
-        self.open.values().map(|open| (&open.order, open.left))
+        let waiting = self.waiting.iter().map(|(order, _)| (order, order.qty));
+        self.open.values().map(|open| (&open.order, open.left)).chain(waiting)
+    }
+
+    /// What open and waiting sales could still sell, of those that `wanted` picks.
+    pub(crate) fn sales(&self, wanted: impl Fn(&OrderRequest) -> bool) -> Qty {
+        let sales = self.orders().filter(|(order, _)| order.side == Side::Sell && wanted(order));
+        sales.fold(Qty::ZERO, |sum, (_, left)| sum + left)
+    }
+
+    pub(crate) fn may_be_short(&self) -> bool {
+        self.may_be_short
+    }
+
+    /// Keeps a sale until [`External::take_waiting`].
+    pub(crate) fn wait(&mut self, order: OrderRequest, tag: T) {
+        self.waiting.push((order, tag));
+    }
+
+    /// Takes out the sales of `instance` in `symbol` that wait, oldest first.
+    pub(crate) fn take_waiting(&mut self, instance: InstanceId, symbol: SymbolId) -> Vec<(OrderRequest, T)> {
+        let is_one = |(order, _): &mut (OrderRequest, T)| (order.instance, order.symbol) == (instance, symbol);
+        self.waiting.extract_if(.., is_one).collect()
+    }
+
+    /// The sales of `instance` in `symbol` that wait.
+    pub(crate) fn waiting(&self, instance: InstanceId, symbol: SymbolId) -> impl Iterator<Item = &OrderRequest> {
+        let orders = self.waiting.iter().map(|(order, _)| order);
+        orders.filter(move |order| (order.instance, order.symbol) == (instance, symbol))
+    }
+
+    /// Whether a sale of `instance` in `symbol` is at the exchange.
+    pub(crate) fn has_open_sale(&self, instance: InstanceId, symbol: SymbolId) -> bool {
+        let is_one =
+            |order: &OrderRequest| (order.instance, order.symbol, order.side) == (instance, symbol, Side::Sell);
+        self.open.values().any(|open| is_one(&open.order))
     }
 
     pub(crate) fn report(&mut self, report: &VenueReport) -> Meaning<T> {
@@ -184,11 +244,15 @@ impl<T: Clone> External<T> {
                 if !open.trades.insert(*trade_id) {
                     return Meaning::Nothing;
                 }
-                *self.base_fees.entry(open.order.symbol).or_default() += *base_fee;
+                let (symbol, is_buy) = (open.order.symbol, open.order.side == Side::Buy);
+                let lot = self.lots.get(symbol.index()).copied().unwrap_or(Qty(1));
+                let residue = self.residue.entry(symbol).or_default();
+                let kept = whole_fee(residue, *base_fee, if is_buy { *qty } else { Qty::ZERO }, lot);
                 let executed = Executed {
                     order: open.order,
                     price: *price,
                     qty: *qty,
+                    base_fee: kept,
                     fee: *fee,
                     liquidity: *liquidity,
                     arrival: open.arrival,
@@ -202,8 +266,13 @@ impl<T: Clone> External<T> {
                 Meaning::Executed(executed)
             }
             Reported::Ended { reason } => {
-                let (order, reason) = (open.order, *reason);
+                let (order, mut reason) = (open.order, *reason);
                 self.open.remove(&report.id);
+                // It was cancelled so that an exit can sell what it locked: nobody is to put it up again.
+                let is_for_exit = |exit: &OrderRequest| exit.kind == OrderKind::Market && order.reduce_only;
+                if reason == CancelReason::Requested && self.waiting(order.instance, order.symbol).any(is_for_exit) {
+                    reason = CancelReason::NothingToReduce;
+                }
                 Meaning::Ended(OrderUpdate { order, reason })
             }
         }
@@ -223,8 +292,9 @@ impl<T: Clone> External<T> {
         self.open.iter().map(|(id, open)| (*id, seen(open))).collect()
     }
 
-    pub(crate) fn base_fees(&self) -> &BTreeMap<SymbolId, Qty> {
-        &self.base_fees
+    /// What the account holds of a symbol beside all positions.
+    pub(crate) fn residue(&self, symbol: SymbolId) -> Qty {
+        self.residue.get(&symbol).copied().unwrap_or_default()
     }
 
     pub(crate) fn changed_at(&self) -> Ts {
@@ -234,4 +304,13 @@ impl<T: Clone> External<T> {
     pub(crate) fn drain(&mut self) -> Vec<VenueRequest> {
         std::mem::take(&mut self.requests)
     }
+}
+
+/// Takes a fee in base currency out of the residue, and gives the whole lots that a fill of `most` must lend it for that.
+fn whole_fee(residue: &mut Qty, base_fee: Qty, most: Qty, lot: Qty) -> Qty {
+    *residue -= base_fee;
+    let lacking = (Qty::ZERO - *residue).max(Qty::ZERO);
+    let kept = lacking.round_up(lot).min(most);
+    *residue += kept;
+    kept
 }

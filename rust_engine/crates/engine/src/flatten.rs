@@ -97,11 +97,6 @@ impl<R: Recorder> Core<R> {
         self.submit(i, closing_order(symbol, left, self.market.last[symbol.index()]), at);
     }
 
-    /// What there is to close, above zero when long.
-    fn to_close(&self, i: usize, symbol: SymbolId) -> Qty {
-        self.instances[i].ledger.position(symbol.index())
-    }
-
     /// Whether an order that closes is on its way.
     fn is_closing(&self, i: usize, symbol: SymbolId) -> bool {
         self.exchange.holds(InstanceId(i as u16), symbol, |order| order.purpose == Purpose::Flatten)

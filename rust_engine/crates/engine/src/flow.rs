@@ -271,16 +271,18 @@ impl<R: Recorder> Core<R> {
             Meaning::Ended(update) => {
                 self.notices.push_back(update);
                 self.deliver_notices(report.at)?;
+                self.let_go(update.order.instance, update.order.symbol, report.at)?;
                 self.keep_flat(report.at)?;
                 Ok(None)
             }
-            Meaning::Executed(Executed { order, price, qty, fee, liquidity, arrival, at, tag }) => {
+            Meaning::Executed(Executed { order, price, qty, base_fee, fee, liquidity, arrival, at, tag }) => {
                 let slippage = Money::ZERO;
                 let fill = Fill {
                     order,
                     at,
                     price,
                     qty,
+                    base_fee,
                     fee,
                     slippage,
                     arrival_price: arrival,
@@ -288,6 +290,7 @@ impl<R: Recorder> Core<R> {
                     liquidity,
                 };
                 self.book_fill(&fill, tag)?;
+                self.let_go(order.instance, order.symbol, report.at)?;
                 self.keep_flat(report.at)?;
                 Ok(None)
             }

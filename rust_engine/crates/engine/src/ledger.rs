@@ -1,6 +1,7 @@
 //! Positions, open lots and cash of one instance. All amounts are exact.
 //!
-//! **Invariant:** position = sum of signed fills, and cash = -(sum of signed notionals) - fees - slippage, to the last unit.
+//! **Invariant:** position = sum of signed fills as far as they are held, and cash = -(sum of their signed notionals) - fees -
+//! slippage, to the last unit.
 
 use model::{Fill, Money, Price, Qty};
 use serde::{Deserialize, Serialize};
@@ -159,7 +160,7 @@ impl<T> Ledger<T> {
         self.n_fills += 1;
         let sign = fill.order.side.sign();
         let book = &mut self.books[fill.order.symbol.index()];
-        let mut left = fill.qty;
+        let mut left = fill.held();
         let (mut fee_left, mut slippage_left) = (fill.fee, fill.slippage);
         while left > Qty::ZERO {
             let Some(lot) = book.lots.front_mut().filter(|lot| lot.entry.order.side.sign() != sign) else { break };
@@ -191,8 +192,8 @@ impl<T> Ledger<T> {
         if left > Qty::ZERO {
             book.lots.push_back(Lot { entry: *fill, open: left, fee: fee_left, slippage: slippage_left, tag });
         }
-        book.position.0 += sign * fill.qty.0;
-        let notional = fill.price * fill.qty;
+        book.position += fill.change();
+        let notional = fill.price * fill.held();
         self.cash += (if sign > 0 { -notional } else { notional }) - fill.fee - fill.slippage;
         self.fees += fill.fee;
         self.slippage += fill.slippage;

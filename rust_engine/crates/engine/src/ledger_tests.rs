@@ -23,6 +23,7 @@ fn fill(side: Side, qty: i64, price: i64, fee: i128) -> Fill {
         at: Ts(1),
         price: Price(price),
         qty: Qty(qty),
+        base_fee: Qty::ZERO,
         fee: Money(fee),
         slippage: Money(fee / 2),
         arrival_price: Price(price),
@@ -50,6 +51,18 @@ fn the_oldest_quantity_is_closed_first() {
     let mut closed = Vec::new();
     ledger.apply(&fill(Side::Buy, 3, 110, 0), 3, |c| closed.push((*c.tag, c.qty.0, c.gross_pnl().0)));
     assert_eq!(closed, [(1, 2, -20), (2, 1, 10)]);
+}
+
+#[test]
+fn what_an_exchange_keeps_of_a_purchase_is_no_position_and_its_fee_is_exact() {
+    let mut ledger = Ledger::new(1);
+    let bought = Fill { base_fee: Qty(1), slippage: Money::ZERO, ..fill(Side::Buy, 10, 100, 70) };
+    ledger.apply(&bought, (), |_| {});
+    assert_eq!((ledger.position(0), ledger.costs().0), (Qty(9), Money(70)));
+    let mut net = Vec::new();
+    ledger.apply(&Fill { slippage: Money::ZERO, ..fill(Side::Sell, 9, 110, 0) }, (), |c| net.push(c.net_pnl()));
+    assert_eq!((ledger.position(0), net), (Qty::ZERO, vec![Money(90 - 70)]));
+    assert_eq!(ledger.profit(&[Price(0)]), Money(90 - 70));
 }
 
 proptest! {

@@ -6,7 +6,7 @@
 //! - `safety`, `flatten`: what losses stop, and positions closed until nothing is left of them
 //! - [`models`]: predictions and chances in, feedback out
 //! - `taken`: signals that have acted, so that none acts twice
-//! - [`external`], `outside`: orders at an exchange, its reports, and what we believe it holds
+//! - [`external`], `outside`, `spot`: orders at an exchange, its reports, what we believe it holds, and what may be sold of it
 //! - `stretch`: the bars between two orders of a backtest, in one call
 //! - [`control`]: advice, rates, parameters and commands between two bars
 //! - `advice`: which orders wait for the advisor
@@ -57,6 +57,7 @@ pub mod runtime;
 mod safety;
 pub mod snapshot;
 pub mod spool;
+mod spot;
 mod stretch;
 mod taken;
 pub mod whole_file;

@@ -70,6 +70,9 @@ impl<R: Recorder> Core<R> {
             return self.end_unsent(&order, CancelReason::Refused, "flattening");
         }
         if !self.desk.wants(self.instances[i].identity.mode, &order) {
+            if self.waits_for_room(&order, at) {
+                return;
+            }
             let Some(approved) = self.approve(order) else { return };
             let tag = self.recorder.tag(&self.instances[i].identity, &order, self.exchange.top(order.symbol));
             self.place(approved, tag);
@@ -161,6 +164,7 @@ impl<R: Recorder> Core<R> {
                 at,
                 price,
                 qty,
+                base_fee: Qty::ZERO,
                 fee,
                 slippage,
                 arrival_price: price,

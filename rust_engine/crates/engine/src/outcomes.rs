@@ -37,7 +37,18 @@ impl<R: Recorder> Core<R> {
                         let fee = self.fees.fee(at, notional, liquidity);
                         self.fees.traded(at, notional);
                         let (slippage, arrival_price) = (Money::ZERO, arrival);
-                        let fill = Fill { order, at, price, qty, fee, slippage, arrival_price, half_spread, liquidity };
+                        let fill = Fill {
+                            order,
+                            at,
+                            price,
+                            qty,
+                            base_fee: Qty::ZERO,
+                            fee,
+                            slippage,
+                            arrival_price,
+                            half_spread,
+                            liquidity,
+                        };
                         self.book_fill(&fill, tag)?;
                     }
                     // The exchange says no more of an order that filled whole, and its strategy was told of less.

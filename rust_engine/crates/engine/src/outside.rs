@@ -20,8 +20,8 @@ impl<R: Recorder> Core<R> {
         if let Exchange::External(venue) = &self.exchange { venue.outstanding() } else { Vec::new() }
     }
 
-    /// What the account at the exchange should hold: open orders, and the positions of all instances less the fees that were
-    /// taken in base currency. Nothing with a simulated venue.
+    /// What the account at the exchange should hold: open orders, and the positions of all instances with what is beside
+    /// them. Nothing with a simulated venue.
     #[must_use]
     pub fn own_view(&self) -> OwnView {
         let Exchange::External(venue) = &self.exchange else {
@@ -30,7 +30,7 @@ impl<R: Recorder> Core<R> {
         let mut positions = BTreeMap::new();
         for symbol in 0..self.symbols.len() {
             let id = SymbolId(symbol as u16);
-            let mut held = -venue.base_fees().get(&id).copied().unwrap_or_default();
+            let mut held = venue.residue(id);
             self.instances.iter().for_each(|instance| held += instance.ledger.position(symbol));
             if held != Qty::ZERO {
                 positions.insert(id, held);

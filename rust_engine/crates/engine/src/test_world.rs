@@ -65,8 +65,22 @@ pub(crate) fn core_limited(
     model: VenueModel,
     limits: RiskLimits,
 ) -> Core<LiveRecorder> {
+    core_at(instances, advice, VenueConfig { model, short_sales: true, ..VenueConfig::default() }, limits)
+}
+
+/// A core on an account that cannot be short.
+pub(crate) fn core_on_spot(instances: &[InstanceConfig]) -> Core<LiveRecorder> {
+    let venue = VenueConfig { model: VenueModel::External, ..VenueConfig::default() };
+    core_at(instances, None, venue, limits())
+}
+
+fn core_at(
+    instances: &[InstanceConfig],
+    advice: Option<AdvicePolicy>,
+    venue: VenueConfig,
+    limits: RiskLimits,
+) -> Core<LiveRecorder> {
     let symbols = symbols();
-    let venue = VenueConfig { model, ..VenueConfig::default() };
     let setup = Setup { symbols: &symbols, instances, costs: Costs::default(), venue, limits: Some(limits), advice };
     Core::new(&setup, LiveRecorder::new(&symbols)).unwrap()
 }
@@ -112,7 +126,7 @@ impl Core<LiveRecorder> {
         match &self.exchange {
             Exchange::Bars(venue) => venue.len(),
             Exchange::Book(venue) => venue.len(),
-            Exchange::External(venue) => venue.outstanding().len(),
+            Exchange::External(venue) => venue.orders().count(),
         }
     }
 

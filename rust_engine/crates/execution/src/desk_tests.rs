@@ -56,6 +56,7 @@ impl Bench {
             at: Ts(at),
             price: Price(100),
             qty: Qty(qty),
+            base_fee: Qty::ZERO,
             fee: Money::ZERO,
             slippage: Money::ZERO,
             arrival_price: Price(100),

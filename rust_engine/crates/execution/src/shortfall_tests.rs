@@ -8,6 +8,7 @@ fn fill_of(order: OrderRequest, qty: i64, arrival: i64, price: i64, half_spread:
         at: Ts(0),
         price: Price(price),
         qty: Qty(qty),
+        base_fee: Qty::ZERO,
         fee: Money::ZERO,
         slippage: Money::ZERO,
         arrival_price: Price(arrival),

@@ -177,6 +177,10 @@ pub struct VenueConfig {
     pub fee_tiers: Vec<FeeTier>,
     /// Messages a second that the venue takes; zero is no bound.
     pub max_messages_per_s: u32,
+    /// For `external`: whether the account may hold less than nothing of a symbol. True on futures; on Spot false, where a sale
+    /// is at most what the engine bought there and still holds.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub short_sales: bool,
 }
 
 /// Hard limits, checked when an order is sent. Amounts are in quote currency.

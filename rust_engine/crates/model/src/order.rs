@@ -252,7 +252,12 @@ pub struct Fill {
     pub price: Price,
     /// How much.
     pub qty: Qty,
-    /// Venue fee, above zero when paid.
+    /// What of `qty` a Spot exchange kept as its fee: it is part of the order's fill and never held. In whole lots, so that a
+    /// position can be sold whole; what is left of a lot goes into the next one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub base_fee: Qty,
+    /// Venue fee in quote currency, above zero when paid; one that was kept in base currency is in it to the last unit, at the
+    /// fill's price.
     pub fee: Money,
     /// Modelled cost of moving from the proven price to the one a taker would have got.
     pub slippage: Money,
@@ -263,6 +268,27 @@ pub struct Fill {
     pub half_spread: Price,
     /// Maker or taker.
     pub liquidity: Liquidity,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(qty: &Qty) -> bool {
+    *qty == Qty::ZERO
+}
+
+impl Fill {
+    /// What of the fill is held or given, above zero.
+    #[must_use]
+    #[inline]
+    pub fn held(&self) -> Qty {
+        self.qty - self.base_fee
+    }
+
+    /// By how much it changes the position.
+    #[must_use]
+    #[inline]
+    pub fn change(&self) -> Qty {
+        Qty(self.order.side.sign() * self.held().0)
+    }
 }
 
 /// Why an order ended without filling whole.

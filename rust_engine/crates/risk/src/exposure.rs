@@ -10,6 +10,11 @@ pub trait Exposure {
     fn position(&self, instance: InstanceId, symbol: SymbolId) -> Qty;
     /// Quantities that rest and could open, buys and sells.
     fn resting(&self, instance: InstanceId, symbol: SymbolId) -> (Qty, Qty);
+    /// What may still be sold, on an account that cannot hold less than nothing: the position less open sales; `None` where short
+    /// positions are possible.
+    fn sellable(&self, _instance: InstanceId, _symbol: SymbolId) -> Option<Qty> {
+        None
+    }
     /// Worst-case notional of every other pair of instance and symbol in the same account.
     fn gross_elsewhere(&self, instance: InstanceId, symbol: SymbolId) -> Money;
 }
@@ -80,6 +85,11 @@ impl<E: Exposure> Exposure for WithEarlier<'_, E> {
 
     fn resting(&self, instance: InstanceId, symbol: SymbolId) -> (Qty, Qty) {
         self.of(instance, symbol).fold(self.base.resting(instance, symbol), with_order)
+    }
+
+    fn sellable(&self, instance: InstanceId, symbol: SymbolId) -> Option<Qty> {
+        let sales = self.of(instance, symbol).filter(|order| order.side == Side::Sell);
+        self.base.sellable(instance, symbol).map(|most| sales.fold(most, |left, order| left - order.qty))
     }
 
     fn gross_elsewhere(&self, instance: InstanceId, symbol: SymbolId) -> Money {

@@ -79,7 +79,7 @@ impl RiskGate {
     }
 
     /// Passes the order on and counts it against the limits, or says which rule it breaks; a refused order uses up nothing. A
-    /// reduction that is on the grid passes in every state and under every limit. `at` is the event's time and never goes back.
+    /// reduction that is on the grid and sells what is there passes in every state and under every limit. `at` is the event's time and never goes back.
     ///
     /// # Errors
     /// [`RiskRefused`] with the first broken rule.
@@ -252,6 +252,11 @@ impl RiskGate {
         if order.named_price().is_some_and(|p| p.0 <= 0 || p.0 % tick.0 != 0) {
             return Some(Rule::TickSize);
         }
+        let sent = WithEarlier { base: exposure, earlier, accounts: &self.accounts };
+        if order.side == Side::Sell && sent.sellable(order.instance, order.symbol).is_some_and(|most| order.qty > most)
+        {
+            return Some(Rule::ShortSale);
+        }
         if order.reduce_only {
             return None;
         }
@@ -261,7 +266,6 @@ impl RiskGate {
             TradingState::Active => {}
         }
         let limits = self.limits.as_ref()?;
-        let sent = WithEarlier { base: exposure, earlier, accounts: &self.accounts };
         broken_size(limits, order, &sent)
             .or_else(|| self.memory.throttle.broken_rule(limits, self.account(order.instance), order, at, earlier))
     }

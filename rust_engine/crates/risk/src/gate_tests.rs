@@ -291,3 +291,40 @@ fn what_the_gate_remembers_survives_its_text() {
     let mut smaller = RiskGate::new(None, &symbols()).unwrap();
     assert!(smaller.restore(gate.memory().clone()).is_err());
 }
+
+/// So much can be sold of the first symbol, and of the second nothing.
+struct Spot(i64);
+
+impl Exposure for Spot {
+    fn last_price(&self, _: SymbolId) -> Price {
+        LAST
+    }
+    fn position(&self, _: InstanceId, _: SymbolId) -> Qty {
+        Qty(self.0)
+    }
+    fn resting(&self, _: InstanceId, _: SymbolId) -> (Qty, Qty) {
+        (Qty::ZERO, Qty::ZERO)
+    }
+    fn sellable(&self, _: InstanceId, symbol: SymbolId) -> Option<Qty> {
+        Some(if symbol == SymbolId(0) { Qty(self.0) } else { Qty::ZERO })
+    }
+    fn gross_elsewhere(&self, _: InstanceId, _: SymbolId) -> Money {
+        Money::ZERO
+    }
+}
+
+#[test]
+fn where_nothing_can_be_short_a_sale_is_at_most_what_is_there_and_a_group_together() {
+    let mut gate = RiskGate::new(None, &symbols()).unwrap();
+    let sale = |qty| order(Side::Sell, qty, OrderKind::Market);
+    let exit = |qty| OrderRequest { reduce_only: true, ..sale(qty) };
+    for refused in [sale(ONE + ONE / 10), exit(ONE + ONE / 10), OrderRequest { symbol: SymbolId(1), ..sale(ONE) }] {
+        assert_eq!(gate.approve(refused, Ts(0), &Spot(ONE)).unwrap_err().rule, Rule::ShortSale);
+    }
+    assert_eq!(gate.counts().refused().find(|(rule, _)| *rule == Rule::ShortSale), Some((Rule::ShortSale, 3)));
+    gate.tighten(Halt::until_resume(TradingState::Halted, "test", "kim", Ts(0)));
+    assert!(gate.approve(exit(ONE), Ts(0), &Spot(ONE)).is_ok());
+    let (broken, refused) = gate.approve_all(&[exit(ONE / 2), exit(ONE)], Ts(0), &Spot(ONE)).unwrap_err();
+    assert_eq!((broken, refused.rule), (1, Rule::ShortSale));
+    assert!(gate.approve_all(&[exit(ONE / 2), exit(ONE / 2)], Ts(0), &Spot(ONE)).is_ok());
+}

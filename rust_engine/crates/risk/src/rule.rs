@@ -37,6 +37,8 @@ rules! {
     LotSize = "lot_size",
     /// Price is not a positive number of ticks.
     TickSize = "tick_size",
+    /// Spot: more than what was bought and is still held, less other sales that are open.
+    ShortSale = "short_sale",
     /// The symbol has not traded yet, so nothing can be priced.
     NoPrice = "no_price",
     /// Limit or trigger price too far from the last price.

@@ -118,6 +118,7 @@ impl<T> Matched<T> {
             at,
             price: self.price,
             qty,
+            base_fee: Qty::ZERO,
             fee,
             slippage,
             arrival_price: self.arrival,

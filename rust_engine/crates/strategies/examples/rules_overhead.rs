@@ -50,6 +50,7 @@ fn play(strategy: &mut dyn Strategy, bars: &[Bar]) -> (f64, u64) {
                 at: bar.closed_at,
                 price: bar.close,
                 qty: order.qty,
+                base_fee: Qty::ZERO,
                 fee: Money::ZERO,
                 slippage: Money::ZERO,
                 arrival_price: bar.close,

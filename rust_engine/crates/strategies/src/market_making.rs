@@ -211,7 +211,7 @@ impl MarketMaking {
 
     fn on_fill(&mut self, fill: &Fill) {
         if let Some(state) = self.state(fill.order.symbol) {
-            state.position.0 += fill.order.side.sign() * fill.qty.0;
+            state.position += fill.change();
             state.ladder.on_fill(&fill.order, fill.qty);
         }
     }

@@ -164,7 +164,7 @@ impl MicroArbitrage {
 
     fn on_fill(&mut self, fill: &Fill, actions: &mut Actions) {
         let Some(state) = self.state(fill.order.symbol) else { return };
-        state.position.0 += fill.order.side.sign() * fill.qty.0;
+        state.position += fill.change();
         self.now = self.now.max(fill.at);
         let is_complete = is_ours(&fill.order) && self.round.as_mut().is_some_and(|round| round.on_fill(fill));
         self.after_answer(is_complete, actions);

@@ -47,11 +47,16 @@ fn sent(strategy: &mut MicroArbitrage, at: i64) -> Vec<OrderRequest> {
 }
 
 fn filled(strategy: &mut MicroArbitrage, order: OrderRequest, qty: Qty) -> Vec<OrderRequest> {
+    filled_less(strategy, order, qty, Qty::ZERO)
+}
+
+fn filled_less(strategy: &mut MicroArbitrage, order: OrderRequest, qty: Qty, base_fee: Qty) -> Vec<OrderRequest> {
     let fill = Fill {
         order,
         at: Ts(0),
         price: order.decision_price,
         qty,
+        base_fee,
         fee: Money::ZERO,
         slippage: Money::ZERO,
         arrival_price: order.decision_price,
@@ -113,6 +118,15 @@ fn legs_that_do_not_fill_alike_are_evened_out_and_pause() {
         quote(arbitrage, 0, at, 9_999.0).len() + quote(arbitrage, 1, at, 10_030.0).len()
     };
     assert_eq!((both(&mut arbitrage, 30 * SECOND - 1), both(&mut arbitrage, 30 * SECOND)), (0, 3));
+}
+
+#[test]
+fn what_an_exchange_kept_as_its_fee_is_not_taken_back() {
+    let mut arbitrage = strategy();
+    let legs = sent(&mut arbitrage, 0);
+    assert!(filled_less(&mut arbitrage, legs[0], qty(0.5), qty(0.001)).is_empty());
+    let unwind = ended(&mut arbitrage, legs[1])[0];
+    assert_eq!((unwind.side, unwind.qty, unwind.reduce_only), (Side::Sell, qty(0.499), true));
 }
 
 #[test]

@@ -42,6 +42,8 @@ struct SymbolState {
     stops: Vec<Price>,
     /// Side of the burst under way, so that one burst over many prints is one signal.
     bursting: Option<Side>,
+    /// Side of an entry that was refused in this burst.
+    refused: Option<Side>,
     is_stale: bool,
 }
 
@@ -138,6 +140,7 @@ impl MomentumScalping {
             pending: false,
             stops: Vec::new(),
             bursting: None,
+            refused: None,
             is_stale: false,
         });
         Self { params, capital: market.capital, driver: market.driver, symbols }
@@ -166,7 +169,7 @@ impl MomentumScalping {
         // Between closes the bar that is being made counts as the newest of the lookback.
         let bars_back = if on_bars { lookback } else { lookback - 1 };
         let Some(burst) = state.burst(bars_back).filter(|b| b.abs() > threshold) else {
-            state.bursting = None;
+            (state.bursting, state.refused) = (None, None);
             return;
         };
         let side = if burst > 0.0 { Side::Buy } else { Side::Sell };
@@ -180,6 +183,8 @@ impl MomentumScalping {
         };
         if state.pending {
             skip("order_pending");
+        } else if !on_bars && !is_new && state.refused == Some(side) && state.position == Qty::ZERO {
+            // What was refused in this burst would be refused at every quote of it.
         } else if state.position == Qty::ZERO {
             let qty = state.size.qty_at(now.price);
             if qty == Qty::ZERO || state.is_stale {
@@ -202,18 +207,18 @@ impl MomentumScalping {
         let (stop_loss, take_profit) = (self.params.stop_loss, self.params.take_profit);
         let symbol = fill.order.symbol;
         let Some(Some(state)) = self.symbols.get_mut(symbol.index()) else { return };
-        state.position.0 += fill.order.side.sign() * fill.qty.0;
+        state.position += fill.change();
         if matches!(fill.order.purpose, Purpose::Entry | Purpose::Exit) {
             state.pending = false;
         }
         if state.position == Qty::ZERO {
             state.stops.clear();
             actions.push(Action::CancelAll(symbol));
-        } else if fill.order.purpose == Purpose::Entry {
+        } else if fill.order.purpose == Purpose::Entry && fill.held() > Qty::ZERO {
             // Each part of an entry gets a stop and a target of its own size.
             state.entry.price = fill.price;
-            stop_at(state, symbol, state.exit_price(stop_loss, -1), fill.qty, actions);
-            target_at(state, symbol, state.exit_price(take_profit, 1), fill.qty, actions);
+            stop_at(state, symbol, state.exit_price(stop_loss, -1), fill.held(), actions);
+            target_at(state, symbol, state.exit_price(take_profit, 1), fill.held(), actions);
         }
     }
 
@@ -225,7 +230,11 @@ impl MomentumScalping {
         let swept = matches!(update.reason, CancelReason::Requested | CancelReason::Halted);
         let qty = order.qty.min(state.position.abs());
         match order.purpose {
-            Purpose::Entry | Purpose::Exit => state.pending = false,
+            Purpose::Entry | Purpose::Exit => {
+                state.pending = false;
+                let is_refused = order.purpose == Purpose::Entry && update.reason == CancelReason::Refused;
+                state.refused = is_refused.then_some(order.side);
+            }
             Purpose::StopLoss => {
                 let stood = state.stops.iter().position(|trigger| Some(*trigger) == order.named_price());
                 // One that does not count any more was replaced by a tighter one.

@@ -164,6 +164,11 @@ fn on_quotes_one_burst_is_one_signal_and_stale_data_open_nothing() {
     ask(&mut momentum, Event::Staleness(&Staleness { is_stale: false, ..stale }));
     let entry = submitted(&ask(&mut momentum, Event::Quote(&quote(5, 132.0, 0.01))));
     assert_eq!((entry[0].side, entry[0].decision_price), (Side::Buy, price(132.0)));
+    // One that is refused is not asked for at every quote of its burst, and in the next one again.
+    assert!(end(&mut momentum, entry[0], CancelReason::Refused).is_empty());
+    assert!(ask(&mut momentum, Event::Quote(&quote(6, 132.0, 0.01))).is_empty());
+    assert!(ask(&mut momentum, Event::Quote(&quote(7, 100.0, 0.01))).is_empty());
+    assert_eq!(submitted(&ask(&mut momentum, Event::Quote(&quote(8, 132.0, 0.01)))).len(), 1);
 }
 
 proptest! {

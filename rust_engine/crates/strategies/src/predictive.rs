@@ -261,15 +261,17 @@ impl Predictive {
         let is_single = self.is_single;
         let order = &fill.order;
         let Some(state) = self.state(order.symbol) else { return };
-        state.position.0 += order.side.sign() * fill.qty.0;
+        state.position += fill.change();
         let Some(trade) = &mut state.trade else { return };
         match order.purpose {
             Purpose::Entry => {
                 trade.parent = Some(order.parent);
-                let stop = OrderRequest::market(order.symbol, trade.side.opposite(), fill.qty, fill.price);
-                let kind = OrderKind::Stop { trigger: trade.stop };
-                let purpose = Purpose::StopLoss;
-                actions.push(Action::Submit(OrderRequest { kind, purpose, reduce_only: true, ..stop }));
+                if fill.held() > Qty::ZERO {
+                    let stop = OrderRequest::market(order.symbol, trade.side.opposite(), fill.held(), fill.price);
+                    let kind = OrderKind::Stop { trigger: trade.stop };
+                    let purpose = Purpose::StopLoss;
+                    actions.push(Action::Submit(OrderRequest { kind, purpose, reduce_only: true, ..stop }));
+                }
             }
             Purpose::Exit => trade.exit_left = (trade.exit_left - fill.qty).max(Qty::ZERO),
             _ => {}

@@ -223,6 +223,7 @@ fn an_opposite_prediction_closes_first_and_is_taken_when_flat() {
         at: Ts(START + 12 * SECOND),
         price: price(100.0),
         qty: exit.qty,
+        base_fee: Qty::ZERO,
         fee: Money::ZERO,
         slippage: Money::ZERO,
         arrival_price: price(100.0),

@@ -90,12 +90,12 @@ impl Rules {
         let distances = Distances::from(&self.params);
         let symbol = fill.order.symbol;
         let Some(state) = self.state(symbol) else { return };
-        state.position.0 += fill.order.side.sign() * fill.qty.0;
+        state.position += fill.change();
         if matches!(fill.order.purpose, Purpose::Entry | Purpose::Exit) {
             state.ordered = (state.ordered - fill.qty).max(Qty::ZERO);
         }
         if fill.order.purpose == Purpose::Entry {
-            state.protect(symbol, fill.price, fill.qty, distances, actions);
+            state.protect(symbol, fill.price, fill.held(), distances, actions);
         } else if state.position == Qty::ZERO && state.distance > Price::ZERO {
             actions.push(Action::CancelAll(symbol));
         }
@@ -222,7 +222,7 @@ impl SymbolState {
 
     /// Stop and target of a part of the position that was just entered at `price`.
     fn protect(&self, symbol: SymbolId, price: Price, qty: Qty, distances: Distances, actions: &mut Actions) {
-        if self.distance == Price::ZERO || self.position == Qty::ZERO {
+        if self.distance == Price::ZERO || self.position == Qty::ZERO || qty == Qty::ZERO {
             return;
         }
         let side = if self.position > Qty::ZERO { Side::Sell } else { Side::Buy };

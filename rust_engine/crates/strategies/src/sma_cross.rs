@@ -126,7 +126,7 @@ impl Strategy for SmaCross {
             }
             Event::Fill(fill) => {
                 if let Some(state) = self.state(fill.order.symbol) {
-                    state.position.0 += fill.order.side.sign() * fill.qty.0;
+                    state.position += fill.change();
                     state.order_open = false;
                 }
             }

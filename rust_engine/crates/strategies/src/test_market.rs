@@ -52,6 +52,7 @@ pub(crate) fn fill(strategy: &mut dyn Strategy, order: OrderRequest, at: f64) ->
         at: Ts(0),
         price: price(at),
         qty: order.qty,
+        base_fee: Qty::ZERO,
         fee: Money::ZERO,
         slippage: Money::ZERO,
         arrival_price: price(at),

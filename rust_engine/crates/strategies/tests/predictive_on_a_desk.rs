@@ -226,6 +226,7 @@ impl World {
             at: Ts(self.now),
             price,
             qty: part,
+            base_fee: Qty::ZERO,
             fee: Money::ZERO,
             slippage: Money::ZERO,
             arrival_price: price,

@@ -4,15 +4,15 @@
 
 mod account;
 
-use account::{BTC, RUN, clock, exchange, initial, open, symbols};
+use account::{BTC, Memory, RUN, clock, exchange_with, initial, open_with, qty, symbols};
 use engine::Runtime;
 use engine::input::{Input, Reconciliation};
 use fake_exchange::private::{PrivateExchange, Script, Venue};
 use model::config::{AdvicePolicy, EngineConfig, Pace, StateConfig};
 use model::message::{AdvanceTo, Command, CommandAction};
 use model::{
-    CandleInterval, Costs, Driver, InstanceConfig, MarketEvent, MarketFeedConfig, MarketStreams, MarketVenue, Mode,
-    Money, Price, Qty, Quote, RiskLimits, StrategyParams, VenueConfig, VenueModel,
+    Bar, CandleInterval, Costs, Driver, InstanceConfig, MarketEvent, MarketFeedConfig, MarketStreams, MarketVenue,
+    Mode, Money, Price, Qty, Quote, RiskLimits, StrategyParams, Ts, VenueConfig, VenueModel,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,18 +32,21 @@ fn money(text: &str) -> Money {
     text.parse().unwrap()
 }
 
-fn config(clock: &Clock) -> EngineConfig {
-    let mut params = StrategyParams::defaults("market_making").unwrap().values();
-    params.insert("spread_threshold".into(), 10.0);
+fn config(venue: Venue, strategy: &str, clock: &Clock) -> EngineConfig {
+    let mut params = StrategyParams::defaults(strategy).unwrap().values();
+    let is_maker = strategy == "market_making";
+    if is_maker {
+        params.insert("spread_threshold".into(), 10.0);
+    }
     let instance = InstanceConfig {
-        instance_id: "making-1".into(),
-        strategy: "market_making".into(),
+        instance_id: "one".into(),
+        strategy: strategy.into(),
         symbols: vec!["BTCUSDT".into()],
         capital: money("10000"),
         mode: Mode::Live,
         version: 1,
         params,
-        driver: Driver::Quotes,
+        driver: if is_maker { Driver::Quotes } else { Driver::Bars },
         rules: None,
     };
     EngineConfig {
@@ -64,7 +67,7 @@ fn config(clock: &Clock) -> EngineConfig {
         trade_from_ns: clock().0,
         instances: vec![instance],
         costs: Costs::default(),
-        venue: VenueConfig { model: VenueModel::External, ..VenueConfig::default() },
+        venue: VenueConfig { model: VenueModel::External, short_sales: venue == Venue::Usdm, ..VenueConfig::default() },
         limits: RiskLimits::basic(money("100000"), money("100000"), money("100000"), 1_000.0),
         advice: AdvicePolicy {
             enabled: false,
@@ -90,6 +93,8 @@ struct World {
     engine: Runtime,
     account: Account,
     exchange: Arc<PrivateExchange>,
+    /// What the account holds that is not the engine's.
+    keep: Qty,
     clock: Clock,
     agreement: Agreement,
     is_equal: bool,
@@ -98,15 +103,16 @@ struct World {
 }
 
 impl World {
-    fn new(venue: Venue, seed: u64) -> Self {
+    fn new(venue: Venue, strategy: &str, keep: Qty, script: Script) -> Self {
         let clock = clock();
-        let exchange = exchange(venue, Script::random(seed, 400), &clock);
-        let account = open(&exchange, venue, &clock, &[]);
-        let engine = Runtime::new(&config(&clock), Vec::new()).unwrap();
+        let exchange = exchange_with(venue, keep, script, &clock);
+        let account = open_with(Arc::new(Memory(Arc::clone(&exchange))), venue, keep, &clock, &[]);
+        let engine = Runtime::new(&config(venue, strategy, &clock), Vec::new()).unwrap();
         let mut world = Self {
             engine,
             account,
             exchange,
+            keep,
             clock,
             agreement: Agreement::default(),
             is_equal: false,
@@ -182,11 +188,37 @@ impl World {
         self.send();
     }
 
-    /// Halts, so that nothing more is placed, and waits until both sides agree.
-    async fn settle(&mut self) {
+    /// A minute's candle that closes now.
+    fn candle(&mut self, (from_cents, to_cents): (i64, i64)) {
+        let at = (self.clock)();
+        let price = |cents: i64| Price(cents * 1_000_000);
+        let bar = Bar {
+            symbol: BTC,
+            opened_at: at.plus_ns(-60_000 * Ts::MS),
+            closed_at: at,
+            open: price(from_cents),
+            high: price(from_cents.max(to_cents) + 5),
+            low: price(from_cents.min(to_cents) - 5),
+            close: price(to_cents),
+            volume: Qty(100_000_000),
+        };
+        self.engine.enqueue(MarketEvent::Bar(bar)).unwrap();
+        self.send();
+    }
+
+    /// On Spot the coins that are not the engine's are there, and no order of it could sell them.
+    fn assert_keeps(&self) {
+        self.exchange.truth(|book| {
+            let free = book.base - book.locked().0;
+            assert!(free >= self.keep, "{free} of {} are left\n{}", self.keep, self.log.join("\n"));
+        });
+    }
+
+    /// Stops, so that nothing more is opened, and waits until both sides agree.
+    async fn settle(&mut self, action: CommandAction) {
         let (by, reason) = ("tester".to_owned(), "the end".to_owned());
-        let halt = Command { command_id: "end".into(), action: CommandAction::Halt, by, reason };
-        self.engine.apply(&Input::Command(halt), (self.clock)()).unwrap();
+        let stop = Command { command_id: "end".into(), action, by, reason };
+        self.engine.apply(&Input::Command(stop), (self.clock)()).unwrap();
         self.send();
         self.exchange.behave();
         self.pass(Duration::from_secs(SETTLES_WITHIN / 2)).await;
@@ -196,7 +228,7 @@ impl World {
 }
 
 async fn session(venue: Venue, seed: u64) -> (usize, usize) {
-    let mut world = World::new(venue, seed);
+    let mut world = World::new(venue, "market_making", initial(venue), Script::random(seed, 400));
     world.pass(Duration::from_secs(2)).await;
     let mut random = seed;
     let mut mid_cents = 10_000;
@@ -205,8 +237,11 @@ async fn session(venue: Venue, seed: u64) -> (usize, usize) {
         mid_cents += (random >> 33) as i64 % 31 - 15;
         world.quote(mid_cents);
         world.pass(STEP).await;
+        if venue == Venue::Spot {
+            world.assert_keeps();
+        }
     }
-    world.settle().await;
+    world.settle(CommandAction::Halt).await;
     let story = || format!("{venue:?} seed {seed}\n{}", world.log.join("\n"));
     assert!(world.is_equal, "{}", story());
     let own = world.engine.own_view();
@@ -243,6 +278,45 @@ async fn whatever_fails_on_usdm_both_sides_agree_in_the_end_and_nothing_trades_t
     sessions(Venue::Usdm).await;
 }
 
+/// Trades on Spot for two hours, flattens, and gives how often it traded.
+async fn spot_session(strategy: &str, keep: &str, seed: u64) -> usize {
+    let mut world = World::new(Venue::Spot, strategy, qty(keep), Script::default());
+    world.pass(Duration::from_secs(2)).await;
+    let (mut random, mut mid_cents) = (seed, 10_000);
+    for _ in 0..2 * STEPS {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let before = mid_cents;
+        // Trends of some length, so that every kind of strategy enters and leaves.
+        mid_cents += (random >> 33) as i64 % 61 - 30 + if (random >> 40) % 2 == 0 { 20 } else { -20 };
+        world.pass(Duration::from_secs(60)).await;
+        world.quote(mid_cents);
+        world.candle((before, mid_cents));
+        world.assert_keeps();
+    }
+    world.settle(CommandAction::Flatten).await;
+    world.assert_keeps();
+    let story = || format!("{strategy} keep {keep} seed {seed}\n{}", world.log.join("\n"));
+    assert!(world.is_equal && world.engine.own_view().orders.is_empty(), "{}", story());
+    let n_placed = world.exchange.log().iter().filter(|line| line.starts_with("POST")).count();
+    world.exchange.truth(|book| {
+        let dust = book.base - world.keep;
+        assert!(dust >= Qty::ZERO && dust < symbols()[0].lot, "{dust} is left of the position: {}", story());
+        assert_eq!(book.taken.len(), n_placed, "the exchange refused none: {}", story());
+        book.trades.len()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_spot_a_session_ends_flat_and_never_touches_what_is_not_its_own() {
+    for strategy in ["market_making", "momentum_scalping", "sma_cross"] {
+        let mut n_trades = 0;
+        for seed in 0..5 {
+            n_trades += spot_session(strategy, "0", seed).await + spot_session(strategy, "0.5", seed).await;
+        }
+        assert!(n_trades > 20, "{strategy} trades: {n_trades}");
+    }
+}
+
 #[test]
 fn every_lock_refuses_by_name_and_all_of_them_open_together() {
     let clock: Clock = Arc::new(|| model::Ts(1_700_000_000_000_000_000));
@@ -252,7 +326,7 @@ fn every_lock_refuses_by_name_and_all_of_them_open_together() {
         "key_file": "k", "secret_file": "s", "approval_file": dir.path().join("approval.json"),
     }))
     .unwrap();
-    let mut good = config(&clock);
+    let mut good = config(Venue::Usdm, "market_making", &clock);
     good.limits.max_daily_loss = Some(money("500"));
     let refused = |change: fn(&mut EngineConfig)| {
         let mut engine = good.clone();
@@ -260,6 +334,9 @@ fn every_lock_refuses_by_name_and_all_of_them_open_together() {
         locks::check_config(&engine, &live).unwrap_err()
     };
     assert!(matches!(refused(|c| c.venue.model = VenueModel::Book), Locked::NotExternal));
+    assert!(matches!(refused(|c| c.venue.short_sales = false), Locked::NoShortSales));
+    let spot = LiveConfig { venue: MarketVenue::BinanceSpot, ..live.clone() };
+    assert!(matches!(locks::check_config(&good, &spot), Err(Locked::ShortOnSpot)));
     assert!(matches!(refused(|c| c.pace = Pace::Granted), Locked::NotLiveData));
     assert!(matches!(refused(|c| c.markets.clear()), Locked::NotLiveData));
     assert!(matches!(refused(|c| c.instances[0].mode = Mode::Shadow), Locked::Mode { mode: "shadow", .. }));

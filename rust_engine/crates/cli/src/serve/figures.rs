@@ -57,7 +57,7 @@ impl Server {
         self.live.figures().map_or(Value::Null, |account| {
             json!({
                 "looks": account.looks, "agreed": account.agreed, "differed": account.differed, "told": account.told,
-                "last_agreed_at": account.last_agreed_at.map(clock::iso),
+                "last_agreed_at": account.last_agreed_at.map(clock::iso), "dust": self.run.runtime().dust(),
             })
         })
     }

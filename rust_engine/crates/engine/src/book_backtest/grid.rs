@@ -176,7 +176,7 @@ impl Decide for BookGrid {
             }
             Event::Trade(trade) => self.quote(trade.symbol, trade.at, actions),
             Event::Fill(fill) => {
-                self.position.0 += fill.order.side.sign() * fill.qty.0;
+                self.position += fill.change();
                 self.settle(&fill.order, Some(fill.qty));
             }
             Event::OrderUpdate(update) => self.settle(&update.order, None),

@@ -124,6 +124,7 @@ fn a_quote_is_replaced_when_it_is_gone_and_not_while_part_of_it_is_left() {
         at: Ts(5),
         price: Price(99 * TICK),
         qty: Qty(LOT),
+        base_fee: Qty::ZERO,
         fee: Money::ZERO,
         slippage: Money::ZERO,
         arrival_price: Price(99 * TICK),

@@ -2,7 +2,9 @@
 
 use super::Runtime;
 use crate::external::{Outstanding, VenueRequest};
+use model::Qty;
 use risk::reconcile::OwnView;
+use std::collections::BTreeMap;
 
 impl Runtime {
     /// Takes what must be said to the exchange, in order; empty with a simulated venue.
@@ -20,5 +22,10 @@ impl Runtime {
     #[must_use]
     pub fn own_view(&self) -> OwnView {
         self.core.own_view()
+    }
+    /// What the account should hold of each symbol beyond what can be sold; empty with a simulated venue.
+    #[must_use]
+    pub fn dust(&self) -> BTreeMap<String, Qty> {
+        self.core.dust()
     }
 }

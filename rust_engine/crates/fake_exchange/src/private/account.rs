@@ -15,6 +15,8 @@ pub enum Venue {
 
 /// Fee of every trade, in 1e-8 of what it is taken from.
 const FEE_E8: i128 = 100_000;
+/// Trades are whole multiples of this.
+const STEP: Qty = Qty(100_000);
 const SCALE: i128 = model::fixed::SCALE as i128;
 
 /// How an order meets the market.
@@ -177,7 +179,7 @@ impl Book {
                     self.trade(id, order.left(), opposite, Liquidity::Taker);
                 }
             } else if let Some(price) = order.price().filter(|price| crosses(order.side, *price, opposite)) {
-                let half = Qty(order.left().0 / 2);
+                let half = Qty(order.left().0 / 2).round_down(STEP);
                 let part = if order.executed == Qty::ZERO && half > Qty::ZERO { half } else { order.left() };
                 self.trade(id, part, price, Liquidity::Maker);
             }
@@ -244,7 +246,7 @@ impl Book {
         if matches!(kind, Kind::PostOnly(_)) && is_crossing {
             self.end(id, "EXPIRED");
         } else if is_crossing {
-            let half = Qty(qty.0 / 2);
+            let half = Qty(qty.0 / 2).round_down(STEP);
             self.trade(id, half, opposite, Liquidity::Taker);
             self.trade(id, qty - half, opposite, Liquidity::Taker);
         }

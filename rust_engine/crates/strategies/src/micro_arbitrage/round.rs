@@ -10,6 +10,8 @@ pub(super) struct Leg {
     lot: Qty,
     qty: Qty,
     filled: Qty,
+    /// What of that an exchange kept as its fee: it is not there to be taken back.
+    kept_as_fee: Qty,
     is_open: bool,
     /// What must be taken back in all.
     excess: Qty,
@@ -19,8 +21,18 @@ pub(super) struct Leg {
 
 impl Leg {
     pub(super) fn new(symbol: SymbolId, side: Side, lot: Qty, qty: Qty) -> Self {
-        let (filled, excess, unwound) = (Qty::ZERO, Qty::ZERO, Qty::ZERO);
-        Self { symbol, side, lot, qty, filled, is_open: true, excess, unwound, is_unwinding: false }
+        Self {
+            symbol,
+            side,
+            lot,
+            qty,
+            filled: Qty::ZERO,
+            kept_as_fee: Qty::ZERO,
+            is_open: true,
+            excess: Qty::ZERO,
+            unwound: Qty::ZERO,
+            is_unwinding: false,
+        }
     }
 
     /// What is still to be taken back.
@@ -66,6 +78,7 @@ impl Round {
             return false;
         }
         leg.filled += fill.qty;
+        leg.kept_as_fee += fill.base_fee;
         leg.is_open = leg.filled < leg.qty;
         self.settle()
     }
@@ -94,7 +107,8 @@ impl Round {
             // Not more than the leg filled, so it fits.
             let kept = Qty(exact.min(i128::from(leg.filled.0)) as i64);
             let excess = leg.filled - kept;
-            leg.excess = if excess > Qty::ZERO { excess.round_up(leg.lot).min(leg.filled) } else { excess };
+            let most = leg.filled - leg.kept_as_fee;
+            leg.excess = if excess > Qty::ZERO { excess.round_up(leg.lot).min(most) } else { excess };
         }
         true
     }

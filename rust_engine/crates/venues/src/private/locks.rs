@@ -1,7 +1,7 @@
 //! What must hold before an engine may trade an account. Each lock refuses by name.
 
 use super::approval::{self, Approval, NotApproved};
-use super::config::{LiveConfig, LiveConfigError};
+use super::config::{LiveConfig, LiveConfigError, Market};
 use model::config::{EngineConfig, Pace};
 use model::{Mode, Ts, VenueModel};
 
@@ -25,6 +25,12 @@ pub enum Locked {
     /// Its fills are made up.
     #[error("instance '{0}' runs liquidation, which is for paper alone")]
     PaperOnly(String),
+    /// The engine would sell what is not its own.
+    #[error("short_on_spot: venue.short_sales is true, but a Spot account cannot hold less than nothing; leave it out")]
+    ShortOnSpot,
+    /// The engine would refuse every short sale, and targets beside stops.
+    #[error("no_short_sales: a USD-M account may hold less than nothing; set venue.short_sales to true")]
+    NoShortSales,
     /// Losses would not stop it.
     #[error("no_loss_limit: set limits.max_daily_loss or limits.max_drawdown_pct before an account is traded")]
     NoLossLimit,
@@ -44,6 +50,11 @@ pub fn check_config(engine: &EngineConfig, live: &LiveConfig) -> Result<(), Lock
     live.check(&engine.symbols)?;
     if engine.venue.model != VenueModel::External {
         return Err(Locked::NotExternal);
+    }
+    match (live.market()?, engine.venue.short_sales) {
+        (Market::Spot, true) => return Err(Locked::ShortOnSpot),
+        (Market::Usdm, false) => return Err(Locked::NoShortSales),
+        (Market::Spot, false) | (Market::Usdm, true) => {}
     }
     if engine.pace != Pace::Realtime || engine.markets.is_empty() {
         return Err(Locked::NotLiveData);

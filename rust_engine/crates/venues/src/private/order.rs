@@ -78,7 +78,7 @@ pub(super) fn placing(market: Market, listed: &Listed, order: &OrderRequest, cli
             format!("algoType=CONDITIONAL&type=STOP_MARKET&triggerPrice={trigger}&workingType=CONTRACT_PRICE")
         }
     };
-    // A Spot account cannot go below zero, so there every sale of what is held reduces.
+    // Spot has no such word: there the risk gate lets no sale exceed the position, and coins beside it would be sold otherwise.
     let reduce_only = if order.reduce_only && market == Market::Usdm { "&reduceOnly=true" } else { "" };
     let (name, qty) = (&listed.name, order.qty);
     let name_of = if is_stop_there(market, order.kind) { "clientAlgoId" } else { "newClientOrderId" };

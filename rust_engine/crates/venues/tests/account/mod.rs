@@ -74,7 +74,12 @@ pub fn initial(venue: Venue) -> Qty {
 }
 
 pub fn exchange(venue: Venue, script: Script, clock: &Clock) -> Arc<PrivateExchange> {
-    let exchange = PrivateExchange::new(venue, initial(venue), price("1000000"), script, Arc::clone(clock));
+    exchange_with(venue, initial(venue), script, clock)
+}
+
+/// One that holds so much for a start.
+pub fn exchange_with(venue: Venue, base: Qty, script: Script, clock: &Clock) -> Arc<PrivateExchange> {
+    let exchange = PrivateExchange::new(venue, base, price("1000000"), script, Arc::clone(clock));
     exchange.set_prices(price("99.9"), price("100.1"));
     exchange
 }
@@ -84,12 +89,18 @@ pub fn open(exchange: &Arc<PrivateExchange>, venue: Venue, clock: &Clock, outsta
 }
 
 pub fn open_through(dialler: Arc<dyn Dial>, venue: Venue, clock: &Clock, outstanding: &[Outstanding]) -> Account {
-    let listed = LiveSymbol {
-        name: "BTCUSDT".into(),
-        base: "BTC".into(),
-        quote: "USDT".into(),
-        keep: if venue == Venue::Spot { initial(venue) } else { Qty::ZERO },
-    };
+    open_with(dialler, venue, initial(venue), clock, outstanding)
+}
+
+/// The same with so much that is not the engine's.
+pub fn open_with(
+    dialler: Arc<dyn Dial>,
+    venue: Venue,
+    keep: Qty,
+    clock: &Clock,
+    outstanding: &[Outstanding],
+) -> Account {
+    let listed = LiveSymbol { name: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), keep };
     let config = LiveConfig {
         venue: if venue == Venue::Spot { MarketVenue::BinanceSpot } else { MarketVenue::BinanceUsdm },
         symbols: BTreeMap::from([("BTCUSDT".to_owned(), listed)]),
