@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from core.errors import BadInput
-from core.settings import BridgeSettings, BridgeTlsSettings
+from core.settings_sections import BridgeSettings, BridgeTlsSettings
 from strategies.bridge import BridgeServer, TlsFiles
 from strategies.bridge.carriers import listener_at
 from strategies.bridge.carriers.tls import require_engine_files

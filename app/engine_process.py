@@ -18,7 +18,8 @@ from core.durable import replace_if_changed
 from core.errors import BadInput, Unavailable
 from core.model.proposal import ParamVersion
 from core.native import Bars
-from core.settings import BridgeTlsSettings, Settings
+from core.settings import Settings
+from core.settings_sections import BridgeTlsSettings
 from strategies.programs import Programs, load_programs
 
 MARK_INTERVAL_MS = 3_600_000

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.errors import BadInput
-from core.settings import FeedSettings, MarketSettings
+from core.settings_sections import FeedSettings, MarketSettings
 from market.candles import interval_ms_of
 from market.download import ExchangeSymbol
 

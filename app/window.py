@@ -14,7 +14,8 @@ from app.virtual import Progress
 from core.clock import SystemClock
 from core.errors import BadInput, UnknownName
 from core.model.trade import SignalRecord, Trade
-from core.settings import InstanceSettings, Settings
+from core.settings import Settings
+from core.settings_sections import InstanceSettings
 from core.store import Session, deployments, open_store, param_versions, schema, signals, trades
 from market.bars import BarArchive
 

@@ -6,286 +6,35 @@ An unknown key is an error that names it. Secrets come from the environment or f
 
 import os
 from collections.abc import Mapping
-from datetime import time
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from core.errors import SettingsError
+from core.settings_sections import (
+    PROJECT_ROOT,
+    AdvisorSettings,
+    AlertSettings,
+    AnalyzerSettings,
+    BridgeSettings,
+    CostSettings,
+    EngineSettings,
+    GateSettings,
+    InstanceSettings,
+    MarketSettings,
+    RedisSettings,
+    RiskSettings,
+    ScheduleSettings,
+    Section,
+    SourceSettings,
+    StoreSettings,
+    TelegramSettings,
+    WebSettings,
+)
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "XCRACK_"
-
-
-class Section(BaseModel):
-    """A group of settings: immutable, and an unknown key is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StoreSettings(Section):
-    """Where things are kept."""
-
-    url: str = ""
-    """SQLAlchemy URL; empty means SQLite at `<home>/xcrack.db`."""
-    busy_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = 2_000
-
-
-class BridgeTlsSettings(Section):
-    """PEM files of one side of mutual TLS: who signs the other side, own certificate, own key."""
-
-    ca_file: Path
-    cert_file: Path
-    key_file: Path
-
-
-class BridgeSettings(Section):
-    """Where the worker listens for the engine."""
-
-    host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8765
-    listen: tuple[str, ...] = ()
-    """Further addresses: tcp, ws or redis on this machine, tcps or wss with `tls` anywhere."""
-    dial: str = ""
-    """Which of `listen` the engine of `xcrack up` dials; empty means the WebSocket at `host` and `port`."""
-    tls: BridgeTlsSettings | None = None
-    """The worker's files."""
-    engine_tls: BridgeTlsSettings | None = None
-    """The engine's files, where it dials wss or tcps."""
-
-    @model_validator(mode="after")
-    def _someone_listens_where_the_engine_dials(self) -> "BridgeSettings":
-        if self.dial and self.dial not in self.listen:
-            raise ValueError("dial must be one of the addresses in listen")
-        return self
-
-
-class EngineSettings(Section):
-    """How the engine is started."""
-
-    binary: Path = PROJECT_ROOT / "rust_engine" / "target" / "release" / "xcrack-engine"
-    advice_deadline_ms: Annotated[int, Field(ge=50, le=10_000)] = 950
-    dead_man_s: Annotated[float, Field(ge=1, le=86_400)] | None = None
-    metrics_listen: Annotated[str, Field(pattern=r"^(\S+:)?[0-9]{1,5}$")] | None = None
-    """A port, or host:port."""
-
-    @field_validator("metrics_listen", mode="before")
-    @classmethod
-    def _a_port_is_a_number_in_yaml(cls, value: object) -> object:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-class StreamSettings(Section):
-    """What is subscribed for every symbol of a feed."""
-
-    trades: bool = True
-    quotes: bool = True
-    depth: bool = False
-    candles: Literal["1m", "3m", "5m", "15m", "30m", "1h", "4h", "1d"] = "1m"
-
-
-class FeedSettings(Section):
-    """Public data of one market, for paper and live trading."""
-
-    venue: Literal["binance_spot", "binance_usdm", "bybit_spot", "bybit_linear"]
-    symbols: Annotated[tuple[str, ...], Field(min_length=1)]
-    """The exchange's names. A name that an earlier feed has too gets this venue's name added."""
-    streams: StreamSettings = StreamSettings()
-    ws_url: str = ""
-    """Instead of the exchange's WebSocket."""
-    rest_url: str = ""
-    """Instead of the exchange's REST address."""
-
-
-class MarketSettings(Section):
-    """The market of `xcrack up --mode paper`, and how the simulated venue fills on it."""
-
-    feeds: Annotated[tuple[FeedSettings, ...], Field(min_length=1)] = (
-        FeedSettings(venue="binance_spot", symbols=("BTCUSDT", "ETHUSDT")),
-    )
-    warmup_days: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Candles fetched before the first start."""
-    stale_after_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
-    """Without any change for this long a symbol's data are stale, and nothing is opened on them."""
-    venue_model: Literal["auto", "book", "bars"] = "auto"
-    """auto: by book where prints and quotes are streamed, else by bars."""
-    order_latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 50.0
-    queue_power: Annotated[float, Field(gt=0, le=10)] | None = None
-    """Exponent of the probability queue; none is the risk-averse queue."""
-    tick_days: Annotated[int, Field(ge=1)] = 30
-    """How long prints, quotes and books stay in the archive."""
-    segment_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
-    """Age at which the engine closes a segment of its market log, so that it can be archived."""
-
-
-class CostSettings(Section):
-    """Costs of the simulated venue and of every backtest, in basis points of notional."""
-
-    maker_fee_bps: Annotated[float, Field(ge=-10, le=1000)] = 2.0
-    taker_fee_bps: Annotated[float, Field(ge=0, le=1000)] = 5.0
-    slippage_bps: Annotated[float, Field(ge=0, le=1000)] = 2.0
-
-
-class RiskSettings(Section):
-    """The engine's hard limits, in quote currency (USD)."""
-
-    capital_usd: Annotated[Decimal, Field(gt=0)] = Decimal(20_000)
-    max_order_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(10_000)
-    max_position_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(12_000)
-    max_gross_notional_usd: Annotated[Decimal, Field(gt=0)] = Decimal(60_000)
-    price_collar_bps: Annotated[float, Field(gt=0, le=10_000)] = 500.0
-    max_order_qty: dict[str, Annotated[Decimal, Field(gt=0)]] = {}
-    max_messages_per_s: Annotated[int, Field(ge=1)] | None = None
-    max_repeats: Annotated[int, Field(ge=1)] | None = None
-    repeat_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 10_000
-    duplicate_window_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
-    max_daily_loss_usd: Annotated[Decimal, Field(gt=0)] | None = None
-    max_drawdown_pct: Annotated[float, Field(gt=0, le=100)] | None = None
-    reduce_at_pct: Annotated[float, Field(gt=0, le=100)] = 80.0
-    flatten_on_halt: bool = False
-
-
-class InstanceSettings(Section):
-    """One strategy to run from the first start on; later changes come by deployments only."""
-
-    instance_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
-    strategy: str
-    symbols: tuple[str, ...] = ()
-    """Empty means every symbol of the feed."""
-    capital_share: Annotated[float, Field(gt=0, le=1)]
-    params: dict[str, float] = {}
-    """What differs from the strategy's defaults."""
-    driver: Literal["bars", "trades", "quotes", "book"] = "bars"
-    """Which events of the market it decides on."""
-    rules: Path | None = None
-    """JSON file with the rule set that strategy `rules` follows; no other strategy has one."""
-
-
-class AnalyzerSettings(Section):
-    """The LLM. Without a key, or over budget, the rule analyzer takes over."""
-
-    provider: Literal["deepseek", "openai", "ollama", "vllm", "llamacpp", "lmstudio", "openrouter"] = "deepseek"
-    base_url: str = ""
-    """Empty means the provider's own."""
-    model: str = ""
-    """Empty means the provider's default."""
-    api_key: SecretStr = SecretStr("")
-    """Also read from DEEPSEEK_API_KEY."""
-    timeout_s: Annotated[float, Field(gt=0, le=900)] = 180.0
-    monthly_cap_usd: Annotated[Decimal, Field(ge=0)] = Decimal(100)
-    daily_cap_usd: Annotated[Decimal, Field(ge=0)] = Decimal(5)
-    max_output_tokens: Annotated[int, Field(ge=256, le=64_000)] = 8_000
-    prices_file: Path | None = None
-    """YAML that overrides the bundled price table."""
-
-
-class GateSettings(Section):
-    """Error budget and windows; a change is a ledger row."""
-
-    alpha_quarter: Annotated[float, Field(gt=0, le=0.5)] = 0.10
-    tests_per_quarter: Annotated[int, Field(ge=1, le=92)] = 13
-    sealed_days: Annotated[int, Field(ge=365)] = 730
-    min_sealed_days: Annotated[int, Field(ge=365)] = 365
-    seen_days: Annotated[int, Field(ge=60)] = 180
-    embargo_days: Annotated[int, Field(ge=1)] = 5
-    min_changed_trades: Annotated[int, Field(ge=1)] = 30
-    cost_multiple: Annotated[float, Field(ge=1)] = 1.5
-    plateau_share: Annotated[float, Field(ge=0, le=1)] = 0.5
-    max_step_share: Annotated[float, Field(gt=0, le=1)] = 0.25
-    cooldown_days: Annotated[int, Field(ge=0)] = 3
-    queue_days: Annotated[int, Field(ge=1)] = 28
-    require_approval: bool = False
-
-
-class ScheduleSettings(Section):
-    """When the cycles run, in KST."""
-
-    daily_at: time = time(0, 5)
-    weekly_at: time = time(0, 30)
-    """On Sundays."""
-    monitor_minutes: Annotated[int, Field(ge=1, le=1440)] = 5
-    daily_catch_up_hours: Annotated[int, Field(ge=1)] = 36
-    weekly_catch_up_days: Annotated[int, Field(ge=1)] = 8
-
-    @field_validator("daily_at", "weekly_at", mode="before")
-    @classmethod
-    def _quoted(cls, value: Any) -> Any:
-        # YAML reads a bare 12:30 as the number 750, which would become twelve and a half minutes past midnight.
-        if isinstance(value, (int, float)):
-            raise ValueError("write the time in quotes, such as '12:30'")
-        return value
-
-
-class AlertSettings(Section):
-    """Thresholds of the monitor."""
-
-    latency_ms: Annotated[float, Field(gt=0)] = 100.0
-    min_success_pct: Annotated[float, Field(ge=0, le=100)] = 80.0
-    cpu_pct: Annotated[float, Field(gt=0, le=100)] = 80.0
-    memory_pct: Annotated[float, Field(gt=0, le=100)] = 80.0
-    max_errors: Annotated[int, Field(ge=0)] = 10
-    drawdown_pct: Annotated[float, Field(gt=0, le=100)] = 10.0
-    silence_s: Annotated[int, Field(ge=5)] = 120
-    cooldown_s: Annotated[int, Field(ge=0)] = 300
-
-
-class AdvisorSettings(Section):
-    """Which trades are large, and what a missing rate means."""
-
-    min_strength: Annotated[float, Field(ge=0, le=1)] = 0.7
-    min_notional_krw: Annotated[float, Field(ge=0)] = 1_000_000.0
-    fallback_krw_per_usd: Annotated[float, Field(gt=100, lt=10_000)] = 1_400.0
-    rate_max_age_hours: Annotated[float, Field(gt=0)] = 96.0
-
-
-class SourceSettings(Section):
-    """Where market context comes from. An empty URL switches a source off; `file` reads recorded context instead."""
-
-    timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
-    """For one document."""
-    fear_greed_url: str = "https://api.alternative.me/fng/?limit=1"
-    dominance_url: str = "https://api.coingecko.com/api/v3/global"
-    indices_url: str = "https://query1.finance.yahoo.com/v8/finance/chart/{symbol}?range=5d&interval=1d"
-    usd_krw_url: str = "https://open.er-api.com/v6/latest/USD"
-    news_url: str = "https://www.coindesk.com/arc/outboundfeeds/rss/"
-    onchain_url: str = "https://mempool.space/api"
-    exchange_flow_url: str = ""
-    """Answers `{"value": ..., "observed_at": ...}`: net bitcoin into exchanges a day."""
-    whale_moves_url: str = ""
-    """Answers `{"value": ..., "observed_at": ...}`: large transfers a day."""
-    file: Path | None = None
-    """A Parquet file of recorded context, or a folder of them."""
-
-
-class WebSettings(Section):
-    """Dashboard and API."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
-    secret_key: SecretStr = SecretStr("")
-    """Empty means one is made and kept in `<home>/web.secret`."""
-    public_read: bool = True
-    """Whether dashboard pages and read routes need no key on a loopback address."""
-
-
-class TelegramSettings(Section):
-    """The bot. Without a token everything is kept and shown on the dashboard."""
-
-    token: SecretStr = SecretStr("")
-    allowed_ids: tuple[int, ...] = ()
-    """Numeric user ids that may command."""
-    chat_ids: tuple[int, ...] = ()
-    """Numeric chats that get reports and alerts."""
-    base_url: str = "https://api.telegram.org/bot"
-
-
-class RedisSettings(Section):
-    """Optional cache of the insights."""
-
-    url: str = ""
 
 
 class Settings(Section):

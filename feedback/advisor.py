@@ -14,7 +14,7 @@ from statistics import median
 from core.clock import Clock, from_ns, to_ns
 from core.model.generated import AdviceAnswer, AdviceRequest, Message
 from core.model.trade import AdviceRecord
-from core.settings import AdvisorSettings
+from core.settings_sections import AdvisorSettings
 from core.store import Session, advice, signals
 from feedback.peaks import peak_of
 

@@ -9,7 +9,7 @@ from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, StrategyResult
 from core.model.market import MarketContext
 from core.model.trade import Trade
-from core.settings import CostSettings
+from core.settings_sections import CostSettings
 from core.store import Session, Store
 from feedback.day import DayRows, InstanceDay, load_day
 from feedback.missed import find_missed

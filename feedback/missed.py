@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.model.dataset import MissedOpportunity
 from core.model.trade import EquityPoint, SignalRecord, Trade
-from core.settings import CostSettings
+from core.settings_sections import CostSettings
 from feedback.day import DayRows
 from feedback.phases import SymbolDay, hourly_moves_bps, usual_move_bps
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from core.clock import to_ns
-from core.settings import CostSettings
+from core.settings_sections import CostSettings
 from feedback.day import DayRows, InstanceDay
 from feedback.results import equity_change_usd
 from market.bars import BarArchive

@@ -15,7 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from core.clock import KST, Clock, kst_day
 from core.log import get_logger, redact_text
-from core.settings import ScheduleSettings
+from core.settings_sections import ScheduleSettings
 from core.store import Session, Store, jobs, setting_facts
 
 DAILY, WEEKLY, MONITOR = "daily", "weekly", "monitor"

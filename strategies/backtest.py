@@ -14,7 +14,7 @@ import numpy.typing as npt
 from core import native
 from core.metrics import Series
 from core.native import Bars
-from core.settings import CostSettings
+from core.settings_sections import CostSettings
 
 TRADE_KEY = ("entry_at_ns", "exit_at_ns", "symbol", "side", "qty", "entry_price", "exit_price")
 """Round trips that agree in these are the same trade."""

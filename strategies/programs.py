@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core import native
 from core.errors import BadInput
-from core.settings import InstanceSettings
+from core.settings_sections import InstanceSettings
 from strategies.schema import decides_on
 
 RULES = "rules"

@@ -15,7 +15,8 @@ from core.model.canonical import short_id
 from core.model.generated import Message, ParamsAck, ParamsUpdate
 from core.model.proposal import Deployment, DeploymentState, ParamVersion, Proposal, Verdict
 from core.native import validate_params
-from core.settings import InstanceSettings, Settings
+from core.settings import Settings
+from core.settings_sections import InstanceSettings
 from core.store import Session, audit, deployments, param_versions, proposals, verdicts
 from strategies.programs import Programs
 from strategies.schema import default_params, load_param_specs

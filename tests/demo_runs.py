@@ -20,7 +20,8 @@ from filelock import FileLock
 
 from app.demo import demo_settings, run_demo
 from app.home import Home
-from core.settings import PROJECT_ROOT, EngineSettings, Settings
+from core.settings import Settings
+from core.settings_sections import PROJECT_ROOT, EngineSettings
 from core.store import audit, ledger, open_store
 
 SEED = 7

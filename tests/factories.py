@@ -31,7 +31,7 @@ from core.model.trade import (
     SignalRecord,
     Trade,
 )
-from core.settings import CostSettings
+from core.settings_sections import CostSettings
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 """Noon of 2 March 2026 in Seoul."""

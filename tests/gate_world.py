@@ -10,7 +10,7 @@ from core.errors import BadInput
 from core.model.canonical import short_id
 from core.model.proposal import Edit, ExpectedEffect, ParamVersion, Proposal
 from core.native import Bars, validate_params
-from core.settings import CostSettings, GateSettings
+from core.settings_sections import CostSettings, GateSettings
 from core.store import Session, Store, param_versions
 from strategies.gate import Gate
 from strategies.schema import default_params

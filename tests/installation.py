@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from core.settings import PROJECT_ROOT
+from core.settings_sections import PROJECT_ROOT
 from tests.servers import end_with_tests, free_port
 
 UP_WITHIN_S = 180.0

@@ -13,7 +13,7 @@ from app.api.insights_model import Insights
 from core.clock import Clock
 from core.errors import BadInput
 from core.log import get_logger
-from core.settings import RedisSettings
+from core.settings_sections import RedisSettings
 
 KEYS: Mapping[str, str] = {
     "latest_analysis": "ai:latest_analysis",

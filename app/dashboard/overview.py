@@ -18,7 +18,7 @@ from core.model.analysis import Analysis, Forecast
 from core.model.operations import EngineState, Report
 from core.model.proposal import Deployment, ParamVersion, Proposal
 from core.model.trade import EquityPoint
-from core.settings import ScheduleSettings
+from core.settings_sections import ScheduleSettings
 from core.store import (
     Session,
     analyses,

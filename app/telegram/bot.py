@@ -13,7 +13,7 @@ from app.telegram.desk import Desk, Incoming, Reply
 from core.clock import Clock
 from core.log import get_logger
 from core.model.operations import Notification
-from core.settings import TelegramSettings
+from core.settings_sections import TelegramSettings
 from core.store import Store, notifications
 
 MAX_CHARACTERS = 4096

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import BenchError, Goal, Measure, Row, Size, build_row, our_python, run_child, take_turns
-from core.settings import EngineSettings
+from core.settings_sections import EngineSettings
 
 PEER = "websockets"
 N_FULL, N_QUICK = 3_000, 500

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.measure import BenchError, Goal, Measure, Row, Size, build_row, our_python, run_child
-from core.settings import EngineSettings
+from core.settings_sections import EngineSettings
 
 WAYS = {"command": "xcrack engine halt", "file": "the file KILL", "signal": "SIGUSR1"}
 LIMIT_US = 1_000_000

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from core.clock import Clock
 from core.errors import SettingsError
-from core.settings import AnalyzerSettings, Settings
+from core.settings import Settings
+from core.settings_sections import AnalyzerSettings
 from core.store import Store
 from feedback.analyzer.answers import CheckAnswer, answer_schema, parse_answer
 from feedback.analyzer.client import LlmClient, Question

@@ -15,7 +15,7 @@ from core.errors import BadInput, Corrupt, UnknownName
 from core.model.analysis import RenderedPrompt
 from core.model.canonical import canonical_json, sha256_of
 from core.model.language import Language
-from core.settings import PROJECT_ROOT
+from core.settings_sections import PROJECT_ROOT
 from strategies.schema import load_param_specs
 
 PROMPT_DIR = PROJECT_ROOT / "prompts"

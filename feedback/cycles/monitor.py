@@ -13,7 +13,7 @@ from core.clock import KST, Clock, kst_day, kst_day_bounds
 from core.model.language import Language
 from core.model.operations import Alert
 from core.model.trade import EquityPoint
-from core.settings import AlertSettings
+from core.settings_sections import AlertSettings
 from core.store import Session, Store, alerts, engine_states, equity, outcomes, reports, setting_facts
 from feedback.alerts import AlertDesk, Finding
 from feedback.peaks import keep_peak

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from core.errors import BadInput
 from core.model.proposal import Check, Edit, ParamVersion, Proposal
 from core.native import validate_params
-from core.settings import GateSettings
+from core.settings_sections import GateSettings
 from strategies.schema import ParamSpec, decides_on, is_judged_on_bars, load_param_specs, strategy_names
 
 NARROWING_FLOOR = 0.5

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from core.clock import kst_day, kst_day_bounds
-from core.settings import GateSettings
+from core.settings_sections import GateSettings
 from core.store import ledger
 from core.store.session import Session
 

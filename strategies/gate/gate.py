@@ -12,7 +12,7 @@ from decimal import Decimal
 from core.clock import Clock
 from core.errors import Conflict, Refused, UnknownName
 from core.model.proposal import Check, Outcome, Proposal, ProposalState, Stage, Verdict
-from core.settings import CostSettings, GateSettings
+from core.settings_sections import CostSettings, GateSettings
 from core.store import Session, Store, deployments, ledger, param_versions, proposals
 from strategies.gate import records
 from strategies.gate.admission import check_admission

@@ -9,7 +9,7 @@ from typing import Any
 from core.errors import Conflict
 from core.model.canonical import canonical_json, short_id
 from core.model.proposal import BacktestRun, ParamVersion, Proposal, ProposalState, Stage, Verdict
-from core.settings import CostSettings, GateSettings
+from core.settings_sections import CostSettings, GateSettings
 from core.store import Session, backtests, deployments, ledger, param_versions, proposals, verdicts
 from strategies.gate.admission import AdmissionFacts
 from strategies.gate.budget import BudgetState, read_budget

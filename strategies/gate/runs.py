@@ -12,7 +12,7 @@ from core.metrics import Series
 from core.model.canonical import short_id
 from core.model.proposal import BacktestRun, Proposal
 from core.native import Bars, validate_params
-from core.settings import CostSettings
+from core.settings_sections import CostSettings
 from strategies import backtest
 from strategies.backtest import DailyFacts, dearer
 from strategies.gate.ports import BarSource

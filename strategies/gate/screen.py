@@ -13,7 +13,7 @@ import numpy as np
 
 from core.metrics import Series, deflated_sharpe_of
 from core.model.proposal import Check, Fold, Outcome, Proposal
-from core.settings import GateSettings
+from core.settings_sections import GateSettings
 from strategies.backtest import DailyFacts
 from strategies.gate.admission import changed_edits
 from strategies.gate.statistics import MIN_DAYS, overfitting_probability, paired_difference, paired_test

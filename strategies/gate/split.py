@@ -12,7 +12,7 @@ import msgspec
 from core.clock import kst_day, kst_day_bounds, require_utc
 from core.errors import BadInput, Corrupt
 from core.model.canonical import from_json
-from core.settings import GateSettings
+from core.settings_sections import GateSettings
 from core.store import ledger
 from core.store.session import Session
 from strategies.gate.ports import BarSource

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from core.model.generated import KINDS
-from core.settings import PROJECT_ROOT, EngineSettings
+from core.settings_sections import PROJECT_ROOT, EngineSettings
 from strategies.bridge.frame import FrameError
 from strategies.bridge.packet import Codec, kind_and_body, parse_body
 

@@ -20,7 +20,8 @@ from app.status import read_supervision
 from core.model.canonical import from_json
 from core.model.generated import TradeEvent
 from core.model.trade import Trade
-from core.settings import PROJECT_ROOT, Settings
+from core.settings import Settings
+from core.settings_sections import PROJECT_ROOT
 from core.store import Store, frames, open_store, quarantine, trades
 from feedback.logger import trade_of
 from market.live_log import DEPTH, QUOTE, TRADE, read_segment, segment_paths

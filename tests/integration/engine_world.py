@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from core.clock import Clock
 from core.model.generated import AdviceAnswer, AdviceRequest, Message
-from core.settings import EngineSettings
+from core.settings_sections import EngineSettings
 from core.store import Session, Store
 from strategies.bridge import BridgeServer, load_secret
 from strategies.bridge.inbox import HANDLED_KINDS, OPTIONAL_KINDS

@@ -14,7 +14,7 @@ import pytest
 
 from core.clock import VirtualClock, from_ns
 from core.model.generated import Command, ParamsAck, ParamsUpdate, TradeEvent
-from core.settings import PROJECT_ROOT
+from core.settings_sections import PROJECT_ROOT
 from core.store import Store, frames
 from strategies.bridge.frame import Sealer
 from strategies.bridge.packet import Codec

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.home import Home
-from core.settings import PROJECT_ROOT, Settings
+from core.settings import Settings
+from core.settings_sections import PROJECT_ROOT
 from strategies.schema import default_params
 from tests.integration.engine_world import engine_config
 from tests.servers import free_port

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from core.errors import Conflict, Refused
 from core.native import generate
-from core.settings import CostSettings
+from core.settings_sections import CostSettings
 from core.store import backtests, ledger, param_versions, proposals, tables, verdicts
 from market.synthetic import demo_market
 from strategies.gate import Gate

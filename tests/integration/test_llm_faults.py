@@ -13,7 +13,8 @@ import pytest
 from core.clock import VirtualClock
 from core.model.analysis import Analysis, LlmCall
 from core.model.proposal import Proposal
-from core.settings import PROJECT_ROOT, Settings
+from core.settings import Settings
+from core.settings_sections import PROJECT_ROOT
 from core.store import Store, analyses, audit, llm_calls
 from feedback.analyzer import AnalyzerWithFallback, build_analyzer, summarise_trades
 from feedback.analyzer.build import check_llm

@@ -6,7 +6,7 @@ import threading
 import time
 
 from app.status import is_running
-from core.settings import PROJECT_ROOT
+from core.settings_sections import PROJECT_ROOT
 
 STARTER = """
 import signal, subprocess, sys

@@ -10,7 +10,8 @@ from app.bridge_line import bound_address, dialled_address, engine_tls, require_
 from app.engine_process import point_engine_at
 from app.home import Home
 from core.errors import BadInput, SettingsError
-from core.settings import BridgeSettings, load_settings
+from core.settings import load_settings
+from core.settings_sections import BridgeSettings
 from tests.unit.strategies.test_bridge_carriers import make_tls
 
 TCP = "tcp://127.0.0.1:8766"

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from app.cli import COMMANDS, cli, main
-from core.settings import PROJECT_ROOT
+from core.settings_sections import PROJECT_ROOT
 from core.store import Store, proposals, verdicts
 from tests.candle_factory import csv_lines, walk, write_csv
 from tests.factories import proposal, verdict

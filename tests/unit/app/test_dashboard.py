@@ -16,7 +16,7 @@ from core.model.language import LANGUAGES
 from core.model.operations import Request
 from core.model.proposal import DeploymentState, ExpectedEffect, Outcome, ProposalState, Stage
 from core.model.trade import Mode, Shortfall, Side
-from core.settings import ScheduleSettings
+from core.settings_sections import ScheduleSettings
 from core.store import Store, engine_states, feedback_notes, requests, signals, trades
 from feedback.notes import TAGS
 from strategies.schema import strategy_names

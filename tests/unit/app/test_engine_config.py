@@ -21,7 +21,8 @@ from app.home import Home
 from core.errors import BadInput
 from core.model.proposal import ParamVersion
 from core.native import Bars
-from core.settings import BridgeTlsSettings, Settings
+from core.settings import Settings
+from core.settings_sections import BridgeTlsSettings
 from strategies.schema import default_params
 
 BASIC = {"max_order_notional", "max_position_notional", "max_gross_notional", "price_collar_bps"}

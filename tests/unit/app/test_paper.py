@@ -22,7 +22,8 @@ from app.paper import live_archive, set_up_paper
 from app.supervisor import prepare
 from core.clock import VirtualClock
 from core.errors import BadInput, Refused, Unavailable
-from core.settings import FeedSettings, MarketSettings, Settings, StreamSettings
+from core.settings import Settings
+from core.settings_sections import FeedSettings, MarketSettings, StreamSettings
 from market.bars import BarArchive
 from market.candles import MINUTE_MS, Candles
 from market.download import ExchangeSymbol

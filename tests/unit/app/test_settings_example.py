@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from core.settings import PROJECT_ROOT, Settings
+from core.settings import Settings
+from core.settings_sections import PROJECT_ROOT
 
 EXAMPLE = PROJECT_ROOT / "settings.example.yaml"
 MACHINE_OWN = {("home",): PROJECT_ROOT / "var", ("engine", "binary"): Settings().engine.binary}

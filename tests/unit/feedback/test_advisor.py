@@ -9,7 +9,7 @@ import pytest
 from core.clock import VirtualClock
 from core.model.generated import AdviceAnswer, Message
 from core.model.trade import Conditions
-from core.settings import AdvisorSettings
+from core.settings_sections import AdvisorSettings
 from core.store import Session, Store, advice, equity, signals
 from feedback.advisor import RealTimeAIAdvisor, Surroundings
 from tests import factories

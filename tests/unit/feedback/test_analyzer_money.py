@@ -9,7 +9,7 @@ import pytest
 from core.clock import VirtualClock
 from core.errors import SettingsError
 from core.model.analysis import RenderedPrompt
-from core.settings import AnalyzerSettings
+from core.settings_sections import AnalyzerSettings
 from core.store import Store
 from feedback.analyzer.build import build_client
 from feedback.analyzer.ledger import CostLedger, Outcome

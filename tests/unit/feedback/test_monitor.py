@@ -6,7 +6,7 @@ import pytest
 
 from core.clock import VirtualClock
 from core.model.operations import Report
-from core.settings import AlertSettings
+from core.settings_sections import AlertSettings
 from core.store import Session, Store, alerts, engine_states, equity, frames, notifications, quarantine, reports
 from feedback.cycles.monitor import HostLoad, Monitor, read_host_load, unread_host_load
 from tests import factories

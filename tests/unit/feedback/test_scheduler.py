@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from core.clock import KST, VirtualClock
-from core.settings import ScheduleSettings
+from core.settings_sections import ScheduleSettings
 from core.store import jobs
 from feedback.runs import RunLedger
 from feedback.scheduler import FeedbackScheduler

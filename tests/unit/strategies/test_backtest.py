@@ -9,7 +9,7 @@ import pytest
 from core import native
 from core.errors import BadInput
 from core.native import Bars, Costs, MarketSpec, MarketSymbol
-from core.settings import CostSettings
+from core.settings_sections import CostSettings
 from strategies import backtest
 from strategies.schema import default_params
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.model.proposal import Edit, ParamVersion
 from core.native import validate_params
-from core.settings import GateSettings
+from core.settings_sections import GateSettings
 from strategies.gate.admission import AdmissionFacts, check_admission
 from strategies.schema import default_params
 from tests.gate_world import make_proposal

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.settings import GateSettings
+from core.settings_sections import GateSettings
 from core.store import ledger
 from strategies.gate.budget import quarter_bounds, read_budget
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.model.proposal import ParamVersion
 from core.native import Bars
-from core.settings import CostSettings, GateSettings
+from core.settings_sections import CostSettings, GateSettings
 from strategies.backtest import DailyFacts, dearer
 from strategies.gate.budget import BudgetState
 from strategies.gate.screen import STATISTIC, ScreenRuns, folds_of, judge_screen, neighbours_of

@@ -7,7 +7,7 @@ import pytest
 
 from core.clock import kst_day
 from core.errors import BadInput
-from core.settings import GateSettings
+from core.settings_sections import GateSettings
 from core.store import ledger
 from strategies.gate.split import grown_split, plan_split, read_split, seen_window, write_split
 

@@ -10,7 +10,8 @@ import pytest
 from core.clock import VirtualClock
 from core.errors import BadInput, UnknownName
 from core.native import validate_params
-from core.settings import InstanceSettings, Settings
+from core.settings import Settings
+from core.settings_sections import InstanceSettings
 from core.store import Session, Store, param_versions
 from strategies.programs import MAX_BYTES, load_programs, read_rules
 from strategies.rollout import Rollout

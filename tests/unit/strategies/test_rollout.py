@@ -9,7 +9,8 @@ from core.clock import to_ns
 from core.errors import BadInput, Conflict, Refused, UnknownName
 from core.model.generated import ParamsAck
 from core.model.proposal import Verdict
-from core.settings import GateSettings, InstanceSettings, Settings
+from core.settings import Settings
+from core.settings_sections import GateSettings, InstanceSettings
 from core.store import audit, deployments, param_versions, proposals, verdicts
 from strategies.gate.records import load_admission_facts, verdict_id
 from strategies.rollout import Rollout, is_wider
