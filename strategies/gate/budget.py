@@ -7,6 +7,7 @@ tests of later quarters used up in its own, and settings edited within a quarter
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -34,6 +35,14 @@ class BudgetState:
         return max(0, self.tests_per_quarter - self.tests_used) if self.level > 0 else 0
 
 
+@dataclass(frozen=True, slots=True)
+class SpentTest:
+    """One sealed test: when it was judged, and the level it spent."""
+
+    at: datetime
+    level: float
+
+
 def quarter_bounds(at: datetime) -> tuple[str, datetime, datetime]:
     """Return name (`2026Q1`), start and end in UTC of the KST calendar quarter that holds `at`."""
     on = kst_day(at)
@@ -43,22 +52,33 @@ def quarter_bounds(at: datetime) -> tuple[str, datetime, datetime]:
     return f"{on.year}Q{quarter + 1}", kst_day_bounds(first)[0], kst_day_bounds(following)[0]
 
 
-def read_budget(session: Session, at: datetime, settings: GateSettings) -> BudgetState:
-    """Return the state of the quarter that holds `at`, from the ledger."""
+def budget_after(
+    tests: Sequence[SpentTest], promoted_at: Sequence[datetime], at: datetime, settings: GateSettings
+) -> BudgetState:
+    """Return the state of the quarter that holds `at` after these sealed tests and promotions, in any order."""
     name, start_at, end_at = quarter_bounds(at)
-    tests = ledger.since(session, start_at, "sealed_test")
-    promotions = [row for row in ledger.since(session, start_at, "promotion") if row.at < end_at]
-    share = settings.alpha_quarter / settings.tests_per_quarter * (1 + len(promotions))
-    spent = sum(json.loads(row.payload)["level"] for row in tests)
-    unspent = settings.alpha_quarter * (1 + len(promotions)) - spent
+    levels = [test.level for test in tests if test.at >= start_at]
+    n_promotions = sum(start_at <= promotion < end_at for promotion in promoted_at)
+    share = settings.alpha_quarter / settings.tests_per_quarter * (1 + n_promotions)
+    unspent = settings.alpha_quarter * (1 + n_promotions) - sum(levels)
     # Under one setting the unspent part always suffices, but for the last digits of its sum.
     level = share if unspent >= share * (1 - 1e-9) else max(0.0, unspent)
     return BudgetState(
         quarter=name,
         alpha_quarter=settings.alpha_quarter,
         tests_per_quarter=settings.tests_per_quarter,
-        tests_used=len(tests),
-        promotions=len(promotions),
-        level=level if len(tests) < settings.tests_per_quarter else 0.0,
+        tests_used=len(levels),
+        promotions=n_promotions,
+        level=level if len(levels) < settings.tests_per_quarter else 0.0,
         renews_at=end_at,
     )
+
+
+def read_budget(session: Session, at: datetime, settings: GateSettings) -> BudgetState:
+    """Return the state of the quarter that holds `at`, from the ledger."""
+    _, start_at, _ = quarter_bounds(at)
+    tests = [
+        SpentTest(row.at, json.loads(row.payload)["level"]) for row in ledger.since(session, start_at, "sealed_test")
+    ]
+    promoted_at = [row.at for row in ledger.since(session, start_at, "promotion")]
+    return budget_after(tests, promoted_at, at, settings)

@@ -77,22 +77,53 @@ def judge_screen(runs: ScreenRuns, settings: GateSettings, n_trials: int) -> Scr
     mean = float(d.mean())
     checks = (
         _days_check(runs),
-        Check(
-            "paired_mean",
-            mean > 0,
-            mean,
-            0.0,
-            f"{mean:+.2f} USD a day at equal volatility, at {settings.cost_multiple:g} x costs",
-        ),
+        paired_mean_check(d, f"{mean:+.2f} USD a day at equal volatility, at {settings.cost_multiple:g} x costs"),
         _plateau_check(runs, mean, settings),
         _changed_trades_check(runs, settings),
         stress_check(runs.stressed_candidate, runs.stressed_incumbent, runs.capital_usd),
-        *_shown_checks(runs, d, n_trials),
+        *shown_checks(runs.candidate.pnl_usd, runs.incumbent.pnl_usd, d, _tried(runs), n_trials),
     )
     failed_checks = [check for check in checks if check.veto and not check.passed]
     if failed_checks:
         return ScreenResult("refused", f"{failed_checks[0].name}: {failed_checks[0].detail}", checks)
     return ScreenResult("queued", f"{mean:+.2f} USD a day on {d.size} seen days; waits for its sealed test", checks)
+
+
+def paired_mean_check(d: Series, detail: str) -> Check:
+    """Return the veto on a difference whose mean is not above zero."""
+    mean = float(d.mean())
+    return Check("paired_mean", mean > 0, mean, 0.0, detail)
+
+
+def shown_checks(
+    candidate: Series, incumbent: Series, d: Series, tried: Series | None, n_trials: int
+) -> tuple[Check, ...]:
+    """Return what is shown and vetoes nothing. `tried` is configurations x days, None where they cannot be compared."""
+    t = float(d.mean()) / (float(d.std(ddof=1)) / math.sqrt(d.size))
+    dsr = deflated_sharpe_of(d, n_trials)
+    pbo = overfitting_probability(tried) if tried is not None else None
+    p_value = paired_test(candidate, incumbent).p_value
+    among = f" among {tried.shape[0]} configurations" if tried is not None else ""
+    return (
+        Check(STATISTIC, True, t, None, f"mean over standard error {t:.2f}; ranks the queue", veto=False),
+        Check("seen_p", True, p_value, None, "p on seen days; searched data, so no evidence", veto=False),
+        Check(
+            "deflated_sharpe",
+            dsr is not None and dsr >= 0.95,
+            dsr,
+            0.95,
+            f"chance that it beats the best of {n_trials} unskilled trials",
+            veto=False,
+        ),
+        Check(
+            "overfitting",
+            pbo is not None and pbo <= 0.2,
+            pbo,
+            0.2,
+            f"probability of overfitting{among}",
+            veto=False,
+        ),
+    )
 
 
 def folds_of(runs: ScreenRuns) -> tuple[Fold, ...]:
@@ -148,29 +179,6 @@ def _changed_trades_check(runs: ScreenRuns, settings: GateSettings) -> Check:
     )
 
 
-def _shown_checks(runs: ScreenRuns, d: Series, n_trials: int) -> tuple[Check, ...]:
-    t = float(d.mean()) / (float(d.std(ddof=1)) / math.sqrt(d.size))
-    dsr = deflated_sharpe_of(d, n_trials)
+def _tried(runs: ScreenRuns) -> Series | None:
     tried = [runs.candidate.pnl_usd, runs.incumbent.pnl_usd, *(facts.pnl_usd for _, facts in runs.neighbours)]
-    pbo = overfitting_probability(np.array(tried)) if len({series.size for series in tried}) == 1 else None
-    p_value = paired_test(runs.candidate.pnl_usd, runs.incumbent.pnl_usd).p_value
-    return (
-        Check(STATISTIC, True, t, None, f"mean over standard error {t:.2f}; ranks the queue", veto=False),
-        Check("seen_p", True, p_value, None, "p on seen days; searched data, so no evidence", veto=False),
-        Check(
-            "deflated_sharpe",
-            dsr is not None and dsr >= 0.95,
-            dsr,
-            0.95,
-            f"chance that it beats the best of {n_trials} unskilled trials",
-            veto=False,
-        ),
-        Check(
-            "overfitting",
-            pbo is not None and pbo <= 0.2,
-            pbo,
-            0.2,
-            f"probability of overfitting among {len(tried)} configurations",
-            veto=False,
-        ),
-    )
+    return np.array(tried) if len({series.size for series in tried}) == 1 else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.metrics import Series
 from core.model.proposal import Check, Outcome
 from strategies.backtest import DailyFacts
 from strategies.gate.budget import BudgetState
@@ -28,7 +29,12 @@ def judge_sealed_runs(
     """Return accepted when p is at most the level on enough days, else inconclusive. What ran is spent."""
     if not np.array_equal(candidate.days, incumbent.days):
         return _not_accepted("candidate and incumbent were not run on the same days", ())
-    test = paired_test(candidate.pnl_usd, incumbent.pnl_usd)
+    return judge_sealed_series(candidate.pnl_usd, incumbent.pnl_usd, budget, n_needed_days)
+
+
+def judge_sealed_series(candidate: Series, incumbent: Series, budget: BudgetState, n_needed_days: int) -> SealedResult:
+    """Return accepted when p is at most the level on enough days, else inconclusive. Results of the same days."""
+    test = paired_test(candidate, incumbent)
     days = Check("sealed_days", test.n_days >= n_needed_days, float(test.n_days), float(n_needed_days), "sealed days")
     if not days.passed:
         return _not_accepted(f"{test.n_days} sealed days could be run and {n_needed_days} are needed", (days,))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from core.metrics import DAYS_PER_YEAR, Series
 
@@ -47,7 +47,10 @@ def paired_difference(candidate: Series, incumbent: Series) -> Series | str:
         return f"{candidate.size} days are too few to tell; {MIN_DAYS} are needed"
     if not (np.isfinite(candidate).all() and np.isfinite(incumbent).all()):
         return "a daily result is not a number"
-    s_c, s_i = float(candidate.std(ddof=1)), float(incumbent.std(ddof=1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        s_c, s_i = float(candidate.std(ddof=1)), float(incumbent.std(ddof=1))
+    if not (math.isfinite(s_c) and math.isfinite(s_i)):
+        return "a daily result is too large to compute with"
     scale = max(float(np.abs(candidate).max()), float(np.abs(incumbent).max()))
     if s_c <= SAME * scale or s_i <= SAME * scale:
         return "a series does not vary"
@@ -81,7 +84,7 @@ def block_t_p_value(d: Series) -> float | None:
     deviation = float(means.std(ddof=1))
     if not math.isfinite(deviation) or deviation == 0:
         return None
-    return float(stats.t.sf(float(means.mean()) / (deviation / math.sqrt(N_BLOCKS)), N_BLOCKS - 1))
+    return float(special.stdtr(N_BLOCKS - 1, -float(means.mean()) / (deviation / math.sqrt(N_BLOCKS))))
 
 
 def hac_p_value(d: Series) -> float | None:
@@ -96,7 +99,7 @@ def hac_p_value(d: Series) -> float | None:
         variance += 2 * (1 - lag / (lags + 1)) * float(centred[lag:] @ centred[:-lag]) / n
     if not math.isfinite(variance) or variance <= 0:
         return None
-    return float(stats.norm.sf(float(d.mean()) / math.sqrt(variance / n)))
+    return float(special.ndtr(-float(d.mean()) / math.sqrt(variance / n)))
 
 
 def overfitting_probability(results: Series, n_blocks: int = 8) -> float | None:
@@ -109,25 +112,30 @@ def overfitting_probability(results: Series, n_blocks: int = 8) -> float | None:
     if results.ndim != 2 or results.shape[0] < 2 or results.shape[1] < MIN_DAYS or not np.isfinite(results).all():
         return None
     blocks = np.array_split(results, n_blocks, axis=1)
-    sizes = np.array([block.shape[1] for block in blocks])
-    sums = np.array([block.sum(axis=1) for block in blocks])
-    squares = np.array([(block**2).sum(axis=1) for block in blocks])
-    losses = 0
-    halves = list(combinations(range(n_blocks), n_blocks // 2))
-    for half in halves:
-        inside = np.isin(np.arange(n_blocks), half)
-        picked = _sharpe_of(sums[inside], squares[inside], int(sizes[inside].sum()))
-        judged = _sharpe_of(sums[~inside], squares[~inside], int(sizes[~inside].sum()))
-        if picked is None or judged is None:
-            return None
-        rank = stats.rankdata(judged)[int(np.argmax(picked))] / (results.shape[0] + 1)
-        losses += bool(rank <= 0.5)
-    return losses / len(halves)
+    sizes = np.array([block.shape[1] for block in blocks], dtype=np.float64)
+    with np.errstate(over="ignore"):
+        sums = np.array([block.sum(axis=1) for block in blocks])
+        squares = np.array([(block**2).sum(axis=1) for block in blocks])
+    inside = np.zeros((math.comb(n_blocks, n_blocks // 2), n_blocks))
+    for row, half in zip(inside, combinations(range(n_blocks), n_blocks // 2), strict=True):
+        row[list(half)] = 1.0
+    picked = _sharpe_of(inside, sums, squares, sizes)
+    judged = _sharpe_of(1.0 - inside, sums, squares, sizes)
+    if picked is None or judged is None:
+        return None
+    of_pick = np.take_along_axis(judged, picked.argmax(axis=1)[:, None], axis=1)
+    # The middle rank among equals, as in `scipy.stats.rankdata`.
+    rank = (judged < of_pick).sum(axis=1) + ((judged == of_pick).sum(axis=1) + 1) / 2
+    return float((rank / (results.shape[0] + 1) <= 0.5).mean())
 
 
-def _sharpe_of(sums: Series, squares: Series, n: int) -> Series | None:
-    mean = sums.sum(axis=0) / n
-    variance = squares.sum(axis=0) / n - mean**2
-    if (variance <= 0).any():
+def _sharpe_of(halves: Series, sums: Series, squares: Series, sizes: Series) -> Series | None:
+    """Return halves x configurations; `halves` is halves x blocks of ones and zeros."""
+    n = (halves @ sizes)[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = halves @ sums / n
+        variance = halves @ squares / n - mean**2
+    # A sum that overflowed is a NaN, which compares false.
+    if not (variance > 0).all():
         return None
     return np.asarray(mean / np.sqrt(variance), dtype=np.float64)
