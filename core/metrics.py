@@ -1,7 +1,7 @@
 """Judgements about results: the one formula each. What cannot be computed is None, never a number.
 
 Conventions: a return series is per day; a year has 365 days, for markets that never close; standard deviations divide
-by n - 1; Sharpe ratios inside the probabilistic forms are per day, not annualised.
+by n - 1. How sure a Sharpe ratio is: `core.sharpe`.
 """
 
 import math
@@ -13,7 +13,6 @@ import numpy.typing as npt
 from scipy import stats
 
 DAYS_PER_YEAR = 365.0
-EULER_GAMMA = 0.5772156649015329
 MIN_SAMPLES = 3
 """Below this no second moment means anything."""
 
@@ -46,59 +45,6 @@ def max_drawdown_pct(equity: Sequence[float] | Sequence[Decimal] | Series) -> fl
     return float(((peaks - values) / peaks).max() * 100)
 
 
-def probabilistic_sharpe(
-    sharpe_per_day: float, n: int, skewness: float, kurtosis: float, benchmark_per_day: float = 0.0
-) -> float | None:
-    """Return the probability that the true Sharpe ratio exceeds the benchmark (Bailey, Lopez de Prado 2012).
-
-    `kurtosis` is 3 for a normal distribution. None when n < 3, on NaN, or when the variance term is not positive.
-    """
-    inputs = (sharpe_per_day, skewness, kurtosis, benchmark_per_day)
-    if n < MIN_SAMPLES or not all(math.isfinite(value) for value in inputs):
-        return None
-    variance = 1 - skewness * sharpe_per_day + (kurtosis - 1) / 4 * sharpe_per_day**2
-    if variance <= 0:
-        return None
-    return float(stats.norm.cdf((sharpe_per_day - benchmark_per_day) * math.sqrt(n - 1) / math.sqrt(variance)))
-
-
-def expected_max_normal(n_trials: int) -> float | None:
-    """Return the expected largest of n independent standard normal draws, approximately; None for n < 2."""
-    if n_trials < 2:
-        return None
-    low = float(stats.norm.ppf(1 - 1 / n_trials))
-    high = float(stats.norm.ppf(1 - 1 / (n_trials * math.e)))
-    return (1 - EULER_GAMMA) * low + EULER_GAMMA * high
-
-
-def deflated_sharpe(
-    sharpe_per_day: float, n: int, skewness: float, kurtosis: float, n_trials: int, trial_variance: float
-) -> float | None:
-    """Return the probability that the Sharpe ratio beats the best of `n_trials` unskilled ones (2014).
-
-    `trial_variance` is the variance of the trials' daily Sharpe ratios. One trial deflates nothing. None as in
-    `probabilistic_sharpe`, and for a negative or missing variance.
-    """
-    if n_trials < 1 or not math.isfinite(trial_variance) or trial_variance < 0:
-        return None
-    best = expected_max_normal(n_trials) or 0.0
-    return probabilistic_sharpe(sharpe_per_day, n, skewness, kurtosis, math.sqrt(trial_variance) * best)
-
-
-def deflated_sharpe_of(returns: Sequence[float] | Series, n_trials: int) -> float | None:
-    """Return the deflated Sharpe ratio of a daily series among `n_trials` trials of no skill.
-
-    The trials' Sharpe ratios are taken to vary by 1/n, the sampling variance of an unskilled one, as if independent:
-    trials that resemble each other deflate less, so this is the cautious side.
-    """
-    values = _finite(returns)
-    per_day = daily_sharpe(returns)
-    if values is None or per_day is None:
-        return None
-    skewness, kurtosis = float(stats.skew(values)), float(stats.kurtosis(values, fisher=False))
-    return deflated_sharpe(per_day, values.size, skewness, kurtosis, n_trials, 1.0 / values.size)
-
-
 def mean_interval(values: Series, seed: int) -> tuple[float, float]:
     """Return the 5 % and 95 % quantile of the mean over 2,000 circular block resamples, blocks of n^(1/3) values.
 
@@ -120,6 +66,21 @@ def share_interval(n_hits: int, n: int) -> tuple[float, float] | None:
         return None
     interval = stats.binomtest(n_hits, n).proportion_ci(0.9, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def jeffreys_interval(n_hits: int, n: int, confidence: float = 0.9) -> tuple[float, float] | None:
+    """Return the equal-tailed Jeffreys interval of a share (Brown, Cai, DasGupta 2001).
+
+    Quantiles of Beta(hits + 1/2, misses + 1/2); no hit gives a lower end of 0 and no miss an upper end of 1. None for
+    n = 0, a number of hits outside 0 to n, or a confidence outside (0, 1).
+    """
+    if n <= 0 or not 0 <= n_hits <= n or not 0 < confidence < 1:
+        return None
+    tail = (1 - confidence) / 2
+    posterior = stats.beta(n_hits + 0.5, n - n_hits + 0.5)
+    low = 0.0 if n_hits == 0 else float(posterior.ppf(tail))
+    high = 1.0 if n_hits == n else float(posterior.isf(tail))
+    return low, high
 
 
 def _finite(returns: Sequence[float] | Series) -> Series | None:

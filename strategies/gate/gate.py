@@ -17,13 +17,13 @@ from core.store import Session, Store, deployments, ledger, param_versions, prop
 from strategies.gate import records
 from strategies.gate.admission import check_admission
 from strategies.gate.budget import BudgetState, read_budget
+from strategies.gate.paired import MIN_DAYS
 from strategies.gate.ports import BarSource
 from strategies.gate.records import Judgement
 from strategies.gate.runs import Laboratory
 from strategies.gate.screen import STATISTIC, ScreenResult, ScreenRuns, folds_of, judge_screen
 from strategies.gate.sealed import SealedResult, judge_sealed_runs
 from strategies.gate.split import HistorySplit, read_split, write_split
-from strategies.gate.statistics import MIN_DAYS
 from strategies.programs import Programs
 
 DEPLOYABLE: tuple[ProposalState, ...] = ("accepted", "narrowed")

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.metrics import Series, deflated_sharpe_of
+from core.metrics import Series
 from core.model.proposal import Check, Fold, Outcome, Proposal
 from core.settings_sections import GateSettings
+from core.sharpe import deflated_sharpe_of
 from strategies.backtest import DailyFacts
 from strategies.gate.admission import changed_edits
-from strategies.gate.statistics import MIN_DAYS, overfitting_probability, paired_difference, paired_test
+from strategies.gate.overfitting import overfitting_probability
+from strategies.gate.paired import MIN_DAYS, paired_difference, paired_test
 from strategies.gate.stress import stress_check
 from strategies.schema import ParamSpec
 

@@ -11,7 +11,7 @@ from core.metrics import Series
 from core.model.proposal import Check, Outcome
 from strategies.backtest import DailyFacts
 from strategies.gate.budget import BudgetState
-from strategies.gate.statistics import PairedTest, paired_test
+from strategies.gate.paired import PairedTest, paired_test
 
 
 @dataclass(frozen=True, slots=True)

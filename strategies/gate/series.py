@@ -19,9 +19,9 @@ from core.metrics import Series
 from core.model.proposal import Check
 from core.settings_sections import GateSettings
 from strategies.gate.budget import BudgetState, SpentTest, budget_after
+from strategies.gate.paired import paired_difference
 from strategies.gate.screen import paired_mean_check, shown_checks
 from strategies.gate.sealed import judge_sealed_series
-from strategies.gate.statistics import paired_difference
 
 EPOCH = date(1970, 1, 1)
 DAYS_OF_CALENDAR = (-700_000, 2_900_000)

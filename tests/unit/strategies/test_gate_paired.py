@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from strategies.gate.statistics import (
+from strategies.gate.paired import (
     block_t_p_value,
     hac_p_value,
-    overfitting_probability,
     paired_difference,
     paired_test,
 )
@@ -98,25 +97,6 @@ def test_the_block_test_is_a_plain_t_test_on_block_means():
     d = np.random.default_rng(2).normal(0.1, 1, 240)
     expected = stats.ttest_1samp(d.reshape(24, 10).mean(axis=1), 0, alternative="greater").pvalue
     assert block_t_p_value(d) == pytest.approx(expected)
-
-
-def test_recentred_noise_is_always_overfitted():
-    noise = np.random.default_rng(765).normal(0, 1, (100, 2400))
-    recentred = (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
-    assert overfitting_probability(recentred) == 1.0
-
-
-def test_one_true_configuration_among_noise_is_not_called_overfitted():
-    noise = np.random.default_rng(4).normal(0, 0.01, (20, 1460))
-    noise[7] += 4 / np.sqrt(365) * 0.01
-    assert overfitting_probability(noise) <= 0.1
-
-
-@pytest.mark.parametrize(
-    "results", [np.ones((1, 100)), np.ones((3, 59)), np.full((3, 100), np.nan), np.zeros((3, 100))]
-)
-def test_overfitting_of_nothing_comparable_is_none(results):
-    assert overfitting_probability(results) is None
 
 
 def test_a_quarter_of_weekly_tests_on_nulls_promotes_no_more_often_than_the_budget():
