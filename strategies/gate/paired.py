@@ -87,15 +87,24 @@ def block_t_p_value(d: Series) -> float | None:
 
 
 def hac_p_value(d: Series) -> float | None:
-    """Return the one-sided normal p with a Bartlett long-run variance, L = 4 (n/100)^(2/9) lags, or None."""
+    """Return the one-sided normal p of the mean with a Bartlett long-run variance, or None."""
+    variance = long_run_variance(d)
+    if variance is None:
+        return None
+    return float(special.ndtr(-float(d.mean()) / math.sqrt(variance / d.size)))
+
+
+def long_run_variance(d: Series) -> float | None:
+    """Return n times the variance of the mean of d, Bartlett weights over L = 4 (n/100)^(2/9) lags, or None.
+
+    Newey, West 1987. None below 60 days, on NaN, or when it is not positive.
+    """
     n = d.size
-    if n < MIN_DAYS:
+    if n < MIN_DAYS or not np.isfinite(d).all():
         return None
     centred = d - d.mean()
     lags = int(4 * (n / 100) ** (2 / 9))
     variance = float(centred @ centred) / n
     for lag in range(1, lags + 1):
         variance += 2 * (1 - lag / (lags + 1)) * float(centred[lag:] @ centred[:-lag]) / n
-    if not math.isfinite(variance) or variance <= 0:
-        return None
-    return float(special.ndtr(-float(d.mean()) / math.sqrt(variance / n)))
+    return variance if math.isfinite(variance) and variance > 0 else None
