@@ -169,18 +169,8 @@ impl Desk {
                 let notional = price * qty;
                 let fee = self.schedule.fee(at, notional, liquidity);
                 self.schedule.traded(at, notional);
-                let fill = Fill {
-                    order,
-                    at,
-                    price,
-                    qty,
-                    base_fee: Qty::ZERO,
-                    fee,
-                    slippage: Money::ZERO,
-                    arrival_price: arrival,
-                    liquidity,
-                    half_spread,
-                };
+                let free = Fill::free(order, at, price, qty, liquidity);
+                let fill = Fill { fee, arrival_price: arrival, half_spread, ..free };
                 self.book_fill(&fill);
                 self.holdings.facts.fills.push(BookFill { fill, exch_at });
                 decider.on_event(Event::Fill(&fill), actions);

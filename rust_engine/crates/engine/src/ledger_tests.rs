@@ -18,18 +18,8 @@ fn fill(side: Side, qty: i64, price: i64, fee: i128) -> Fill {
         tif: model::TimeInForce::Gtc,
         parent: OrderId(0),
     };
-    Fill {
-        order,
-        at: Ts(1),
-        price: Price(price),
-        qty: Qty(qty),
-        base_fee: Qty::ZERO,
-        fee: Money(fee),
-        slippage: Money(fee / 2),
-        arrival_price: Price(price),
-        half_spread: Price::ZERO,
-        liquidity: Liquidity::Taker,
-    }
+    let free = Fill::free(order, Ts(1), Price(price), Qty(qty), Liquidity::Taker);
+    Fill { fee: Money(fee), slippage: Money(fee / 2), ..free }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::advice::{Held, PendingAdvice};
 use crate::core::Core;
 use crate::recorder::{Ask, Recorder, Wish};
 use model::{
-    Action, CancelReason, Capture, Fill, InstanceId, Liquidity, Money, OrderId, OrderRequest, OrderUpdate, Price,
-    Purpose, Qty, Side, SignalView, Ts,
+    Action, CancelReason, Capture, Fill, InstanceId, Liquidity, Money, OrderId, OrderRequest, OrderUpdate, Purpose,
+    Qty, Side, SignalView, Ts,
 };
 use risk::RiskApproved;
 
@@ -157,20 +157,7 @@ impl<R: Recorder> Core<R> {
         let sell = self.named(i, OrderRequest { side: Side::Sell, reduce_only: true, ..base }, at);
         let tag = self.recorder.tag(&self.instances[i].identity, &buy, self.exchange.top(symbol));
         for (order, price, fee) in [(buy, buy_price, Money::ZERO), (sell, sell_price, fee)] {
-            let slippage = Money::ZERO;
-            let liquidity = Liquidity::Taker;
-            let fill = Fill {
-                order,
-                at,
-                price,
-                qty,
-                base_fee: Qty::ZERO,
-                fee,
-                slippage,
-                arrival_price: price,
-                half_spread: Price::ZERO,
-                liquidity,
-            };
+            let fill = Fill { fee, ..Fill::free(order, at, price, qty, Liquidity::Taker) };
             self.recorder.sent(&order);
             self.book_paper(&fill, tag.clone());
         }

@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::error::CoreError;
 use crate::recorder::Recorder;
-use model::{CancelReason, Fill, Money, OrderRequest, OrderUpdate, Qty};
+use model::{CancelReason, Fill, OrderRequest, OrderUpdate, Qty};
 use sim::VenueOutcome;
 
 impl<R: Recorder> Core<R> {
@@ -36,19 +36,8 @@ impl<R: Recorder> Core<R> {
                         let notional = price * qty;
                         let fee = self.fees.fee(at, notional, liquidity);
                         self.fees.traded(at, notional);
-                        let (slippage, arrival_price) = (Money::ZERO, arrival);
-                        let fill = Fill {
-                            order,
-                            at,
-                            price,
-                            qty,
-                            base_fee: Qty::ZERO,
-                            fee,
-                            slippage,
-                            arrival_price,
-                            half_spread,
-                            liquidity,
-                        };
+                        let free = Fill::free(order, at, price, qty, liquidity);
+                        let fill = Fill { fee, arrival_price: arrival, half_spread, ..free };
                         self.book_fill(&fill, tag)?;
                     }
                     // The exchange says no more of an order that filled whole, and its strategy was told of less.

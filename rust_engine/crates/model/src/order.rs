@@ -276,6 +276,24 @@ fn is_zero(qty: &Qty) -> bool {
 }
 
 impl Fill {
+    /// A fill without costs, of an order that reached the venue at this very price, where no book is known.
+    #[must_use]
+    #[inline]
+    pub const fn free(order: OrderRequest, at: Ts, price: Price, qty: Qty, liquidity: Liquidity) -> Self {
+        Self {
+            order,
+            at,
+            price,
+            qty,
+            base_fee: Qty::ZERO,
+            fee: Money::ZERO,
+            slippage: Money::ZERO,
+            arrival_price: price,
+            half_spread: Price::ZERO,
+            liquidity,
+        }
+    }
+
     /// What of the fill is held or given, above zero.
     #[must_use]
     #[inline]

@@ -113,19 +113,8 @@ impl<T> Matched<T> {
         }
         let (fee, slippage) = rates.costs(self.price * qty, self.liquidity);
         let at = if self.price == bar.open { bar.opened_at.max(order.decided_at) } else { bar.closed_at };
-        let fill = Fill {
-            order,
-            at,
-            price: self.price,
-            qty,
-            base_fee: Qty::ZERO,
-            fee,
-            slippage,
-            arrival_price: self.arrival,
-            half_spread: Price::ZERO,
-            liquidity: self.liquidity,
-        };
-        Ok((fill, self.tag))
+        let free = Fill::free(order, at, self.price, qty, self.liquidity);
+        Ok((Fill { fee, slippage, arrival_price: self.arrival, ..free }, self.tag))
     }
 }
 

@@ -119,18 +119,7 @@ fn a_quote_is_replaced_when_it_is_gone_and_not_while_part_of_it_is_left() {
     let limit = |tick: i64| OrderKind::Limit { price: Price(tick * TICK) };
     let order = OrderRequest { kind: limit(99), ..OrderRequest::market(A, Side::Buy, Qty(2 * LOT), Price(TICK)) };
     let mut actions = Actions::default();
-    let fill = Fill {
-        order,
-        at: Ts(5),
-        price: Price(99 * TICK),
-        qty: Qty(LOT),
-        base_fee: Qty::ZERO,
-        fee: Money::ZERO,
-        slippage: Money::ZERO,
-        arrival_price: Price(99 * TICK),
-        half_spread: Price::ZERO,
-        liquidity: Liquidity::Maker,
-    };
+    let fill = Fill::free(order, Ts(5), Price(99 * TICK), Qty(LOT), Liquidity::Maker);
     grid.on_event(Event::Fill(&fill), &mut actions);
     assert_eq!(asked(&mut grid, 6, 100, 103), [], "half of it still rests");
     grid.on_event(Event::Fill(&fill), &mut actions);
