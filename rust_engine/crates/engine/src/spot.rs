@@ -112,8 +112,8 @@ impl<R: Recorder> Core<R> {
         self.instances[order.instance.index()].ledger.position(order.symbol.index())
     }
 
-    /// What the account should hold of each symbol beyond the positions that can be sold: parts of a lot, and below zero what fees took from
-    /// coins that are not the engine's. Empty with a simulated venue.
+    /// What the account should hold of each symbol beyond the positions that can be sold: parts of a lot, and below zero what
+    /// fees took from coins that are not the engine's. Empty with a simulated venue.
     #[must_use]
     pub fn dust(&self) -> BTreeMap<String, Qty> {
         let Exchange::External(venue) = &self.exchange else { return BTreeMap::new() };
