@@ -47,6 +47,7 @@ pub mod ledger;
 pub mod live;
 pub mod market_log;
 pub mod models;
+mod numbered;
 pub mod orders;
 mod outcomes;
 mod outside;

@@ -8,6 +8,7 @@
 pub mod reader;
 pub mod rows;
 
+use crate::numbered;
 use model::{MarketEvent, Ts};
 use rows::{ROW_BYTES, Row};
 use serde::{Deserialize, Serialize};
@@ -85,22 +86,7 @@ pub struct Rotation {
 
 /// The segment files of a log, oldest first, with their numbers.
 fn segment_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, MarketLogError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io(dir)(error)),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(io(dir))?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        let number = name.strip_prefix("segment-").and_then(|n| n.strip_suffix(".rows"));
-        if let Some(number) = number.and_then(|n| n.parse().ok()) {
-            files.push((number, path));
-        }
-    }
-    files.sort();
-    Ok(files)
+    numbered::list(dir, "segment-", ".rows").map_err(io(dir))
 }
 
 fn segment_path(dir: &Path, number: u64) -> PathBuf {

@@ -7,6 +7,7 @@
 
 use crate::journal;
 use crate::market_log;
+use crate::numbered;
 use crate::spool;
 use crate::whole_file;
 use serde::{Deserialize, Serialize};
@@ -119,21 +120,7 @@ fn name(n: u64) -> String {
 /// # Errors
 /// The directory cannot be read.
 pub fn list(state_dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let entries = match fs::read_dir(state_dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let file = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        let n = file.strip_prefix("snapshot-").and_then(|f| f.strip_suffix(".bin"));
-        if let Some(n) = n.and_then(|n| n.parse().ok()) {
-            found.push((n, path));
-        }
-    }
-    found.sort();
+    let mut found = numbered::list(state_dir, "snapshot-", ".bin")?;
     found.reverse();
     Ok(found)
 }

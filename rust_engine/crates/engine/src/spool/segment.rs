@@ -4,6 +4,7 @@
 //! JSON, chain. Numbers are little-endian. Between two segments there may be a gap, of messages that were acknowledged.
 
 use super::{Mark, Position, SPOOL_DIR, SpoolError, broken, io};
+use crate::numbered;
 use model::message::Message;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -44,22 +45,7 @@ pub(super) fn encode(
 
 /// The segments in `dir`, oldest first, by their first message.
 pub(super) fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, SpoolError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io(dir)(error)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(io(dir))?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        let first = name.strip_prefix("messages-").and_then(|n| n.strip_suffix(".spool"));
-        if let Some(first) = first.and_then(|n| n.parse().ok()) {
-            found.push((first, path));
-        }
-    }
-    found.sort();
-    Ok(found)
+    numbered::list(dir, "messages-", ".spool").map_err(io(dir))
 }
 
 /// A message as it was written.
