@@ -1,28 +1,10 @@
 use super::*;
-use model::message::{MevOpportunity, OpportunityKind, Prediction};
-use std::collections::BTreeMap;
+use model::message::{MevOpportunity, OpportunityKind};
 
 const SECOND: i64 = 1_000_000_000;
 
 fn prediction(id: &str, made_s: i64, expires_s: i64) -> Input {
-    Input::Prediction(Prediction {
-        prediction_id: id.to_owned(),
-        at_ns: made_s * SECOND,
-        symbol: "BTCUSDT".to_owned(),
-        direction: 0.5,
-        confidence: 0.6,
-        expected_move_bps: 1.0,
-        horizon_ms: 60_000,
-        expected_volatility_bps: None,
-        regime: None,
-        recommended_strategy: Default::default(),
-        strategy_params: BTreeMap::new(),
-        expires_at_ns: expires_s.saturating_mul(SECOND),
-        model: "m".to_owned(),
-        model_sha256: String::new(),
-        feature_schema: String::new(),
-        reasons: Vec::new(),
-    })
+    Input::Prediction(crate::test_world::prediction(id, made_s * SECOND, expires_s.saturating_mul(SECOND)))
 }
 
 fn opportunity(id: &str) -> Input {

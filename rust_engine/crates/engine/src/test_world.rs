@@ -4,6 +4,7 @@ use crate::advice::PendingAdvice;
 use crate::exchange::Exchange;
 use crate::{Core, LiveRecorder, Setup};
 use model::config::AdvicePolicy;
+use model::message::Prediction;
 use model::{
     Bar, Costs, InstanceConfig, Mode, Money, Price, Qty, RiskLimits, StrategyParams, SymbolId, SymbolSpec, Ts,
     VenueConfig, VenueModel,
@@ -99,6 +100,28 @@ pub(crate) fn bar(n: i64, open: f64, close: f64) -> Bar {
         low: price(open.min(close) - 0.5),
         close: price(close),
         volume: Qty(1),
+    }
+}
+
+/// A prediction that no instance has to act on.
+pub(crate) fn prediction(id: &str, at_ns: i64, expires_at_ns: i64) -> Prediction {
+    Prediction {
+        prediction_id: id.to_owned(),
+        at_ns,
+        symbol: "BTCUSDT".to_owned(),
+        direction: 0.5,
+        confidence: 0.6,
+        expected_move_bps: 1.0,
+        horizon_ms: 60_000,
+        expected_volatility_bps: None,
+        regime: None,
+        recommended_strategy: Default::default(),
+        strategy_params: Default::default(),
+        expires_at_ns,
+        model: "m".to_owned(),
+        model_sha256: String::new(),
+        feature_schema: String::new(),
+        reasons: Vec::new(),
     }
 }
 

@@ -4,28 +4,10 @@ use crate::run::tests::config;
 use crate::run::{Run, replay};
 use model::Ts;
 use model::config::Pace;
-use model::message::{AdvanceTo, Prediction};
-use std::collections::BTreeMap;
+use model::message::AdvanceTo;
 
 fn prediction(id: &str) -> Input {
-    Input::Prediction(Prediction {
-        prediction_id: id.to_owned(),
-        at_ns: 0,
-        symbol: "BTCUSDT".to_owned(),
-        direction: 0.5,
-        confidence: 0.6,
-        expected_move_bps: 1.0,
-        horizon_ms: 60_000,
-        expected_volatility_bps: None,
-        regime: None,
-        recommended_strategy: Default::default(),
-        strategy_params: BTreeMap::new(),
-        expires_at_ns: i64::MAX,
-        model: "m".to_owned(),
-        model_sha256: String::new(),
-        feature_schema: String::new(),
-        reasons: Vec::new(),
-    })
+    Input::Prediction(crate::test_world::prediction(id, 0, i64::MAX))
 }
 
 fn records(dir: &std::path::Path) -> u64 {
