@@ -174,7 +174,8 @@ def book_backtest(
 def best_prices(tick: Decimal, events: BookEvents, form: Literal["array", "tree"] = "array") -> BestPrices:
     """Return the best prices after every message of levels, by either form of the book; prints are passed over.
 
-    Raises BadInput for events that are refused.
+    Nothing that trades needs it: it proves both forms on recorded captures and measures them (`bench`, rows
+    `book_forms`). Raises BadInput for events that are refused.
     """
     try:
         return BestPrices(**trading_engine.book_best(format(tick, "f"), form, _columns(events)))
