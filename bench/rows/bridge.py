@@ -1,4 +1,8 @@
-"""A prediction to the running engine and its acknowledgement, beside `websockets` with json between two Pythons."""
+"""A prediction to the running engine and its acknowledgement, beside `websockets` with json between two Pythons.
+
+Two rows without a goal say where the time goes: an echo of as many bytes, which is the system and asyncio alone, and
+what the engine takes from the prediction to its decision.
+"""
 
 import statistics
 import tempfile
@@ -37,6 +41,7 @@ def _measure(folder: Path, size: Size) -> list[Row]:
     n = N_QUICK if size.runs <= QUICK_RUNS else N_FULL
     ours, theirs = take_turns(partial(_ours, folder, "tcp", n), PEER, partial(_theirs, folder, n), size.runs)
     over_ws = [_ours(folder, "ws", n) for _ in range(size.runs)]
+    echoed = [run_child(our_python(), "bridge_echo", [str(n)]) for _ in range(size.runs)]
 
     def of(runs: list[dict[str, Any]], figure: str) -> list[float]:
         return [float(run[figure]) for run in runs]
@@ -61,9 +66,24 @@ def _measure(folder: Path, size: Size) -> list[Row]:
             f"from a prediction to its decision in the engine; bar is {SIGNAL_P99_AT_MOST:g} x p50, and the p50 above",
             "us", "bridge p50", (inside, of(ours, "p50")), Goal(inside_bar, None, "ours"), False,
         ),
+        build_row(
+            "signal_to_order.p50", "from a prediction to its decision in the engine", "us", "bridge p50",
+            (of(ours, "signal_p50"), of(ours, "p50")), None, False,
+        ),
+        build_row(
+            "bridge_round_trip.echo", "500 bytes to a process that only sends them back to an asyncio protocol", "us",
+            "bridge p50", (of(echoed, "p50"), of(ours, "p50")), None, False,
+        ),
     ]  # fmt: skip
 
 
 MEASUREMENTS: dict[tuple[str, ...], Measure] = {
-    ("bridge_round_trip.p50", "bridge_round_trip.p99", "bridge_round_trip.ws", "signal_to_order.p99"): _measure,
+    (
+        "bridge_round_trip.p50",
+        "bridge_round_trip.p99",
+        "bridge_round_trip.ws",
+        "signal_to_order.p99",
+        "signal_to_order.p50",
+        "bridge_round_trip.echo",
+    ): _measure,
 }
