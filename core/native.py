@@ -191,8 +191,8 @@ def backtest(
     `rules` follows. Raises BadInput for parameters, rules, costs, limits or bars that are refused, and for a strategy
     that bars tell nothing.
     """
-    request = _request(strategy, params, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
-    columns, n = _columns(bars), len(bars)
+    request = bar_request(strategy, params, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
+    columns, n = bar_columns(bars), len(bars)
     at_ns = None if len(bars.symbols) == 1 else np.empty(n, dtype=np.int64)
     equity = np.empty(n, dtype=np.float64)
     try:
@@ -219,9 +219,9 @@ def sweep(
 
     Raises BadInput as `backtest`, with the number of the candidate.
     """
-    request = _request(strategy, {}, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
+    request = bar_request(strategy, {}, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
     try:
-        played = trading_engine.sweep(request, _json([dict(params) for params in candidates]), _columns(bars))
+        played = trading_engine.sweep(request, _json([dict(params) for params in candidates]), bar_columns(bars))
     except ValueError as error:
         raise BadInput(f"sweep of {strategy}: {error}") from error
     return [_facts(facts) for facts in played]
@@ -283,13 +283,13 @@ def load_schemas() -> dict[str, dict[str, Any]]:
 def write_feed(path: Path, bars: Bars) -> None:
     """Write the `.npy` file that the engine reads as its feed, replacing it whole or not at all, durably."""
     records = np.empty(len(bars), dtype=FEED_DTYPE)
-    for name, column in _columns(bars).items():
+    for name, column in bar_columns(bars).items():
         records[name] = column
     with replacing(path) as file:
         np.save(file, records, allow_pickle=False)
 
 
-def _request(
+def bar_request(
     strategy: str,
     params: Mapping[str, float],
     bars: Bars,
@@ -300,6 +300,7 @@ def _request(
     day_offset_ns: int,
     rules: str | None,
 ) -> str:
+    """Return the text of a request for bars; shared by the parts of this module."""
     specs = zip(bars.symbols, bars.ticks, bars.lots, strict=True)
     return _json(
         {
@@ -334,7 +335,8 @@ def _json(value: object) -> str:
         raise BadInput(f"a request to the engine holds something that is no number: {error}") from error
 
 
-def _columns(bars: Bars) -> "trading_engine.BarArrays":
+def bar_columns(bars: Bars) -> "trading_engine.BarArrays":
+    """Return the bars as the engine takes them; shared by the parts of this module."""
     # Columns that are contiguous and of the right type already, the usual case, are passed on without a copy.
     return {
         "symbol": np.ascontiguousarray(bars.symbol, dtype=np.int16),

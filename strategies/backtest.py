@@ -56,7 +56,7 @@ def run(
     The same input gives the same facts. `rules` is the rule set of strategy `rules`. Raises BadInput for parameters,
     rules or bars that the engine refuses, and for a strategy that bars tell nothing.
     """
-    asked = (strategy, params, bars, _costs(costs), capital_usd)
+    asked = (strategy, params, bars, native_costs(costs), capital_usd)
     return _facts(native.backtest(*asked, trade_from_ns=trade_from_ns, rules=rules))
 
 
@@ -70,7 +70,7 @@ def sweep(
     rules: str | None = None,
 ) -> list[DailyFacts]:
     """Return what `run` does for each parameter set in order, on all cores and without trades."""
-    asked = (strategy, params, bars, _costs(costs), capital_usd)
+    asked = (strategy, params, bars, native_costs(costs), capital_usd)
     played = native.sweep(*asked, trade_from_ns=trade_from_ns, rules=rules)
     return [_facts(facts) for facts in played]
 
@@ -87,7 +87,8 @@ def dearer(costs: CostSettings, multiple: float) -> CostSettings:
     )
 
 
-def _costs(costs: CostSettings) -> native.Costs:
+def native_costs(costs: CostSettings) -> native.Costs:
+    """Return the costs as the engine takes them."""
     return native.Costs(costs.maker_fee_bps, costs.taker_fee_bps, costs.slippage_bps)
 
 

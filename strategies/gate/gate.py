@@ -92,7 +92,7 @@ class Gate:
             deciding = f"too few to tell: {n_days} seen days are there and {MIN_DAYS} are needed"
             days = Check("seen_days", False, float(n_days), float(MIN_DAYS), f"{n_days} seen days")
             return Judgement(self._verdict(proposal, "screen", "inconclusive", deciding, (days,), len(tried)))
-        runs, made = laboratory.run_screen(split, start_at, end_at, self.settings.cost_multiple)
+        runs, made = laboratory.run_screen(split, start_at, end_at, self.settings)
         n_trials = len(tried | {run.params_sha256 for run in made})
         result = judge_screen(runs, self.settings, n_trials)
         return Judgement(self._screen_verdict(proposal, result, runs, n_trials), made)

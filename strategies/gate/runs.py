@@ -6,21 +6,26 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
+import numpy as np
+
 from core.clock import to_ns
 from core.errors import BadInput
 from core.metrics import Series
 from core.model.canonical import short_id
 from core.model.proposal import BacktestRun, Proposal
 from core.native import Bars, validate_params
-from core.settings_sections import CostSettings
+from core.native_paths import sweep_paths
+from core.settings_sections import CostSettings, GateSettings
 from strategies import backtest
 from strategies.backtest import DailyFacts, dearer
 from strategies.gate.ports import BarSource
 from strategies.gate.screen import ScreenRuns, neighbours_of
+from strategies.gate.shocks import LEAD_IN, SILENCE_NS, crash_windows, draw_days, gapped, places, wider
 from strategies.gate.split import HistorySplit, seen_window
-from strategies.gate.stress import COST_MULTIPLE, gapped, places
+from strategies.gate.stress import COST_MULTIPLE, Paths, Scenario
 from strategies.schema import load_param_specs
 
+PATH_SEED = 20_200_312
 WARM_UP = timedelta(days=15)
 """Bars before a window that fill indicators and are not traded, where that side of the split has them."""
 
@@ -58,21 +63,20 @@ class Laboratory:
         return (self.now, self.now) if split is None else seen_window(split, self.now, end_at, seen_days)
 
     def run_screen(
-        self, split: HistorySplit, start_at: datetime, end_at: datetime, cost_multiple: float
+        self, split: HistorySplit, start_at: datetime, end_at: datetime, settings: GateSettings
     ) -> tuple[ScreenRuns, tuple[BacktestRun, ...]]:
         """Return the runs of a screen: both sides, the candidate's neighbours, and both sides under stress."""
         warm_from = max(split.seen_start_at, start_at - WARM_UP)
-        window = self._window("seen", warm_from, start_at, end_at, cost_multiple)
+        window = self._window("seen", warm_from, start_at, end_at, settings.cost_multiple)
         incumbent, candidate = self._pair(window)
         neighbours = self._sound_neighbours()
         swept = self._sweep(window, [each for _, each in neighbours])
-        stressed = [self._stressed_pair(window, place) for place in places()]
         runs = ScreenRuns(
             incumbent=incumbent,
             candidate=candidate,
             neighbours=[(name, facts) for (name, _), facts in zip(neighbours, swept, strict=True)],
-            stressed_incumbent=[pair[0] for pair in stressed],
-            stressed_candidate=[pair[1] for pair in stressed],
+            scenarios=(self._gaps(window), self._silent_gaps(window), *self._crash_days(split, settings)),
+            paths=self._paths(window),
             capital_usd=float(self.capital_usd),
         )
         made = [
@@ -120,9 +124,40 @@ class Laboratory:
         strategy = self.proposal.strategy
         return backtest.sweep(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns, self.rules)
 
-    def _stressed_pair(self, window: Window, place: float) -> tuple[Series, Series]:
-        crashed = Window(window.name, window.start_at, window.end_at, gapped(window.bars, place), COST_MULTIPLE)
-        incumbent, candidate = self._sweep(crashed, [self.proposal.base_params, self.proposal.params])
+    def _gaps(self, window: Window) -> Scenario:
+        pairs = [self._pair_of_days(gapped(window.bars, place), wider(self.costs)) for place in places()]
+        return _scenario("gap", "a 30 % gap at ten times the spread", pairs)
+
+    def _silent_gaps(self, window: Window) -> Scenario:
+        pairs = [self._pair_of_days(gapped(window.bars, place, SILENCE_NS), wider(self.costs)) for place in places()]
+        return _scenario("silence", "the same gap while the feed is silent for six hours", pairs)
+
+    def _crash_days(self, split: HistorySplit, settings: GateSettings) -> tuple[Scenario, ...]:
+        windows = crash_windows(split, self.bars.span(self.symbols), settings)
+        pairs = []
+        for warm_from, start_at, end_at in windows:
+            bars = self.bars.load(self.symbols, warm_from, end_at)
+            pairs.append(self._pair_of_days(bars, dearer(self.costs, COST_MULTIPLE), to_ns(start_at)))
+        if not pairs:
+            return ()
+        days = ", ".join(f"{start_at:%Y-%m-%d}" for _, start_at, _ in windows)
+        return (_scenario("crash_days", f"recorded crashes at {COST_MULTIPLE:g} x costs ({days})", pairs),)
+
+    def _paths(self, window: Window) -> Paths:
+        # One seed for all: what the paths decide does not hang on which proposal comes first.
+        drawn = draw_days(window.bars, PATH_SEED)
+        if drawn is None:
+            return Paths(np.empty((0, 0)), np.empty((0, 0)))
+        sides = (self.proposal.base_params, self.proposal.params)
+        strategy, lead_days = self.proposal.strategy, LEAD_IN.days
+        costs = backtest.native_costs(dearer(self.costs, window.cost_multiple))
+        made = sweep_paths(strategy, sides, window.bars, drawn, lead_days, costs, self.capital_usd, self.rules)
+        return Paths(candidate=made[:, 1], incumbent=made[:, 0])
+
+    def _pair_of_days(self, bars: Bars, costs: CostSettings, trade_from_ns: int = 0) -> tuple[Series, Series]:
+        sides = (self.proposal.base_params, self.proposal.params)
+        strategy = self.proposal.strategy
+        incumbent, candidate = backtest.sweep(strategy, sides, bars, costs, self.capital_usd, trade_from_ns, self.rules)
         return incumbent.pnl_usd, candidate.pnl_usd
 
     def _sound_neighbours(self) -> list[tuple[str, Mapping[str, float]]]:
@@ -162,3 +197,7 @@ class Laboratory:
             slippage_usd=facts.slippage_usd,
             at=self.now,
         )
+
+
+def _scenario(name: str, told: str, pairs: Sequence[tuple[Series, Series]]) -> Scenario:
+    return Scenario(name, told, candidate=[pair[1] for pair in pairs], incumbent=[pair[0] for pair in pairs])

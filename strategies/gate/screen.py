@@ -19,7 +19,7 @@ from strategies.backtest import DailyFacts
 from strategies.gate.admission import changed_edits
 from strategies.gate.overfitting import overfitting_probability
 from strategies.gate.paired import MIN_DAYS, paired_difference, paired_test
-from strategies.gate.stress import stress_check
+from strategies.gate.stress import Paths, Scenario, path_checks, stress_check
 from strategies.schema import ParamSpec
 
 N_FOLDS = 6
@@ -29,14 +29,14 @@ STATISTIC = "screen_t"
 
 @dataclass(frozen=True, slots=True)
 class ScreenRuns:
-    """All backtests of a screen, on the same bars with the same costs; the stressed ones day by day."""
+    """All backtests of a screen, on the same bars with the same costs; those under stress day by day."""
 
     incumbent: DailyFacts
     candidate: DailyFacts
     neighbours: Sequence[tuple[str, DailyFacts]]
     """By changed parameter."""
-    stressed_incumbent: Sequence[Series]
-    stressed_candidate: Sequence[Series]
+    scenarios: Sequence[Scenario]
+    paths: Paths
     capital_usd: float
 
 
@@ -82,7 +82,8 @@ def judge_screen(runs: ScreenRuns, settings: GateSettings, n_trials: int) -> Scr
         paired_mean_check(d, f"{mean:+.2f} USD a day at equal volatility, at {settings.cost_multiple:g} x costs"),
         _plateau_check(runs, mean, settings),
         _changed_trades_check(runs, settings),
-        stress_check(runs.stressed_candidate, runs.stressed_incumbent, runs.capital_usd),
+        *(stress_check(scenario, runs.capital_usd) for scenario in runs.scenarios),
+        *path_checks(runs.paths, runs.capital_usd),
         *shown_checks(runs.candidate.pnl_usd, runs.incumbent.pnl_usd, d, _tried(runs), n_trials),
     )
     failed_checks = [check for check in checks if check.veto and not check.passed]

@@ -1,73 +1,96 @@
 """Days that the sample does not hold. A veto only, never evidence.
 
 A strategy that collects small gains until a crash looks good on every statistic of a calm sample. So candidate and
-incumbent also live through seen bars with a gap of -30 % put in, at several places, at crash costs.
+incumbent also live through days that are worse, both through the same ones, and the candidate may not fare much worse.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from core.metrics import Series
 from core.model.proposal import Check
-from core.native import DAY_NS, Bars
 
-GAP = -0.30
 COST_MULTIPLE = 2.9
 """Round-trip cost of crash days over calm days, as measured by others on 2020-03-12."""
-N_PLACES = 24
-"""Enough that both meet a gap with about the largest position they ever hold."""
-LEAD_IN_NS = 10 * DAY_NS
-AFTERMATH_NS = 5 * DAY_NS
-COLUMNS = ("symbol", "opened_at_ns", "closed_at_ns", "open", "high", "low", "close", "volume")
 TOLERANCE = 1.25
-"""How much worse than the incumbent's the candidate's worst stressed day may be,"""
+"""How much worse than the incumbent's the candidate's worst stressed day or drawdown may be,"""
 MAX_LOSS_SHARE = 0.10
-"""unless it costs no more than this share of the instance's capital."""
+"""unless the day costs no more than this share of the instance's capital,"""
+MAX_DRAWDOWN_SHARE = 0.20
+"""or the drawdown no more than this one."""
+BAD_PATH = 0.95
+"""Share of resampled paths that are better than the one that is compared."""
 
 
-def gapped(bars: Bars, place: float) -> Bars:
-    """Return the bars around one place, every price 30 % lower from there on: one gap, and no trade inside it.
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What both made under one kind of stress, in USD a day, path by path."""
 
-    `place` is a share of the time the bars span; ten days lead in and five follow.
-    """
-    start, end = int(bars.closed_at_ns[0]), int(bars.closed_at_ns[-1])
-    gap_at = start + int(place * (end - start))
-    near = (bars.closed_at_ns > gap_at - LEAD_IN_NS) & (bars.closed_at_ns <= gap_at + AFTERMATH_NS)
-    cut = replace(bars, **{name: getattr(bars, name)[near] for name in COLUMNS})
-    after = cut.closed_at_ns >= gap_at
-    return replace(
-        cut,
-        open=_fallen(cut, cut.open, after),
-        high=_fallen(cut, cut.high, after),
-        low=_fallen(cut, cut.low, after),
-        close=_fallen(cut, cut.close, after),
-    )
+    name: str
+    told: str
+    """In words, for people."""
+    candidate: Sequence[Series]
+    incumbent: Sequence[Series]
 
 
-def places() -> tuple[float, ...]:
-    """Return where the gaps are put, as shares of the window."""
-    return tuple((k + 1) / (N_PLACES + 1) for k in range(N_PLACES))
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """What both made on resampled days: arrays of paths x days, in USD. Empty where there were too few days."""
+
+    candidate: Series
+    incumbent: Series
 
 
-def stress_check(candidate: Sequence[Series], incumbent: Sequence[Series], capital_usd: float) -> Check:
+def stress_check(scenario: Scenario, capital_usd: float) -> Check:
     """Return the veto on the worst stressed day: at most 1.25 times the incumbent's loss, or 10 % of capital, in USD.
 
     The share of capital is there because what either holds at the moment of a gap is partly chance.
     """
-    worst_candidate, worst_incumbent = _worst_day(candidate), _worst_day(incumbent)
-    limit = float(np.minimum(TOLERANCE * worst_incumbent, -MAX_LOSS_SHARE * capital_usd))
+    worst_candidate, worst_incumbent = _worst_day(scenario.candidate), _worst_day(scenario.incumbent)
+    return _compared(
+        f"stress_{scenario.name}",
+        f"worst day under {scenario.told}",
+        worst_candidate,
+        worst_incumbent,
+        MAX_LOSS_SHARE * capital_usd,
+    )
+
+
+def path_checks(paths: Paths, capital_usd: float) -> tuple[Check, ...]:
+    """Return the vetoes on what one path in twenty is worse than: its worst day and its deepest drawdown, in USD."""
+    n_paths, n_days = paths.candidate.shape
+    if n_paths == 0:
+        return (Check("stress_paths", True, None, None, "too few whole days to resample", veto=False),)
+    told = f"of {n_paths} resampled paths of {n_days} days, one in twenty"
+    return (
+        _compared(
+            "stress_path_day",
+            f"{told} has a worst day of",
+            _bad(paths.candidate.min(axis=1)),
+            _bad(paths.incumbent.min(axis=1)),
+            MAX_LOSS_SHARE * capital_usd,
+        ),
+        _compared(
+            "stress_path_drawdown",
+            f"{told} falls by",
+            _bad(-_drawdowns(paths.candidate)),
+            _bad(-_drawdowns(paths.incumbent)),
+            MAX_DRAWDOWN_SHARE * capital_usd,
+        ),
+    )
+
+
+def _compared(name: str, told: str, candidate: float, incumbent: float, allowance_usd: float) -> Check:
+    limit = float(np.minimum(TOLERANCE * incumbent, -allowance_usd))
     # numpy keeps a NaN and a NaN compares false, so that what cannot be computed does not pass.
-    passed = worst_candidate >= limit
     return Check(
-        "stress",
-        passed,
-        worst_candidate if np.isfinite(worst_candidate) else None,
+        name,
+        candidate >= limit,
+        candidate if np.isfinite(candidate) else None,
         limit if np.isfinite(limit) else None,
-        f"worst day under a {GAP:.0%} gap at {COST_MULTIPLE:g} x costs: {worst_candidate:,.0f} USD, "
-        f"incumbent {worst_incumbent:,.0f} USD",
+        f"{told}: {candidate:,.0f} USD, incumbent {incumbent:,.0f} USD",
     )
 
 
@@ -76,6 +99,12 @@ def _worst_day(paths: Sequence[Series]) -> float:
     return float(days.min()) if days.size else float("nan")
 
 
-def _fallen(bars: Bars, prices: Series, after: npt.NDArray[np.bool_]) -> Series:
-    ticks = np.array([float(tick) for tick in bars.ticks])[bars.symbol]
-    return np.where(after, np.maximum(np.round(prices * (1.0 + GAP) / ticks), 1) * ticks, prices)
+def _bad(worst: Series) -> float:
+    return float(np.quantile(worst, 1 - BAD_PATH))
+
+
+def _drawdowns(paths: Series) -> Series:
+    """Return the largest fall of each path's profit from a former peak; the start is a peak."""
+    profit = np.cumsum(paths, axis=1)
+    peaks = np.maximum(np.maximum.accumulate(profit, axis=1), 0.0)
+    return np.asarray((peaks - profit).max(axis=1), dtype=np.float64)

@@ -2,19 +2,17 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from core.model.proposal import ParamVersion
-from core.native import Bars
 from core.settings_sections import CostSettings, GateSettings
 from strategies.backtest import DailyFacts, dearer
 from strategies.gate.budget import BudgetState
 from strategies.gate.screen import STATISTIC, ScreenRuns, folds_of, judge_screen, neighbours_of
 from strategies.gate.sealed import judge_sealed_runs
-from strategies.gate.stress import gapped, stress_check
+from strategies.gate.stress import Paths, Scenario
 from strategies.schema import default_params, load_param_specs
 from tests.gate_world import make_proposal
 
@@ -26,7 +24,22 @@ def daily(series, trades=range(50)):
     return DailyFacts(days, np.asarray(series, dtype=float), 50, 1.0, 1.0, frozenset((float(k),) for k in trades))
 
 
-def runs(gain=0.5, neighbour_gain=0.5, n_days=180, changed=range(100, 150), crash=-100.0):
+def paths(path_day=-20.0, fall=-2.0, n=200):
+    """Every path of the candidate has one bad day and falls a little on all others; the incumbent makes nothing."""
+    candidate = np.full((n, 30), fall)
+    candidate[:, 7] = path_day
+    return Paths(candidate, np.zeros((n, 30)))
+
+
+def runs(
+    gain=0.5,
+    neighbour_gain=0.5,
+    n_days=180,
+    changed=range(100, 150),
+    crash=-100.0,
+    path_day=0.0,
+    fall=0.0,
+):
     rng = np.random.default_rng(12)
     base = rng.normal(1.0, 10.0, n_days)
     other = base + rng.normal(0, 1.0, n_days)
@@ -39,8 +52,8 @@ def runs(gain=0.5, neighbour_gain=0.5, n_days=180, changed=range(100, 150), cras
         incumbent=daily(base),
         candidate=daily(shifted(gain), changed),
         neighbours=[("spread_threshold", daily(shifted(neighbour_gain))) for _ in range(2)],
-        stressed_incumbent=[np.array([-100.0, 5.0])],
-        stressed_candidate=[np.array([crash, 5.0])],
+        scenarios=[Scenario("gap", "a gap", [np.array([crash, 5.0])], [np.array([-100.0, 5.0])])],
+        paths=paths(path_day, fall),
         capital_usd=100.0,
     )
 
@@ -69,7 +82,9 @@ def test_a_gain_its_neighbours_share_is_queued_with_its_numbers():
         (runs(gain=-0.1), "paired_mean"),
         (runs(neighbour_gain=0.2), "plateau"),
         (runs(changed=range(29)), "changed_trades"),
-        (runs(crash=-126.0), "stress"),
+        (runs(crash=-126.0), "stress_gap"),
+        (runs(path_day=-10.1), "stress_path_day"),
+        (runs(fall=-0.7), "stress_path_drawdown"),
     ],
 )
 def test_each_veto_refuses_by_itself(made, veto):
@@ -128,30 +143,6 @@ def test_neighbours_are_one_step_away_and_never_the_incumbent():
 def test_dearer_costs_never_pay_a_larger_rebate():
     costs = dearer(CostSettings(maker_fee_bps=-1.0, taker_fee_bps=4.0, slippage_bps=2.0), 2.0)
     assert (costs.maker_fee_bps, costs.taker_fee_bps, costs.slippage_bps) == (-0.5, 8.0, 4.0)
-
-
-def test_the_gap_lowers_every_price_after_it_by_thirty_percent_and_none_before():
-    n = 96 * 20
-    closed = np.arange(1, n + 1, dtype=np.int64) * 900_000_000_000
-    price = np.full(n, 100.0)
-    columns = {name: price for name in ("open", "high", "low", "close", "volume")}
-    bars = Bars(("A",), (Decimal("0.1"),), (Decimal("1"),), np.zeros(n, np.int16), closed - 1, closed, **columns)
-    crashed = gapped(bars, 0.5)
-    assert set(crashed.close) == {100.0, 70.0}
-    assert (np.diff(crashed.close) != 0).sum() == 1
-    assert set(crashed.volume) == {100.0}
-
-
-def test_a_crash_that_cannot_be_computed_does_not_pass():
-    assert not stress_check([np.array([np.nan])], [np.array([-1.0])], 100.0).passed
-    assert not stress_check([np.array([-1.0])], [np.array([np.nan])], 100.0).passed
-    assert not stress_check([np.array([1.0]), np.array([np.nan])], [np.array([-1.0])], 100.0).passed
-    assert not stress_check([], [], 100.0).passed
-
-
-@pytest.mark.parametrize(("worst", "passed"), [(-10.0, True), (-10.1, False)])
-def test_a_crash_may_cost_a_tenth_of_the_capital_whatever_the_incumbent_loses(worst, passed):
-    assert stress_check([np.array([worst])], [np.array([-1.0])], 100.0).passed is passed
 
 
 BUDGET = BudgetState("2026Q1", 0.10, 13, 0, 0, 0.10 / 13, NOW)

@@ -11,9 +11,10 @@ mod request;
 
 use arrays::{ReadBars, facts_dict, rows_dict};
 use engine::backtest::CurveRows;
-use engine::{backtest, batch};
+use engine::feed::BarSource;
+use engine::{backtest, batch, resample};
 use model::{RuleSet, StrategyParams};
-use numpy::PyReadwriteArray1;
+use numpy::{PyArray3, PyReadonlyArray2, PyReadwriteArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -75,6 +76,38 @@ fn sweep<'py>(
     PyList::new(py, rows)
 }
 
+/// Plays each candidate over days of the bars in other orders, on all cores; only daily results come back, by path, candidate
+/// and traded day. Each row of `paths` lists days, counted from 0 at the first of the bars; its first `lead` days warm up.
+#[pyfunction]
+fn sweep_paths<'py>(
+    py: Python<'py>,
+    request: &str,
+    candidates: &str,
+    bars: &Bound<'py, PyDict>,
+    paths: PyReadonlyArray2<'py, i64>,
+    lead: usize,
+) -> PyResult<Bound<'py, PyArray3<f64>>> {
+    let request: Request = parse(request).map_err(refused)?;
+    let candidates: Vec<BTreeMap<String, f64>> = parse(candidates).map_err(refused)?;
+    let arrays = ReadBars::extract(bars)?;
+    let columns = arrays.columns()?.checked().map_err(refused)?;
+    let day_of = |day: &i64| usize::try_from(*day).map_err(|_| refused(format!("a path asks for day {day}")));
+    let drawn = paths
+        .as_array()
+        .rows()
+        .into_iter()
+        .map(|row| row.iter().map(day_of).collect())
+        .collect::<PyResult<Vec<_>>>()?;
+    let made = py
+        .detach(|| {
+            let bars = columns.bars(request.symbols.len()).load().map_err(|e| e.to_string())?;
+            let plan = request.plan(&request.params, false);
+            resample::sweep_paths(&plan, &candidates, &bars, &drawn, lead).map_err(|e| e.to_string())
+        })
+        .map_err(refused)?;
+    Ok(PyArray3::from_vec3(py, &made)?)
+}
+
 /// Generates a synthetic market.
 #[pyfunction]
 fn generate<'py>(py: Python<'py>, spec: &str) -> PyResult<Bound<'py, PyDict>> {
@@ -117,6 +150,7 @@ fn canonical_rules(rules: &str) -> PyResult<String> {
 fn trading_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run_backtest, module)?)?;
     module.add_function(wrap_pyfunction!(sweep, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep_paths, module)?)?;
     module.add_function(wrap_pyfunction!(generate, module)?)?;
     module.add_function(wrap_pyfunction!(schemas, module)?)?;
     module.add_function(wrap_pyfunction!(validate_params, module)?)?;

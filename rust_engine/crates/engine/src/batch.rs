@@ -19,7 +19,7 @@ mod sma_cross;
 
 use crate::backtest::{self, BacktestError, BacktestFacts, BacktestRequest, Curve, CurveRows, Path};
 use crate::error::CoreError;
-use crate::feed::{Columns, FeedError};
+use crate::feed::{BarSource, Columns, FeedError};
 use account::{Tape, Totals};
 use market::{Market, Series};
 use model::{Money, StrategyParams, SymbolSpec};
@@ -55,6 +55,15 @@ pub fn sweep(
     candidates: &[BTreeMap<String, f64>],
     columns: Columns<'_>,
 ) -> Result<Vec<BacktestFacts>, SweepError> {
+    sweep_over(request, candidates, || columns.bars(request.symbols.len()))
+}
+
+/// The same over bars from anywhere; `bars` gives them from the first on, each time it is asked.
+pub(crate) fn sweep_over<B: BarSource>(
+    request: &BacktestRequest<'_>,
+    candidates: &[BTreeMap<String, f64>],
+    bars: impl Fn() -> B,
+) -> Result<Vec<BacktestFacts>, SweepError> {
     let request = &BacktestRequest { keep_rows: false, ..request.clone() };
     let of = |n: usize| BacktestRequest { params: &candidates[n], ..request.clone() };
     let mut plans = Vec::with_capacity(candidates.len());
@@ -63,7 +72,7 @@ pub fn sweep(
     }
     let rates = CostRates::try_from(&request.costs)
         .map_err(|e| SweepError::Candidate { n: 0, source: CoreError::from(e).into() })?;
-    let market = Market::build(columns.bars(request.symbols.len()), request)?;
+    let market = Market::build(bars(), request)?;
     let groups = Groups::new(request, &market, &plans);
     let field = Field { request, market, rates };
     let mut totals = field.play_group(&groups.crossings);
@@ -73,7 +82,7 @@ pub fn sweep(
         totals.par_iter().map(|(n, totals)| (*n, field.facts(&plans[*n], totals))).collect();
     drop(field);
     if !groups.rest.is_empty() {
-        let bars = columns.bars(request.symbols.len()).load()?;
+        let bars = bars().load()?;
         let one = |&n: &usize| match backtest::run(&of(n), bars.as_slice()) {
             Ok(facts) => Ok((n, facts)),
             Err(source) => Err(SweepError::Candidate { n, source }),

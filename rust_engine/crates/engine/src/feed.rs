@@ -104,6 +104,24 @@ pub trait BarSource {
     /// # Errors
     /// The first row that is no bar or not in order.
     fn next_chunk(&mut self) -> Result<Chunk<'_>, FeedError>;
+
+    /// All bars at once, for many runs over the same ones.
+    ///
+    /// # Errors
+    /// The first row that is no bar or not in order.
+    fn load(mut self) -> Result<Vec<Bar>, FeedError>
+    where
+        Self: Sized,
+    {
+        let mut bars = Vec::with_capacity(self.expected());
+        loop {
+            let chunk = self.next_chunk()?.bars;
+            if chunk.is_empty() {
+                return Ok(bars);
+            }
+            bars.extend_from_slice(chunk);
+        }
+    }
 }
 
 /// Bars that were checked when they were loaded.

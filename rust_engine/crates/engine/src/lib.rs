@@ -13,6 +13,7 @@
 //! - [`ledger`]: positions, lots and cash, exact
 //! - [`recorder`], [`live`]: who listens: messages for live runs, next to nothing for backtests
 //! - [`backtest`], [`batch`]: one instance over an array of bars, and many parameter sets over the same bars
+//! - [`resample`]: days of a market in another order, for what might have happened
 //! - [`book_backtest`]: one decider over recorded prints and books
 //! - [`feed`]: bars from a NumPy file
 //! - [`input`], [`runtime`]: everything that can change a run, and the run as a function of it, step by step
@@ -53,6 +54,7 @@ mod outcomes;
 mod outside;
 mod past;
 pub mod recorder;
+pub mod resample;
 pub mod run;
 pub mod runtime;
 mod safety;

@@ -90,23 +90,6 @@ pub struct ColumnBars<'a> {
     chunk: Box<[Bar; CHUNK]>,
 }
 
-impl ColumnBars<'_> {
-    /// All bars at once, for many runs over the same ones.
-    ///
-    /// # Errors
-    /// The first row that is no bar or not in order.
-    pub fn load(mut self) -> Result<Vec<Bar>, FeedError> {
-        let mut bars = Vec::with_capacity(self.expected());
-        loop {
-            let chunk = self.next_chunk()?.bars;
-            if chunk.is_empty() {
-                return Ok(bars);
-            }
-            bars.extend_from_slice(chunk);
-        }
-    }
-}
-
 impl BarSource for ColumnBars<'_> {
     fn expected(&self) -> usize {
         self.columns.symbol.len()
