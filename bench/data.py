@@ -19,9 +19,18 @@ def bars_file(folder: Path, n_bars: int) -> Path:
     return path
 
 
-def write_bars(path: Path, n_bars: int) -> None:
+def market_files(folder: Path, n_bars: int, n_symbols: int) -> list[Path]:
+    """Return a file of `n_bars` bars for each symbol in `folder`, written at the first call."""
+    paths = [folder / f"bars_{n_bars}_{symbol}.npz" for symbol in range(n_symbols)]
+    for symbol, path in enumerate(paths):
+        if not path.exists():
+            write_bars(path, n_bars, symbol)
+    return paths
+
+
+def write_bars(path: Path, n_bars: int, symbol: int = 0) -> None:
     """Write an `.npz` of open, high, low, close and opening times, and the windows; the same for every run."""
-    rng = np.random.default_rng(20_260_101)
+    rng = np.random.default_rng(20_260_101 + symbol)
     close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 5e-4, n_bars))), 8)
     opened = np.concatenate([[100.0], np.round(close[:-1] * np.exp(rng.normal(0, 5e-5, n_bars - 1)), 8)])
     reach = np.abs(rng.normal(0, 2e-4, n_bars))

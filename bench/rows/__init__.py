@@ -1,7 +1,7 @@
 """What can be measured, one module per family of rows."""
 
 from bench.measure import Measure
-from bench.rows import bars, book, bridge, halt, proposal, rules
+from bench.rows import bars, book, bridge, halt, proposal, rules, verdict
 
 MEASUREMENTS: dict[tuple[str, ...], Measure] = {
     **bars.MEASUREMENTS,
@@ -10,5 +10,6 @@ MEASUREMENTS: dict[tuple[str, ...], Measure] = {
     **halt.MEASUREMENTS,
     **proposal.MEASUREMENTS,
     **rules.MEASUREMENTS,
+    **verdict.MEASUREMENTS,
 }
 """The rows that come of a measurement, and the measurement."""
