@@ -39,6 +39,10 @@ class ParamSpec:
         """Return whether `value` is a grid point, to a millionth of a step."""
         return abs(value - self.at_index(self.grid_index(value))) <= self.step * 1e-6
 
+    def largest_move(self, current: float, max_step_share: float) -> float:
+        """Return how far one change may go from `current`: a share of it, but always one grid step."""
+        return max(max_step_share * abs(current), self.step)
+
 
 @cache
 def _load_schema(strategy: str) -> dict[str, Any]:

@@ -3,15 +3,12 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from core.errors import BadInput
-from core.model.canonical import canonical_json, short_id
 from core.model.dataset import RefutedEdit
-from core.model.proposal import Edit, ExpectedEffect, ParamVersion, Proposal
+from core.model.proposal import Edit, ParamVersion
 from strategies.schema import ParamSpec, load_param_specs
 
-RATIONALE_LIMIT = 280
 Validator = Callable[[str, Mapping[str, float]], str]
 """`(strategy, parameters) -> sha256`; raises BadInput when the engine would refuse them."""
 
@@ -50,7 +47,7 @@ class EditRules:
 
     def largest_move(self, spec: ParamSpec, current: float) -> float:
         """Return how far one change may go from `current`, in the parameter's unit."""
-        return max(abs(current) * self.max_step_share, spec.step)
+        return spec.largest_move(current, self.max_step_share)
 
 
 def is_refuted(refuted: Iterable[RefutedEdit], running: ParamVersion, param: str, value: float) -> bool:
@@ -74,36 +71,3 @@ def grid_value(running: ParamVersion, param: str, value: float) -> float:
     """Return the grid point that an accepted `value` names, free of binary dust."""
     spec = load_param_specs(running.strategy)[param]
     return spec.at_index(spec.grid_index(value))
-
-
-def build_proposal(
-    running: ParamVersion,
-    edits: Sequence[Edit],
-    rationale: str,
-    effect: ExpectedEffect,
-    confidence: float,
-    *,
-    analysis_id: str,
-    source: str,
-    at: datetime,
-) -> Proposal:
-    """Return a pending proposal made `at` its analysis, so that a repeat after a crash is the same to the last byte."""
-    ordered = tuple(sorted(edits, key=lambda edit: edit.param))
-    return Proposal(
-        proposal_id=short_id(
-            "proposal", analysis_id, running.instance_id, running.sha256, canonical_json(ordered), source
-        ),
-        analysis_id=analysis_id,
-        instance_id=running.instance_id,
-        strategy=running.strategy,
-        base_version=running.version,
-        base_sha256=running.sha256,
-        base_params=dict(running.params),
-        edits=ordered,
-        rationale=rationale[:RATIONALE_LIMIT],
-        expected_effect=effect,
-        confidence=confidence,
-        source=source,
-        created_at=at,
-        state="pending",
-    )

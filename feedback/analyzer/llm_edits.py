@@ -8,7 +8,8 @@ from core.model.analysis import Analysis
 from core.model.dataset import RefutedEdit
 from core.model.proposal import Edit, ExpectedEffect, ParamVersion, Proposal
 from feedback.analyzer.answers import AdjustmentsAnswer, EditShape
-from feedback.analyzer.edits import EditRules, build_proposal, grid_value, is_refuted
+from feedback.analyzer.edits import EditRules, grid_value, is_refuted
+from strategies.proposers.build import build_proposal
 
 MAX_EDITS_PER_INSTANCE = 2
 

@@ -11,7 +11,7 @@ from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, DaySummary, StrategyResult
 from core.model.language import Language
 from core.model.proposal import ParamVersion, Proposal
-from feedback.analyzer.edits import EditRules, build_proposal
+from feedback.analyzer.edits import EditRules
 from feedback.analyzer.moves import CONFIDENCE, ChosenMove, choose_move
 from feedback.analyzer.rule_findings import (
     describe_failures,
@@ -25,6 +25,7 @@ from feedback.analyzer.rule_patterns import describe_conditions, describe_edges,
 from feedback.analyzer.rule_texts import say, say_rate
 from feedback.analyzer.summary import TradesSummary
 from feedback.analyzer.symptoms import DayOfInstance, find_symptoms
+from strategies.proposers.build import build_proposal
 from strategies.schema import load_param_specs
 
 SOURCE = "rule"

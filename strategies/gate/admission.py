@@ -124,7 +124,7 @@ def _form_checks(proposal: Proposal, facts: AdmissionFacts) -> tuple[Check, ...]
 
 def _value_checks(edit: Edit, proposal: Proposal, spec: ParamSpec, settings: GateSettings) -> tuple[Check, ...]:
     base = proposal.base_params[edit.param]
-    step, allowed = abs(edit.value - base), max(settings.max_step_share * abs(base), spec.step)
+    step, allowed = abs(edit.value - base), spec.largest_move(base, settings.max_step_share)
     limit = spec.minimum if edit.value < spec.minimum else spec.maximum
     bounds = f"{edit.param} = {edit.value:g}, allowed {spec.minimum:g} to {spec.maximum:g} {spec.unit}"
     return (
