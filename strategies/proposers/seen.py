@@ -12,10 +12,10 @@ from core.native import Bars
 from core.settings_sections import CostSettings
 from strategies import backtest
 from strategies.backtest import DailyFacts
+from strategies.gate.paired import paired_difference
 from strategies.gate.ports import BarSource
 from strategies.gate.runs import WARM_UP
 from strategies.gate.split import HistorySplit
-from strategies.gate.paired import paired_difference
 from strategies.proposers.protocol import Score
 from strategies.proposers.space import Params
 
