@@ -68,11 +68,11 @@ def share_interval(n_hits: int, n: int) -> tuple[float, float] | None:
     return float(interval.low), float(interval.high)
 
 
-def jeffreys_interval(n_hits: int, n: int, confidence: float = 0.9) -> tuple[float, float] | None:
+def jeffreys_interval(n_hits: float, n: float, confidence: float = 0.9) -> tuple[float, float] | None:
     """Return the equal-tailed Jeffreys interval of a share (Brown, Cai, DasGupta 2001).
 
-    Quantiles of Beta(hits + 1/2, misses + 1/2); no hit gives a lower end of 0 and no miss an upper end of 1. None for
-    n = 0, a number of hits outside 0 to n, or a confidence outside (0, 1).
+    Quantiles of Beta(hits + 1/2, misses + 1/2); no hit gives a lower end of 0 and no miss an upper end of 1. Effective
+    counts need not be whole. None for n = 0, a number of hits outside 0 to n, or a confidence outside (0, 1).
     """
     if n <= 0 or not 0 <= n_hits <= n or not 0 < confidence < 1:
         return None

@@ -12,13 +12,14 @@ _STAGE_OF_STATE = {"rolled_back": "rollout", "expired": "queue"}
 def refuted_edits(session: Session, limit: int = 200) -> tuple[RefutedEdit, ...]:
     """Return up to `limit` edits that failed, newest first, each change once.
 
-    A proposal refused at admission was never tried (a cool-down, a stale base), so it refutes nothing.
+    A proposal refused at admission was never tried (a cool-down, a stale base), so it refutes nothing. A placebo is
+    nobody's idea, and what became of it informs nobody.
     """
     found: dict[tuple[str, str, float, float], RefutedEdit] = {}
     failed = [proposal for state in REFUTED_STATES for proposal in proposals.in_state(session, state)]
     for proposal in sorted(failed, key=lambda one: (one.created_at, one.proposal_id), reverse=True):
         stage = _STAGE_OF_STATE.get(proposal.state) or verdicts.last_stage(session, proposal.proposal_id)
-        if stage is None or stage == "admission":
+        if stage is None or stage == "admission" or proposal.is_placebo:
             continue
         for edit in _edits(proposal, stage):
             found.setdefault((edit.strategy, edit.param, edit.from_value, edit.to_value), edit)

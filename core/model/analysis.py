@@ -100,6 +100,18 @@ class PatternRule:
 
 
 @dataclass(frozen=True, slots=True)
+class PatternWeek:
+    """How many pattern rules changed into which state in one weekly run."""
+
+    week_on: date
+    """Last KST day that the run studied."""
+    n_new: int
+    n_confirmed: int
+    n_broken: int
+    n_retired: int
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """Next-day distribution for one instance, from a block bootstrap; scored the day after."""
 

@@ -10,6 +10,13 @@ ProposalState = Literal[
 Outcome = Literal["accepted", "refused", "inconclusive", "queued", "narrowed"]
 Stage = Literal["admission", "screen", "stress", "sealed"]
 DeploymentState = Literal["awaiting_approval", "pushed", "active", "rejected", "superseded", "rolled_back"]
+PLACEBO = "placebo_random"
+"""Source of random changes that only measure the gate: judged like any other, and never deployed."""
+
+
+def arm_of(source: str) -> str:
+    """Return the arm a source belongs to: `llm` for every model, `placebo`, else the source itself."""
+    return "placebo" if source == PLACEBO else source.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class Proposal:
     expected_effect: ExpectedEffect
     confidence: float
     source: str
-    """`rule`, `llm:<model>`, `tpe`, …; never relabelled."""
+    """`rule`, `llm:<model>`, `tpe`, `placebo_random`, …; never relabelled."""
     created_at: datetime
     state: ProposalState
     hold: bool = False
@@ -56,6 +63,11 @@ class Proposal:
     def params(self) -> dict[str, float]:
         """The candidate's full parameters."""
         return {**self.base_params, **{edit.param: edit.value for edit in self.edits}}
+
+    @property
+    def is_placebo(self) -> bool:
+        """Whether it only measures the gate."""
+        return self.source == PLACEBO
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +118,7 @@ class BacktestRun:
 
     backtest_id: str
     proposal_id: str
-    window: Literal["seen", "sealed"]
+    window: Literal["seen", "sealed", "lived"]
     role: Literal["candidate", "incumbent", "neighbour"]
     strategy: str
     params: dict[str, float]
@@ -129,7 +141,8 @@ class LedgerRow:
     n: int
     at: datetime
     kind: str
-    """`thresholds`, `split`, `preregistration`, `backtest`, `verdict`, `sealed_test` or `promotion`."""
+    """`thresholds`, `split`, `preregistration`, `backtest`, `verdict`, `sealed_test`, `promotion`, `placebo_test`,
+    `aftermath` or `promotions_stop`."""
     strategy: str
     proposal_id: str | None
     payload: str

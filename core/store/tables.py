@@ -203,6 +203,12 @@ pattern = Table(
     Column("last_seen_on", DayText, nullable=False),
     Column("detail", JsonText, nullable=False),
 )
+pattern_week = Table(
+    "pattern_week",
+    metadata,
+    Column("week_on", DayText, primary_key=True),
+    Column("detail", JsonText, nullable=False),
+)
 feedback_note = Table(
     "feedback_note",
     metadata,
@@ -259,6 +265,15 @@ verdict = Table(
     reference("outcome"),
     Column("detail", JsonText, nullable=False),
     Column("decided_at", UtcTime, nullable=False),
+)
+aftermath = Table(
+    "aftermath",
+    metadata,
+    identifier("aftermath_id"),
+    reference("proposal_id", index=True),
+    Column("horizon_days", Integer, nullable=False),
+    Column("registered_at", UtcTime, nullable=False, index=True),
+    Column("detail", JsonText, nullable=False),
 )
 param_version = Table(
     "param_version",

@@ -39,6 +39,7 @@ from feedback.forecast import Forecaster
 from feedback.report import ReportFacts
 from feedback.runs import RunLedger
 from strategies.gate import Gate, Judgement
+from strategies.gate.aftermath import JudgedAftermath, save_aftermaths
 from strategies.rollout import Rollout
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ class DailyFeedbackLoop:
         run.step("screen", lambda: self._judge_pending(on, self.gate.screen), self._save_screens)
         run.step("narrow", lambda: None, self._deploy_narrowed)
         run.step("forecast", lambda: self.forecaster.forecast(on + timedelta(days=1)), _save_forecasts)
+        run.step("aftermath", self.gate.judge_aftermaths, _save_aftermaths)
         run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
         run.step("notify", lambda: write_notification(self.store, read_facts, self.language), save_notification)
         run.step("prepare", lambda: None, self._prepare)
@@ -186,6 +188,10 @@ def deploy_all(session: Session, rollout: Rollout, state: Literal["accepted", "n
 def _save_analysis(session: Session, analysis: Analysis) -> str:
     analyses.add(session, analysis)
     return analysis.analysis_id
+
+
+def _save_aftermaths(session: Session, judged: Sequence[JudgedAftermath]) -> str:
+    return canonical_json(save_aftermaths(session, judged))
 
 
 def _save_forecasts(session: Session, made: Sequence[Forecast]) -> str:

@@ -1,15 +1,16 @@
 """The weekly cycle: 30 days become patterns, one champion goes to the sealed test, and what passes is deployed."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from core.clock import Clock, kst_day
-from core.model.analysis import Analysis, PatternRule
+from core.model.analysis import Analysis, PatternRule, PatternWeek
 from core.model.canonical import canonical_json, short_id
 from core.model.language import Language
 from core.model.proposal import Proposal
-from core.store import Session, Store, analyses, audit, patterns, proposals
+from core.store import Session, Store, analyses, audit, pattern_weeks, patterns, proposals
 from feedback.analyzer import Analyzer
 from feedback.cycles.daily import deploy_all
 from feedback.cycles.publishing import save_notification, save_reports, write_notification, write_reports
@@ -18,6 +19,7 @@ from feedback.patterns import PatternFinder
 from feedback.report import ReportFacts
 from feedback.runs import RunLedger
 from strategies.gate import Gate, Judgement
+from strategies.gate.placebo import PlaceboTest
 from strategies.rollout import Rollout
 
 
@@ -45,10 +47,11 @@ class WeeklyDeepAnalysis:
         def read_facts(session: Session) -> ReportFacts:
             return self.report_sources.weekly(session, on, scheduled_for, late)
 
-        run.step("patterns", lambda: self.finder.find(on), _save_patterns)
+        run.step("patterns", lambda: self.finder.find(on), lambda session, rules: _save_patterns(session, on, rules))
         run.step("study", lambda: self._study(on), _save_study)
         champion_id = run.step("champion", lambda: None, self._choose)
         run.step("sealed", lambda: self._judge(champion_id), self._save_verdict)
+        run.step("placebo", self._judge_placebo, self._save_placebo)
         run.step("deploy", lambda: None, self._deploy)
         run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
         run.step("notify", lambda: write_notification(self.store, read_facts, self.language), save_notification)
@@ -79,6 +82,15 @@ class WeeklyDeepAnalysis:
     def _save_verdict(self, session: Session, judged: tuple[Proposal, Judgement] | None) -> str:
         return "" if judged is None else self.gate.save_sealed(session, *judged)
 
+    def _judge_placebo(self) -> tuple[Proposal, PlaceboTest] | None:
+        """Test one placebo a week, whatever became of the champion: it measures the gate and promotes nothing."""
+        with self.store.session() as session:
+            placebo = self.gate.next_placebo(session)
+        return None if placebo is None else (placebo, self.gate.judge_placebo(placebo))
+
+    def _save_placebo(self, session: Session, judged: tuple[Proposal, PlaceboTest] | None) -> str:
+        return "" if judged is None else self.gate.save_placebo(session, *judged)
+
     def _deploy(self, session: Session, _: None) -> str:
         deployed = deploy_all(session, self.rollout, "accepted")
         now = self.clock.now()
@@ -86,9 +98,13 @@ class WeeklyDeepAnalysis:
         return canonical_json(deployed)
 
 
-def _save_patterns(session: Session, rules: Sequence[PatternRule]) -> str:
+def _save_patterns(session: Session, on: date, rules: Sequence[PatternRule]) -> str:
+    before = {rule.pattern_id: rule.state for rule in patterns.list(session)}
     for rule in rules:
         patterns.put(session, rule)
+    turned = Counter(rule.state for rule in rules if before.get(rule.pattern_id) != rule.state)
+    counts = PatternWeek(on, turned["new"], turned["confirmed"], turned["broken"], turned["retired"])
+    pattern_weeks.add(session, counts)
     return canonical_json([rule.pattern_id for rule in rules])
 
 

@@ -60,7 +60,9 @@ def check_admission(proposal: Proposal, facts: AdmissionFacts, settings: GateSet
     values = tuple(
         check for edit in proposal.edits for check in _value_checks(edit, proposal, specs[edit.param], settings)
     )
-    narrowing = facts.evidenced is not None and is_narrowing(proposal, facts.evidenced, specs)
+    # A placebo is never deployed, so it has no use for the way around the test.
+    may_narrow = facts.evidenced is not None and not proposal.is_placebo
+    narrowing = may_narrow and is_narrowing(proposal, facts.evidenced or {}, specs)
     rules = (_rules_check(proposal),) if all(check.passed for check in values) else ()
     flow = (
         *_evidence_checks(proposal.strategy, narrowing),

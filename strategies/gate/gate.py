@@ -16,8 +16,11 @@ from core.settings_sections import CostSettings, GateSettings
 from core.store import Session, Store, deployments, ledger, param_versions, proposals
 from strategies.gate import records
 from strategies.gate.admission import check_admission
+from strategies.gate.aftermath import JudgedAftermath, find_due, judge_horizon
 from strategies.gate.budget import BudgetState, read_budget
+from strategies.gate.honesty import check_promotions, why_stopped
 from strategies.gate.paired import MIN_DAYS
+from strategies.gate.placebo import DECIDING, PlaceboTest, first_queued, judge_placebo_runs, save_placebo_test
 from strategies.gate.ports import BarSource
 from strategies.gate.records import Judgement
 from strategies.gate.runs import Laboratory
@@ -103,13 +106,16 @@ class Gate:
         return judgement.verdict.verdict_id
 
     def champion(self, session: Session) -> Proposal | None:
-        """Return the queued proposal with the best screen statistic over all strategies; None without one or a test."""
-        if self.budget(session).tests_left == 0:
+        """Return the queued proposal with the best screen statistic over all strategies, never a placebo.
+
+        None without one, without a test left, and while a gate that breaks its promises may promote nothing.
+        """
+        if self.budget(session).tests_left == 0 or check_promotions(session, self.clock.now()):
             return None
         ranked = [
             (statistic, proposal)
             for proposal in proposals.in_state(session, "queued")
-            if self._is_current(session, proposal) and not self._is_old(proposal)
+            if not proposal.is_placebo and self._is_current(session, proposal) and not self._is_old(proposal)
             if (statistic := records.screen_statistic(session, proposal, STATISTIC)) is not None
         ]
         # `in_state` is oldest first and max keeps the first of equals.
@@ -118,18 +124,24 @@ class Gate:
     def judge_sealed(self, proposal: Proposal) -> Judgement:
         """Return accepted, inconclusive or, where the ledger has a hole, refused. Writes and spends nothing yet.
 
-        Raises Conflict when the proposal is not queued, Refused when the quarter has no test left.
+        Raises Conflict when the proposal is not queued, Refused when the quarter has no test left, for a placebo, and
+        while nothing may be promoted.
         """
         with self.store.session() as session:
             stored = proposals.get(session, proposal.proposal_id)
             fault = self._sealed_fault(session, stored)
             split = None if fault else read_split(session)
             budget = self.budget(session)
+            stop = "" if fault else why_stopped(session, self.clock.now())
             n_trials = ledger.count_trials(session, stored.strategy)
         if stored.state != "queued":
             raise Conflict(f"proposal {stored.proposal_id} is {stored.state}, not queued")
+        if stored.is_placebo:
+            raise Refused(f"{stored.proposal_id} is a placebo", "Its own test spends nothing and promotes nothing")
         if fault:
             return Judgement(self._verdict(stored, "sealed", "refused", fault, (), n_trials))
+        if stop:
+            raise Refused(f"nothing may be promoted: {stop}", "See `xcrack scorecard`")
         if budget.tests_left == 0:
             raise Refused(f"no sealed test is left in {budget.quarter}", f"It waits until {budget.renews_at:%Y-%m-%d}")
         if split is None or not split.is_testable:
@@ -147,6 +159,46 @@ class Gate:
         """
         records.save_verdict(session, proposal, judgement, judgement.verdict.outcome)
         return judgement.verdict.verdict_id
+
+    def next_placebo(self, session: Session) -> Proposal | None:
+        """Return the placebo whose turn it is: the queued one that waits longest, or None."""
+        queued = (each for each in first_queued(session) if self._is_current(session, each) and not self._is_old(each))
+        return next(queued, None)
+
+    def judge_placebo(self, proposal: Proposal) -> PlaceboTest:
+        """Return the sealed test of a placebo, outside the error budget. Writes nothing.
+
+        Raises Refused for any other proposal, Conflict when it is not queued.
+        """
+        with self.store.session() as session:
+            stored = proposals.get(session, proposal.proposal_id)
+            fault = self._sealed_fault(session, stored)
+            split = read_split(session)
+            n_trials = ledger.count_trials(session, stored.strategy)
+        if not stored.is_placebo:
+            raise Refused(f"{stored.proposal_id} is no placebo", "Only random changes are tested outside the budget")
+        if stored.state != "queued":
+            raise Conflict(f"proposal {stored.proposal_id} is {stored.state}, not queued")
+        verdict = self._verdict(stored, "sealed", "inconclusive", DECIDING, (), n_trials)
+        if fault or split is None or not split.is_testable:
+            shortfall = "the history was never split" if split is None else split.shortfall
+            return PlaceboTest(verdict, 0, None, fault or shortfall)
+        candidate, incumbent, made = self._laboratory(stored).run_sealed(split)
+        return PlaceboTest(verdict, *judge_placebo_runs(candidate, incumbent), made)
+
+    def save_placebo(self, session: Session, proposal: Proposal, test: PlaceboTest) -> str:
+        """Store a placebo's test, which spends nothing and ends the proposal; return the verdict's id."""
+        return save_placebo_test(session, proposal, test)
+
+    def judge_aftermaths(self) -> tuple[JudgedAftermath, ...]:
+        """Return what became of registered proposals whose horizon has passed, at most a day's work. Writes nothing."""
+        now = self.clock.now()
+        with self.store.session() as session:
+            split, due = find_due(session, now)
+        if split is None:
+            return ()
+        judged = (judge_horizon(each, split, now, self._laboratory) for each in due)
+        return tuple(each for each in judged if each is not None)
 
     def expire(self, session: Session) -> list[Proposal]:
         """Return what was set to expired: waited too long, or was made for parameters no longer in force."""

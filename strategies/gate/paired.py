@@ -38,12 +38,12 @@ class PairedTest:
     """Why there is no p-value, or empty."""
 
 
-def paired_difference(candidate: Series, incumbent: Series) -> Series | str:
+def paired_difference(candidate: Series, incumbent: Series, min_days: int = MIN_DAYS) -> Series | str:
     """Return d per day, or the reason why the two series cannot be compared."""
     if candidate.shape != incumbent.shape or candidate.ndim != 1:
         return f"the series have {candidate.size} and {incumbent.size} days"
-    if candidate.size < MIN_DAYS:
-        return f"{candidate.size} days are too few to tell; {MIN_DAYS} are needed"
+    if candidate.size < min_days:
+        return f"{candidate.size} days are too few to tell; {min_days} are needed"
     if not (np.isfinite(candidate).all() and np.isfinite(incumbent).all()):
         return "a daily result is not a number"
     with np.errstate(over="ignore", invalid="ignore"):

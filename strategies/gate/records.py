@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from core.errors import Conflict
+from core.errors import Conflict, Refused
 from core.model.canonical import canonical_json, short_id
 from core.model.proposal import BacktestRun, ParamVersion, Proposal, ProposalState, Stage, Verdict
 from core.settings_sections import CostSettings, GateSettings
@@ -45,11 +45,14 @@ def load_admission_facts(session: Session, proposal: Proposal, now: datetime) ->
     return AdmissionFacts(
         active=active,
         evidenced=_evidenced_params(session, versions, active),
-        refuted=[each for each in twins if _was_tried(session, each)],
+        # What became of a placebo tells no proposer anything, and nothing waits behind it; it waits behind its like.
+        refuted=[each for each in twins if each.is_placebo <= proposal.is_placebo and _was_tried(session, each)],
         queued=[
             each
             for each in waiting
-            if each.instance_id == proposal.instance_id and each.proposal_id != proposal.proposal_id
+            if each.instance_id == proposal.instance_id
+            and each.proposal_id != proposal.proposal_id
+            and each.is_placebo == proposal.is_placebo
         ],
         on_the_way=[each.deployment_id for each in moving if each.proposal_id != proposal.proposal_id],
         touched_at=_touched_at(session, proposal.instance_id, versions),
@@ -60,17 +63,19 @@ def load_admission_facts(session: Session, proposal: Proposal, now: datetime) ->
 def save_verdict(session: Session, proposal: Proposal, judgement: Judgement, state: ProposalState) -> bool:
     """Store verdict, backtests, ledger rows and the proposal's state; False and no effect when it was saved before.
 
-    Raises Conflict when the error budget has moved on since a sealed test was judged.
+    Raises Conflict when the error budget has moved on since a sealed test was judged, Refused for a placebo's.
     """
     verdict = judgement.verdict
     if verdicts.find(session, verdict.verdict_id) is not None:
         return False
     at = verdict.decided_at
     if judgement.budget is not None:
+        if proposals.get(session, proposal.proposal_id).is_placebo:
+            raise Refused(f"{proposal.proposal_id} is a placebo", "It spends nothing of the error budget")
         _spend(session, proposal, verdict, judgement.budget)
     for run in judgement.backtests:
         if backtests.add(session, run):
-            ledger.append(session, at, "backtest", run.strategy, run.proposal_id, _trial(run))
+            ledger.append(session, at, "backtest", run.strategy, run.proposal_id, trial_payload(run))
     verdicts.add(session, verdict)
     ledger.append(session, at, "verdict", proposal.strategy, proposal.proposal_id, _decision(verdict))
     proposals.set_state(session, proposal.proposal_id, state)
@@ -173,7 +178,8 @@ def _was_tried(session: Session, proposal: Proposal) -> bool:
     if proposal.state == "refused":
         return verdicts.find(session, verdict_id(proposal.proposal_id, "screen")) is not None
     if proposal.state == "inconclusive":
-        return bool(ledger.rows(session, "sealed_test", proposal_id=proposal.proposal_id))
+        kinds = ("sealed_test", "placebo_test")
+        return any(ledger.rows(session, kind, proposal_id=proposal.proposal_id) for kind in kinds)
     return proposal.state in ("queued", "accepted", "deployed", "rolled_back")
 
 
@@ -196,7 +202,8 @@ def _order(proposal: Proposal) -> tuple[datetime, str]:
     return proposal.created_at, proposal.proposal_id
 
 
-def _trial(run: BacktestRun) -> dict[str, Any]:
+def trial_payload(run: BacktestRun) -> dict[str, Any]:
+    """Return what the ledger keeps of a backtest."""
     return {
         "backtest_id": run.backtest_id,
         "window": run.window,

@@ -34,7 +34,7 @@ WARM_UP = timedelta(days=15)
 class Window:
     """What a set of backtests shares."""
 
-    name: Literal["seen", "sealed"]
+    name: Literal["seen", "sealed", "lived"]
     start_at: datetime
     end_at: datetime
     bars: Bars
@@ -61,6 +61,13 @@ class Laboratory:
         except BadInput:
             return self.now, self.now
         return (self.now, self.now) if split is None else seen_window(split, self.now, end_at, seen_days)
+
+    def has_bars_until(self, at: datetime) -> bool:
+        """Return whether the bars of every symbol reach `at`."""
+        try:
+            return self.bars.span(self.symbols)[1] >= at
+        except BadInput:
+            return False
 
     def run_screen(
         self, split: HistorySplit, start_at: datetime, end_at: datetime, settings: GateSettings
@@ -97,9 +104,26 @@ class Laboratory:
         )
         return candidate, incumbent, made
 
+    def run_lived(
+        self, split: HistorySplit, start_at: datetime, end_at: datetime
+    ) -> tuple[DailyFacts, DailyFacts, tuple[BacktestRun, ...]]:
+        """Return candidate and incumbent on lived days at plain costs, warmed up on seen bars only.
+
+        Raises BadInput where there are no bars, and for days that were not lived.
+        """
+        if start_at < split.first_start_at:
+            raise BadInput(f"{start_at:%Y-%m-%d} is before the first start, so nothing was lived then")
+        window = self._window("lived", max(split.seen_start_at, start_at - WARM_UP), start_at, end_at, 1.0)
+        incumbent, candidate = self._pair(window)
+        made = (
+            self._record(window, "incumbent", self.proposal.base_params, incumbent),
+            self._record(window, "candidate", self.proposal.params, candidate),
+        )
+        return candidate, incumbent, made
+
     def _window(
         self,
-        name: Literal["seen", "sealed"],
+        name: Literal["seen", "sealed", "lived"],
         warm_from: datetime,
         start_at: datetime,
         end_at: datetime,
@@ -179,8 +203,10 @@ class Laboratory:
         facts: DailyFacts,
     ) -> BacktestRun:
         sha256 = validate_params(self.proposal.strategy, params, self.rules)
+        # A proposal has one seen and one sealed window, and a lived one for every horizon.
+        until = (window.end_at.isoformat(),) if window.name == "lived" else ()
         return BacktestRun(
-            backtest_id=short_id("backtest", self.proposal.proposal_id, window.name, role, sha256),
+            backtest_id=short_id("backtest", self.proposal.proposal_id, window.name, role, sha256, *until),
             proposal_id=self.proposal.proposal_id,
             window=window.name,
             role=role,

@@ -267,6 +267,8 @@ def is_wider(strategy: str, base: Mapping[str, float], candidate: Mapping[str, f
 
 
 def _require_leave(session: Session, proposal: Proposal, verdict: Verdict) -> None:
+    if proposal.is_placebo or proposals.get(session, proposal.proposal_id).is_placebo:
+        raise Refused(f"{proposal.proposal_id} is a placebo", "It measures the gate and is never deployed")
     # The stored verdict counts, not the one in hand.
     stored = verdicts.find(session, verdict.verdict_id)
     allowed = {("sealed", "accepted"), ("admission", "narrowed")}

@@ -22,10 +22,10 @@ from tests.llm_server import running_llm
 
 STEPS = {
     "daily": (
-        "collect", "dataset", "score", "analyze", "propose", "admit", "screen", "narrow", "forecast", "report",
-        "notify", "prepare",
+        "collect", "dataset", "score", "analyze", "propose", "admit", "screen", "narrow", "forecast", "aftermath",
+        "report", "notify", "prepare",
     ),
-    "weekly": ("patterns", "study", "champion", "sealed", "deploy", "report", "notify"),
+    "weekly": ("patterns", "study", "champion", "sealed", "placebo", "deploy", "report", "notify"),
 }  # fmt: skip
 POINTS = {job: [f"{job}.{step}:{phase}" for step in steps for phase in PHASES] for job, steps in STEPS.items()}
 

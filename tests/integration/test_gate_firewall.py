@@ -13,7 +13,7 @@ from feedback.memory import refuted_edits
 from tests.gate_world import initial_version, make_proposal
 
 FEEDBACK = Path(__file__).parents[2] / "feedback"
-SECRET_ROOMS = {"backtests", "ledger", "verdicts"}
+SECRET_ROOMS = {"aftermaths", "backtests", "ledger", "verdicts"}
 WRITES_FOR_PEOPLE = {"report.py", "cycles"}
 """Reports are read by people; nothing of them goes back into a dataset or a prompt."""
 
