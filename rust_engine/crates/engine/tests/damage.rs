@@ -2,15 +2,15 @@
 // The lint's exception for tests covers functions marked as tests, not what they share.
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code, reason = "each test file uses its part")]
+mod closed_run;
 mod live_world;
 
+use closed_run::closed_run;
 use engine::Run;
 use engine::journal::{HEAD_FILE, JOURNAL_FILE};
 use engine::market_log::MARKET_DIR;
 use engine::run::verify;
-use live_world::{Random, config, play};
-use model::VenueModel;
+use live_world::Random;
 use model::config::EngineConfig;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const REGIONS: u64 = 48;
 const ROW_BYTES: usize = 64;
 
-/// A closed run with several segments and two snapshots.
+/// What a closed run left.
 struct Closed {
     _folder: tempfile::TempDir,
     config: EngineConfig,
@@ -29,11 +29,7 @@ struct Closed {
 impl Closed {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = config(folder.path(), VenueModel::Book, 60);
-        let (mut run, _) = Run::open(&config).unwrap();
-        for n in 0..60 {
-            play(&mut run, 3, n, 0).unwrap();
-        }
+        let config = closed_run(folder.path());
         Self { _folder: folder, state_dir: PathBuf::from(&config.state_dir), config }
     }
 

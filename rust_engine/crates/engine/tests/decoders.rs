@@ -2,15 +2,15 @@
 // The lint's exception for tests covers functions marked as tests, not what they share.
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code, reason = "each test file uses its part")]
+mod closed_run;
 mod live_world;
 
+use closed_run::closed_run;
 use engine::book_backtest::{BookColumns, BookGrid, BookRequest, GridSpec};
 use engine::journal::{JOURNAL_FILE, JournalReader, Record};
 use engine::market_log::{MARKET_DIR, MarketLogReader};
 use engine::run::verify;
-use engine::{Run, snapshot};
-use live_world::{config, play};
+use engine::snapshot;
 use model::{Costs, MarketEvent, Price, Qty, SymbolSpec, VenueConfig, VenueModel};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -60,7 +60,7 @@ fn any_mutations() -> impl Strategy<Value = Vec<Mutation>> {
     prop::collection::vec(any, 1..5)
 }
 
-/// A closed run, and what its files say.
+/// What a closed run left, and what its files say.
 struct Written {
     folder: tempfile::TempDir,
     files: Vec<PathBuf>,
@@ -71,13 +71,7 @@ struct Written {
 impl Written {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = config(folder.path(), VenueModel::Book, 60);
-        let (mut run, _) = Run::open(&config).unwrap();
-        for n in 0..60 {
-            play(&mut run, 3, n, 0).unwrap();
-        }
-        drop(run);
-        let state_dir = PathBuf::from(&config.state_dir);
+        let state_dir = PathBuf::from(closed_run(folder.path()).state_dir);
         let mut files = vec![state_dir.join(JOURNAL_FILE)];
         files.extend(snapshot::list(&state_dir).unwrap().into_iter().map(|(_, path)| path));
         let segments = fs::read_dir(state_dir.join(MARKET_DIR)).unwrap();
