@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +24,8 @@ UP_WITHIN_S = 180.0
 class Installation:
     """A home of its own with `xcrack up` running in it."""
 
-    def __init__(self, home: Path, **variables: str) -> None:
-        """Start it with these environment variables beside those of a home and ports of its own."""
+    def __init__(self, home: Path, *options: str, **variables: str) -> None:
+        """Start `up` with these options, and with these variables beside those of a home and ports of its own."""
         self.home = home
         self.web_port = free_port()
         self.environ = {
@@ -38,7 +37,7 @@ class Installation:
         }
         self.log = (home.parent / "up.log").open("wb")
         self.up = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up"],
+            [sys.executable, "-m", "app.cli", "up", *options],
             cwd=PROJECT_ROOT,
             env=self.environ,
             stdout=self.log,
@@ -58,7 +57,7 @@ class Installation:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/readyz", timeout=5) as answer:
                 return {check["name"]: check["detail"] for check in json.load(answer)["checks"]}
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # refused, not ready, or too slow on a machine that does many things at once
             return None
 
     def children(self) -> list[int]:
@@ -66,14 +65,14 @@ class Installation:
         path = Path(f"/proc/{self.up.pid}/task/{self.up.pid}/children")
         return [int(pid) for pid in path.read_text(encoding="ascii").split()] if path.exists() else []
 
-    def wait_for(self, look: Callable[[], Any]) -> Any:
-        """Look until there is something, and return it; fail with the log when `up` ends or time is over."""
+    def wait_for(self, what: str, look: Callable[[], Any]) -> Any:
+        """Look until there is `what`, and return it; fail with the log when `up` ends or time is over."""
         until, pause = time.monotonic() + UP_WITHIN_S, threading.Event()
         while time.monotonic() < until and self.up.poll() is None:
             if found := look():
                 return found
             pause.wait(0.2)
-        pytest.fail(f"it did not come about: {(self.home.parent / 'up.log').read_text()[-3000:]}")
+        pytest.fail(f"no {what}: {(self.home.parent / 'up.log').read_text()[-3000:]}")
 
     def end(self) -> None:
         """Kill what runs."""

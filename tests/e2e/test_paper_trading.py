@@ -4,10 +4,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +18,15 @@ from core.model.canonical import from_json
 from core.model.generated import TradeEvent
 from core.model.trade import Trade
 from core.settings import Settings
-from core.settings_sections import PROJECT_ROOT
 from core.store import Store, frames, open_store, quarantine, trades
 from feedback.logger import trade_of
 from market.live_log import DEPTH, QUOTE, TRADE, read_segment, segment_paths
-from tests.servers import end_with_tests, free_port
+from tests.installation import Installation
 
 BINARY = Settings().engine.binary
 PLAYER = BINARY.with_name("play_capture")
 CAPTURE = Path("ticks", "raw_binance_spot_btcusdt_20240808.gz")
 SPEED = 2
-WITHIN_S = 120.0
 END_WITHIN_S = 20.0
 N_TRADES = 3
 """So many more are waited for after each kill."""
@@ -54,11 +49,10 @@ class Exchange:
         self.process.stdout.close()
 
 
-class Paper:
-    """A home with `xcrack up --mode paper` running in it."""
+class Paper(Installation):
+    """One that trades on paper."""
 
     def __init__(self, folder: Path, exchange: Exchange) -> None:
-        self.home = Home(folder / "h")
         feed = {
             "venue": "binance_spot",
             "symbols": ["BTCUSDT"],
@@ -77,33 +71,20 @@ class Paper:
         market = {"feeds": [feed], "warmup_days": 1, "segment_minutes": 1}
         settings = folder / "settings.yaml"
         settings.write_text(yaml.safe_dump({"market": market, "instances": [instance]}), encoding="utf-8")
-        self.environ = {
-            **os.environ,
-            "XCRACK_SETTINGS": str(settings),
-            "XCRACK_HOME": str(self.home.path),
-            "XCRACK_WEB__PORT": str(free_port()),
-            "XCRACK_BRIDGE__PORT": str(free_port()),
-        }
-        self.log = (folder / "up.log").open("wb")
-        command = [sys.executable, "-m", "app.cli", "up", "--mode", "paper"]
-        self.up = subprocess.Popen(
-            command, cwd=PROJECT_ROOT, env=self.environ, stdout=self.log, stderr=self.log, preexec_fn=end_with_tests
-        )
+        super().__init__(folder / "h", "--mode", "paper", XCRACK_SETTINGS=str(settings))
+        self.files = Home(self.home)
         self.store: Store | None = None
 
-    def call(self, *arguments: str) -> dict[str, Any]:
+    def ask(self, *arguments: str) -> dict[str, Any]:
         """Run another command of this installation, and return the JSON that it prints."""
-        command = [sys.executable, "-m", "app.cli", *arguments]
-        done = subprocess.run(
-            command, cwd=PROJECT_ROOT, env=self.environ, capture_output=True, text=True, timeout=60, check=False
-        )
+        done = self.call(*arguments)
         assert done.stdout, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
     def pid(self, process: str) -> int | None:
         """Return the process id of a child as the supervisor last wrote it down."""
-        supervision = read_supervision(self.home)
+        supervision = read_supervision(self.files)
         children = supervision.children if supervision is not None else ()
         return next((child.pid for child in children if child.name == process), None)
 
@@ -112,37 +93,22 @@ class Paper:
         before = self.pid(process)
         assert before is not None
         os.kill(before, signal.SIGKILL)
-        self.wait_for(f"a new {process}", lambda: self.pid(process) != before)
+        self.wait_for(f"new {process}", lambda: self.pid(process) != before)
 
     def n_stored(self) -> int:
         """Return how many trades the database holds."""
-        if not (self.home.path / "supervisor.json").exists():
+        if not self.files.supervision.exists():
             return 0
         if self.store is None:
-            self.store = open_store(f"sqlite:///{self.home.path / 'xcrack.db'}")
+            self.store = open_store(f"sqlite:///{self.home / 'xcrack.db'}")
         with self.store.session() as session:
             return trades.count(session)
 
-    def wait_for(self, what: str, look: Callable[[], Any]) -> Any:
-        """Look until there is something, and return it; fail with the log when `up` ends or time is over."""
-        until, pause = time.monotonic() + WITHIN_S, threading.Event()
-        while time.monotonic() < until and self.up.poll() is None:
-            if found := look():
-                return found
-            pause.wait(0.3)
-        pytest.fail(f"no {what}: {Path(self.log.name).read_text()[-3000:]}")
-
     def end(self) -> None:
         """Kill whatever runs."""
-        pids = [pid for name in ("engine", "worker", "web") if (pid := self.pid(name)) is not None]
-        self.up.kill()
-        self.up.wait()
-        for pid in pids:
-            if Path(f"/proc/{pid}").exists():
-                os.kill(pid, signal.SIGKILL)
+        super().end()
         if self.store is not None:
             self.store.dispose()
-        self.log.close()
 
 
 @pytest.fixture
@@ -166,7 +132,7 @@ def paper(tmp_path: Path, exchange: Exchange) -> Iterator[Paper]:
 
 def test_kills_on_the_way_lose_no_trade_double_none_and_do_not_stop_the_archive(paper: Paper) -> None:
     paper.wait_for("first trades", lambda: paper.n_stored() >= N_TRADES)
-    [feed] = paper.call("status", "--json")["engine"]["feeds"]
+    [feed] = paper.ask("status", "--json")["engine"]["feeds"]
     assert (feed["symbol"], feed["venue"], feed["state"]) == ("BTCUSDT", "binance_spot", "live")
 
     for process in ("engine", "worker"):
@@ -174,24 +140,24 @@ def test_kills_on_the_way_lose_no_trade_double_none_and_do_not_stop_the_archive(
         paper.kill(process)
         paper.wait_for(f"trades after the {process} came back", lambda n=before: paper.n_stored() >= n + N_TRADES)
 
-    paper.wait_for("an archived segment", lambda: list(archived(paper.home)))
-    paper.call("engine", "halt", "--by", "test", "--reason", "enough seen")
-    paper.wait_for("every message in the database", lambda: nothing_is_owed(paper))
+    paper.wait_for("archived segment", lambda: list(archived(paper.files)))
+    paper.ask("engine", "halt", "--by", "test", "--reason", "enough seen")
+    paper.wait_for("end of what is owed", lambda: nothing_is_owed(paper))
     paper.up.send_signal(signal.SIGINT)
     assert paper.up.wait(END_WITHIN_S) == 0
     require_the_journals_trades(paper)
-    require_the_logs_events(paper.home)
+    require_the_logs_events(paper.files)
 
 
 def nothing_is_owed(paper: Paper) -> bool:
     """Whether the halted engine has had every message acknowledged."""
-    told = paper.call("engine", "status")
+    told = paper.ask("engine", "status")
     return bool(told["state"] == "halted" and told["acked_seq"] == told["sent_seq"] > 0)
 
 
 def require_the_journals_trades(paper: Paper) -> None:
     """Compare what the database holds with what the journal alone says was traded, value by value."""
-    command = [str(BINARY), "journal", "replay", "--config", str(paper.home.engine_config), "--messages"]
+    command = [str(BINARY), "journal", "replay", "--config", str(paper.files.engine_config), "--messages"]
     replayed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
     told = [json.loads(line) for line in replayed if line.startswith('{"body"')]
     assert [one["seq"] for one in told] == list(range(1, len(told) + 1))

@@ -27,7 +27,7 @@ def running(tmp_path: Path) -> Iterator[Installation]:
 
 
 def test_everything_comes_up_obeys_comes_back_after_a_kill_and_ends_together(running: Installation) -> None:
-    running.wait_for(running.ready)
+    running.wait_for("readiness", running.ready)
 
     looked = running.call("status", "--json")
     states = {name: found["state"] for name, found in json.loads(looked.stdout).items()}
@@ -41,14 +41,14 @@ def test_everything_comes_up_obeys_comes_back_after_a_kill_and_ends_together(run
 
     halted = running.call("engine", "halt", "--by", "ann", "--reason", "looks wrong")
     assert halted.returncode == 0 and json.loads(running.call("engine", "status").stdout)["state"] == "halted"
-    running.wait_for(lambda: "halted" in (running.ready() or {}).get("engine", ""))
+    running.wait_for("halt", lambda: "halted" in (running.ready() or {}).get("engine", ""))
     assert running.call("engine", "resume", "--by", "ann", "--reason", "fine").returncode == 0
     assert json.loads(running.call("engine", "status").stdout)["state"] == "active"
 
     before = set(running.children())
-    held_by = running.wait_for(running.ready)["worker"]
+    held_by = running.wait_for("readiness", running.ready)["worker"]
     os.kill(int(held_by.split(":")[1]), signal.SIGKILL)
-    running.wait_for(lambda: (running.ready() or {}).get("worker", held_by) != held_by)
+    running.wait_for("new worker", lambda: (running.ready() or {}).get("worker", held_by) != held_by)
     assert len(set(running.children()) - before) == 1, "the worker alone was started again"
 
     children = running.children()
@@ -62,13 +62,13 @@ def test_the_engine_talks_to_the_worker_over_the_chosen_carrier(tmp_path: Path) 
     chosen = {"XCRACK_BRIDGE__LISTEN": json.dumps([address]), "XCRACK_BRIDGE__DIAL": address}
     installation = Installation(tmp_path / "h", **chosen)
     try:
-        installation.wait_for(installation.ready)
+        installation.wait_for("readiness", installation.ready)
 
         def carrier() -> str:
             told = json.loads(installation.call("status", "--json").stdout)
             return str(told["worker"].get("bridge", {}).get("carrier", ""))
 
-        installation.wait_for(lambda: carrier() == "tcp")
+        installation.wait_for("talk over TCP", lambda: carrier() == "tcp")
         assert json.loads((installation.home / "engine.json").read_bytes())["bridge_url"] == address
     finally:
         installation.end()
