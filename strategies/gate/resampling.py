@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from arch.bootstrap import optimal_block_length
 from scipy import special
 
 from core.metrics import DAYS_PER_YEAR, Series
@@ -41,6 +40,9 @@ def block_length(d: Series) -> int | None:
     """
     if d.size < MIN_DAYS or not np.isfinite(d).all() or float(np.ptp(d)) == 0:
         return None
+    # arch brings pandas and statsmodels: seconds and 76 MiB that a process without a bootstrap need not pay.
+    from arch.bootstrap import optimal_block_length
+
     length = float(optimal_block_length(d)["circular"].iloc[0])
     return max(1, math.ceil(length)) if math.isfinite(length) else None
 

@@ -29,6 +29,7 @@ DRIFT_THRESHOLD = 365.0
 MIN_SEQUENCE_DAYS = 30
 TUNED_DAYS = 90
 """Where the confidence sequence is narrowest for its level."""
+NOT_A_NUMBER = "a daily difference is not a number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class EProcess:
         if self.refusal:
             return self
         if not math.isfinite(d):
-            return replace(self, n_days=self.n_days + 1, refusal="a daily difference is not a number")
+            return replace(self, n_days=self.n_days + 1, refusal=NOT_A_NUMBER)
         x = _score(self.past, d)
         if x < FLOOR * (1 + ROUNDING):
             refusal = f"a day lost {-x:.1f} sigma; the bound holds to {-FLOOR:g}"
@@ -101,7 +102,7 @@ class EDetector:
         if self.refusal:
             return self
         if not math.isfinite(d):
-            return replace(self, n_days=self.n_days + 1, refusal="a daily difference is not a number")
+            return replace(self, n_days=self.n_days + 1, refusal=NOT_A_NUMBER)
         x = min(max(-_score(self.past, d), FLOOR), CAP)
         wealth = tuple((m + 1) * (1 + bet * x) for bet, m in zip(BETS, self.wealth, strict=True))
         return EDetector(self.past.updated(d), self.n_days + 1, wealth)
@@ -140,7 +141,7 @@ class ConfidenceSequence:
         if self.refusal:
             return self
         if not math.isfinite(d):
-            return replace(self, refusal="a daily difference is not a number")
+            return replace(self, refusal=NOT_A_NUMBER)
         return ConfidenceSequence(self.moments.updated(d))
 
     def _half_width(self, level: float, tuned_days: int, n_sides: int) -> float | None:
@@ -152,13 +153,18 @@ class ConfidenceSequence:
 
 
 def start_e_process(past: Sequence[float] | Series = ()) -> EProcess:
-    """Return the process before its first day. `past` is d of earlier days, finite: it sets the scale, no evidence."""
-    return EProcess(moments_of(np.asarray(past, dtype=np.float64)))
+    """Return the process before its first day. `past` is d of earlier days: it sets the scale and is no evidence.
+
+    A past with a NaN refuses.
+    """
+    values = np.asarray(past, dtype=np.float64)
+    return EProcess(moments_of(values)) if np.isfinite(values).all() else EProcess(refusal=NOT_A_NUMBER)
 
 
 def start_e_detector(past: Sequence[float] | Series = ()) -> EDetector:
     """Return the detector before its first day; `past` as in `start_e_process`."""
-    return EDetector(moments_of(np.asarray(past, dtype=np.float64)))
+    values = np.asarray(past, dtype=np.float64)
+    return EDetector(moments_of(values)) if np.isfinite(values).all() else EDetector(refusal=NOT_A_NUMBER)
 
 
 def e_process_path(d: Series, n_past: int = 0) -> Series:

@@ -5,13 +5,16 @@ A screen's figure: it answers for the trials of one search, not for the stream o
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from arch.bootstrap import SPA
 
 from core.metrics import Series
 from strategies.gate.paired import long_run_variance, paired_difference
 from strategies.gate.resampling import block_length
+
+if TYPE_CHECKING:
+    from arch.bootstrap import SPA
 
 N_RESAMPLES = 1000
 
@@ -36,6 +39,9 @@ def superiority_test(
     The stationary bootstrap's mean block is the longest that a trial asks for. One trial that cannot be compared
     refuses the whole pool: leaving it out would be a choice made after looking.
     """
+    # Imported late for the reason given in `block_length`.
+    from arch.bootstrap import SPA
+
     differences = []
     for position, trial in enumerate(trials):
         d = paired_difference(trial, incumbent)
@@ -56,7 +62,7 @@ def superiority_test(
     return Superiority(len(trials), p_value, _superior_trials(spa, len(pool), level), "")
 
 
-def _superior_trials(spa: SPA, n_trials: int, level: float) -> tuple[int, ...]:
+def _superior_trials(spa: "SPA", n_trials: int, level: float) -> tuple[int, ...]:
     # arch's StepM fails when its steps find every trial superior, so the steps are taken here.
     superior: list[int] = []
     remaining = np.ones(n_trials, dtype=np.bool_)

@@ -97,6 +97,8 @@ def test_a_day_that_is_no_number_is_no_evidence_and_an_alarm(d):
     assert start_e_detector(past).updated(d).updated(1.0).is_alarm()
     state = list(replayed(ConfidenceSequence(), [*past, d, 1.0]))[-1]
     assert (state.interval(), state.lower(), state.upper()) == (None, None, None)
+    assert not start_e_process([*past, d]).updated(1.0).is_evidence(0.5)
+    assert start_e_detector([*past, d]).is_alarm()
     broken = np.append(past, [d, 1.0])
     assert np.isnan(sequential.e_process_path(broken, 60)).all()
     assert np.isnan(sequential.e_detector_path(broken, 60)).all()
@@ -156,5 +158,5 @@ def test_the_confidence_sequence_misses_less_often_than_its_level():
     assert missed == pytest.approx(0.013, abs=3 * math.sqrt(0.013 * 0.987 / 2000))
 
 
-def test_types_of_fresh_states():
+def test_a_fresh_state_is_neither_evidence_nor_alarm():
     assert (EProcess().value, EDetector().value, EDetector().is_alarm()) == (1.0, 0.0, False)
