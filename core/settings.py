@@ -97,6 +97,12 @@ def crash_point(environ: Mapping[str, str] | None = None) -> str:
     return (os.environ if environ is None else environ).get(f"{PREFIX}CRASH_AT", "")
 
 
+def data_folder(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return the folder of recorded data that `XCRACK_DATA_DIR` names, or None."""
+    named = (os.environ if environ is None else environ).get(f"{PREFIX}DATA_DIR")
+    return Path(named) if named else None
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -30,6 +30,7 @@ COMMANDS = {
     "params": ("learn", "Parameters in force, their history, and the way back."),
     "trace": ("learn", "Print the chain an id is part of, from trade to trade."),
     "feedback": ("learn", "Leave a note on a trade, a proposal or a strategy."),
+    "gate": ("gate", "The promotion gate itself: how often it is wrong."),
     "data": ("data", "Candles: import, download, check."),
     "llm": ("care", "The analyzer's LLM: check it."),
     "doctor": ("care", "Check everything that must be right."),

@@ -1,0 +1,209 @@
+"""The gate itself under test: how often it lets nothing through, and how often something."""
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import numpy as np
+
+from app.cli.output import json_option, print_json, print_table, say, start
+from core.clock import SystemClock
+from core.errors import BadInput
+from core.settings import data_folder
+from strategies.gate.evaluation import (
+    FULL,
+    QUICK,
+    GateEvaluation,
+    PeerDays,
+    RuleFigures,
+    Share,
+    code_sha256,
+    evaluate,
+)
+from strategies.gate.evaluation.results import MixedYear
+from strategies.tasks import LocalRunner, ResultFolder
+
+MAX_WORKERS = 256
+
+
+@click.group()
+def gate() -> None:
+    """The promotion gate itself: how often it is wrong."""
+
+
+@gate.command("evaluate")
+@click.option("--quick", is_flag=True, help="Fewer worlds: within a minute instead of ten, with wider intervals.")
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**31), help="Same seed, same figures.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Write SVG plots and the results of each piece of work into this folder.",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Take up the results that are in --out already, from the same code.")
+@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), metavar="N", help="Processes; one per core without it.")
+@click.option(
+    "--peer-days", type=click.Choice(get_args(PeerDays)), default="seen", show_default=True,
+    help="Days the other rules search and judge on: the 180 seen ones, or the 730 sealed ones as well.",
+)  # fmt: skip
+@click.option(
+    "--recorded", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Recorded candles below DIR/ohlcv, for nulls of real returns; XCRACK_DATA_DIR without it.",
+)  # fmt: skip
+@json_option
+def gate_evaluate(
+    quick: bool,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    workers: int | None,
+    peer_days: PeerDays,
+    recorded: Path | None,
+    as_json: bool,
+) -> None:
+    """Let the gate and the rules of others decide in made worlds of which the truth is known.
+
+    Prints who lets how much through, and whether the gate keeps its pass lines; ends with 1 when it misses one.
+
+    \b
+    xcrack gate evaluate --quick
+    xcrack gate evaluate --out var/gate --json > gate.json
+    """
+    start(is_quiet=True)
+    if resume and out is None:
+        raise BadInput("--resume needs the folder that the results are in", "Name it with --out")
+    clock = SystemClock()
+    began, n_workers = clock.monotonic(), workers or os.cpu_count() or 1
+    results = None if out is None else ResultFolder(out / "results", code_sha256(), is_taken_up=resume)
+    found = evaluate(
+        LocalRunner(n_workers, results),
+        seed,
+        QUICK if quick else FULL,
+        peer_days,
+        recorded or data_folder(),
+        _show_progress,
+    )
+    duration_s = clock.monotonic() - began
+    if out is not None:
+        from app.cli.gate_plots import write_plots
+
+        for path in write_plots(out, found):
+            say(f"drawn: {path}")
+    if as_json:
+        print_json(_document(found, n_workers, duration_s))
+    else:
+        _print(found, duration_s)
+    if not all(line.is_met for line in found.lines):
+        sys.exit(1)
+
+
+def _show_progress(n_done: int, n_all: int) -> None:
+    is_terminal = sys.stderr.isatty()
+    if is_terminal:
+        click.echo(f"\r{n_done / n_all:4.0%}  {n_done} of {n_all}", err=True, nl=n_done == n_all)
+    elif n_done * 10 // n_all != (n_done - 1) * 10 // n_all:
+        say(f"{n_done / n_all:4.0%}  {n_done} of {n_all}")
+
+
+def _document(found: GateEvaluation, n_workers: int, duration_s: float) -> dict[str, Any]:
+    ours = found.rules[0]
+    return {
+        "seed": found.seed,
+        "peer_days": found.peer_days,
+        "rules": [_rule(rule) for rule in found.rules],
+        "e3": {name: _mixed(year) for name, year in ours.mixed.items()},
+        "e5": {
+            str(ir): {
+                "boundary": _share(watched.boundary),
+                "boundary_or_loss_budget": _share(watched.either),
+                "median_day": watched.median_day,
+            }
+            for ir, watched in found.canary.items()
+        },
+        "e6": {
+            "one_bit": _share(ours.hill_climb_false),
+            "told_sealed_scores": _share(ours.hill_climb_scores_false),
+            "saw_sealed_days": None if ours.sealed_seen is None else _share(ours.sealed_seen),
+        },
+        "e7": _share(ours.trend_accept),
+        "recorded": {name: _share(share) for name, share in found.recorded.items()},
+        "penny_picker_passes_stress": found.penny_picker_passes_stress,
+        "pass_lines": [
+            {"test": line.test, "what": line.what, "value": line.value, "limit": line.limit, "met": line.is_met}
+            for line in found.lines
+        ],
+        "machine": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "cores": os.cpu_count(),
+            "workers": n_workers,
+        },
+        "duration_s": duration_s,
+    }
+
+
+def _rule(rule: RuleFigures) -> dict[str, Any]:
+    return {
+        "rule": rule.rule,
+        "label": rule.label,
+        "null_accept": rule.null_accept.value,
+        "null_accept_ci": rule.null_accept.interval,
+        "any_false_per_quarter": rule.any_false_per_quarter.value,
+        "any_false_per_quarter_ci": rule.any_false_per_quarter.interval,
+        "false_per_year": rule.false_per_year,
+        "any_false_by_quarter": rule.any_false_by_quarter,
+        "power": {str(ir): share.value for ir, share in rule.power.items()},
+        "power_ci": {str(ir): share.interval for ir, share in rule.power.items()},
+        "hill_climb_false": rule.hill_climb_false.value,
+        "hill_climb_false_ci": rule.hill_climb_false.interval,
+        "trend_accept": rule.trend_accept.value,
+        "attacks": {name: share.value for name, share in rule.attacks.items()},
+        "mixed": {name: _mixed(year) for name, year in rule.mixed.items()},
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {"value": share.value, "ci": share.interval, "n": share.n}
+
+
+def _mixed(year: MixedYear) -> dict[str, Any]:
+    return {
+        "gain": year.gain,
+        "worst_5pct": year.worst_gain,
+        "switches": year.switches,
+        "false_share": year.false_share,
+    }
+
+
+def _print(found: GateEvaluation, duration_s: float) -> None:
+    rows = [
+        (
+            rule.label,
+            _interval(rule.null_accept),
+            _interval(rule.any_false_per_quarter),
+            *(f"{rule.power[ir].value:.2f}" for ir in (2, 3, 4)),
+            f"{rule.hill_climb_false.value:.2f}",
+            *(f"{year.gain:+.2f} / {year.worst_gain:+.2f}" for year in rule.mixed.values()),
+        )
+        for rule in found.rules
+    ]
+    columns = ("rule", "null goes live", "any false a quarter", "IR 2", "IR 3", "IR 4", "climber",
+               *(f"{name} year: gain / worst 5 %" for name in found.rules[0].mixed))  # fmt: skip
+    print_table("What goes live, with 90 % intervals", columns, rows, "")
+    for name, share in found.recorded.items():
+        print(f"nulls of recorded returns rejected {name}: {_interval(share)}")
+    print()
+    lines = [
+        (line.test, line.what, f"{line.value:.4f}", f"{'<=' if line.at_most else '>='} {line.limit:.4f}",
+         "met" if line.is_met else "MISSED")
+        for line in found.lines
+    ]  # fmt: skip
+    print_table("Pass lines of the gate", ("test", "what", "measured", "line", ""), lines, "")
+    print(f"\nseed {found.seed}, {duration_s:.0f} s")
+
+
+def _interval(share: Share) -> str:
+    low, high = share.interval
+    return f"{share.value:.2%} ({low:.2%} to {high:.2%})"
