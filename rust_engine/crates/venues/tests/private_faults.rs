@@ -4,7 +4,7 @@
 
 mod account;
 
-use account::{BTC, Hand, Memory, clock, exchange, open_through, price, qty};
+use account::{BTC, Hand, Memory, REQUEST_FAULTS, clock, exchange, open_through, price, qty, request};
 use engine::external::{Outstanding, Reported};
 use fake_exchange::private::{Kind, RequestFault, Script, StreamFault, Venue};
 use model::{CancelReason, OrderKind, OrderRequest, Qty, Side, TimeInForce};
@@ -19,19 +19,6 @@ use venues::private::Said;
 
 const VENUES: [Venue; 2] = [Venue::Spot, Venue::Usdm];
 
-const REQUEST_FAULTS: [RequestFault; 10] = [
-    RequestFault::SilentAfter,
-    RequestFault::SilentBefore,
-    RequestFault::GatewayAfter,
-    RequestFault::GatewayBefore,
-    RequestFault::CutAnswer,
-    RequestFault::Delayed(Duration::from_secs(3)),
-    RequestFault::TooMany(5),
-    RequestFault::Banned(20),
-    RequestFault::BadTime,
-    RequestFault::NotVisible,
-];
-
 const STREAM_FAULTS: [StreamFault; 5] = [
     StreamFault::Twice,
     StreamFault::Late(Duration::from_secs(2)),
@@ -39,10 +26,6 @@ const STREAM_FAULTS: [StreamFault; 5] = [
     StreamFault::CloseAfter,
     StreamFault::Garbage,
 ];
-
-fn request(number: usize, fault: RequestFault) -> Script {
-    Script { requests: BTreeMap::from([(number, fault)]), ..Script::default() }
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_placing_that_goes_wrong_is_never_sent_again_and_its_outcome_is_known() {

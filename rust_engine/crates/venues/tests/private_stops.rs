@@ -4,26 +4,13 @@
 
 mod account;
 
-use account::{Hand, price, qty};
+use account::{Hand, REQUEST_FAULTS, price, qty, request};
 use engine::external::{Outstanding, Reported};
 use fake_exchange::private::{RequestFault, Script, StreamFault, Venue};
 use model::{CancelReason, OrderKind, OrderRequest, Qty, Side};
 use risk::reconcile::{Mismatch, Outcome};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-const REQUEST_FAULTS: [RequestFault; 10] = [
-    RequestFault::SilentAfter,
-    RequestFault::SilentBefore,
-    RequestFault::GatewayAfter,
-    RequestFault::GatewayBefore,
-    RequestFault::CutAnswer,
-    RequestFault::Delayed(Duration::from_secs(3)),
-    RequestFault::TooMany(5),
-    RequestFault::Banned(20),
-    RequestFault::BadTime,
-    RequestFault::NotVisible,
-];
 
 const STREAM_FAULTS: [StreamFault; 6] = [
     StreamFault::Twice,
@@ -36,10 +23,6 @@ const STREAM_FAULTS: [StreamFault; 6] = [
 
 fn stop(trigger: &str) -> OrderKind {
     OrderKind::Stop { trigger: price(trigger) }
-}
-
-fn request(number: usize, fault: RequestFault) -> Script {
-    Script { requests: BTreeMap::from([(number, fault)]), ..Script::default() }
 }
 
 async fn ready(script: Script, keeps_names: bool) -> Hand {

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use engine::external::{Outstanding, Reported, VenueReport, VenueRequest};
-use fake_exchange::private::{KEY, PrivateExchange, SECRET, Script, Venue};
+use fake_exchange::private::{KEY, PrivateExchange, RequestFault, SECRET, Script, Venue};
 use model::{
     CancelReason, Costs, InstanceId, MarketVenue, Money, OrderId, OrderKind, OrderRequest, Price, Qty, Side, SymbolId,
     SymbolSpec, TimeInForce, Ts,
@@ -23,6 +23,25 @@ const PIPE_BYTES: usize = 256 << 10;
 const BEGAN: Ts = Ts(1_700_000_000_000_000_000);
 pub const BTC: SymbolId = SymbolId(0);
 pub const RUN: &str = "00c0ffee";
+
+/// Everything that can go wrong with one request.
+pub const REQUEST_FAULTS: [RequestFault; 10] = [
+    RequestFault::SilentAfter,
+    RequestFault::SilentBefore,
+    RequestFault::GatewayAfter,
+    RequestFault::GatewayBefore,
+    RequestFault::CutAnswer,
+    RequestFault::Delayed(Duration::from_secs(3)),
+    RequestFault::TooMany(5),
+    RequestFault::Banned(20),
+    RequestFault::BadTime,
+    RequestFault::NotVisible,
+];
+
+/// A script by which the request of this number goes wrong.
+pub fn request(number: usize, fault: RequestFault) -> Script {
+    Script { requests: BTreeMap::from([(number, fault)]), ..Script::default() }
+}
 
 /// Opens connections to an exchange in the same process.
 pub struct Memory(pub Arc<PrivateExchange>);
