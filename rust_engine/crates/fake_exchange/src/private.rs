@@ -7,7 +7,7 @@ mod script;
 mod stops;
 mod words;
 
-pub use account::{Book, Kind, Order, Trade, Venue};
+pub use account::{Book, Kind, Order, Trade, Venue, Wanted};
 pub use script::{RequestFault, Script, StreamFault};
 pub use stops::Stop;
 
@@ -99,7 +99,7 @@ impl PrivateExchange {
     /// # Errors
     /// The exchange's refusal.
     pub fn place_by_hand(&self, client: &str, side: Side, kind: Kind, qty: Qty) -> Result<Order, (i64, &'static str)> {
-        self.change(|book| book.place(client, side, kind, qty, false))
+        self.change(|book| book.place(Wanted { client, side, kind, qty, reduce_only: false }))
     }
 
     /// The account changes and no stream says so.

@@ -34,6 +34,21 @@ pub enum Kind {
     Stop(Price),
 }
 
+/// An order as its sender wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// The sender's name of it.
+    pub client: &'a str,
+    /// Direction.
+    pub side: Side,
+    /// How.
+    pub kind: Kind,
+    /// How much.
+    pub qty: Qty,
+    /// May only shrink a position.
+    pub reduce_only: bool,
+}
+
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -191,28 +206,15 @@ impl Book {
     ///
     /// # Errors
     /// The exchange's refusal; nothing has changed then.
-    pub fn place(
-        &mut self,
-        client: &str,
-        side: Side,
-        kind: Kind,
-        qty: Qty,
-        reduce_only: bool,
-    ) -> Result<Order, Refused> {
-        let order = self.enter(client, side, kind, qty, reduce_only)?;
-        *self.taken.entry(client.to_owned()).or_default() += 1;
+    pub fn place(&mut self, wanted: Wanted<'_>) -> Result<Order, Refused> {
+        let order = self.enter(wanted)?;
+        *self.taken.entry(order.client.clone()).or_default() += 1;
         Ok(order)
     }
 
     /// Puts an order into the book.
-    pub(super) fn enter(
-        &mut self,
-        client: &str,
-        side: Side,
-        kind: Kind,
-        qty: Qty,
-        reduce_only: bool,
-    ) -> Result<Order, Refused> {
+    pub(super) fn enter(&mut self, wanted: Wanted<'_>) -> Result<Order, Refused> {
+        let Wanted { client, side, kind, qty, reduce_only } = wanted;
         let is_spot = self.venue == Venue::Spot;
         if self.orders.values().any(|o| o.is_open() && o.client == client) {
             return Err(if is_spot {

@@ -1,6 +1,6 @@
 //! How requests are answered: signature, time and limits first, then the order, then what the script spoils.
 
-use super::account::{Book, Kind, Refused, Venue};
+use super::account::{Book, Kind, Refused, Venue, Wanted};
 use super::script::RequestFault;
 use super::{KEY, LISTEN_KEY, PrivateExchange, SECRET, words};
 use crate::http::{Ask, Reply};
@@ -244,7 +244,7 @@ impl PrivateExchange {
         };
         let (client, qty): (String, Qty) = (number(ask, "newClientOrderId")?, number(ask, "quantity")?);
         let reduce_only = ask.parameter("reduceOnly") == Some("true");
-        let order = self.change(|book| book.place(&client, side, kind, qty, reduce_only))?;
+        let order = self.change(|book| book.place(Wanted { client: &client, side, kind, qty, reduce_only }))?;
         Ok(words::order(self.venue, &self.symbol, &order))
     }
 

@@ -1,6 +1,6 @@
 //! The algo service of USD-M: stop orders wait there, and each that triggers becomes an order in the book.
 
-use super::account::{Book, Happened, Kind, Refused};
+use super::account::{Book, Happened, Kind, Refused, Wanted};
 use model::{Price, Qty, Side};
 
 /// A stop order at the algo service.
@@ -90,7 +90,8 @@ impl Book {
         for stop in reached {
             self.note_stop(stop.id, "TRIGGERING");
             let name = if self.keeps_names { stop.client.clone() } else { format!("algo{}", stop.id) };
-            match self.enter(&name, stop.side, Kind::Market, stop.qty, stop.reduce_only) {
+            let Stop { side, qty, reduce_only, .. } = stop;
+            match self.enter(Wanted { client: &name, side, kind: Kind::Market, qty, reduce_only }) {
                 Ok(order) => {
                     if let Some(stop) = self.stops.get_mut(&stop.id) {
                         stop.became = Some(order.id);
