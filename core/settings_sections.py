@@ -2,6 +2,7 @@
 
 from datetime import time
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -188,6 +189,32 @@ class GateSettings(Section):
     cooldown_days: Annotated[int, Field(ge=0)] = 3
     queue_days: Annotated[int, Field(ge=1)] = 28
     require_approval: bool = False
+    shadow_days: Annotated[int, Field(ge=1)] = 14
+    """Whole days beside the incumbent before the first money."""
+    canary_shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.1, 0.25, 0.5, 1)
+    """Shares of the instance's capital, rising to the whole of it."""
+    canary_step_days: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (30, 20, 20, 20)
+    """Whole days at each share; the last are the first at the whole capital, still under the boundary."""
+    canary_max_days: Annotated[int, Field(ge=1)] = 174
+    """Days from the start within which the whole capital must be reached: 84 of the schedule, 90 of patience."""
+    watch_days: Annotated[int, Field(ge=1)] = 90
+    """Whole days at the whole capital beside the old parameters, until a change is confirmed."""
+    false_rollbacks: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of harmless changes that the boundary may take back over the whole schedule."""
+    drift_days: Annotated[float, Field(gt=1)] = 365.0
+    """Threshold of the drift detectors: about the days between two false alarms."""
+
+    @model_validator(mode="after")
+    def _the_schedule_rises_to_the_whole_capital(self) -> "GateSettings":
+        shares, days = self.canary_shares, self.canary_step_days
+        if shares[-1] != 1 or any(later <= earlier for earlier, later in pairwise(shares)):
+            raise ValueError("canary_shares must rise from step to step and end at 1")
+        if len(days) != len(shares):
+            raise ValueError("canary_step_days needs one number for each of canary_shares")
+        needed = self.shadow_days + sum(days[:-1])
+        if self.canary_max_days < needed:
+            raise ValueError(f"canary_max_days must be at least the {needed} days that shadow_days and the steps need")
+        return self
 
 
 class ScheduleSettings(Section):

@@ -300,6 +300,31 @@ deployment = Table(
     UniqueConstraint("instance_id", "version"),
 )
 
+canary = Table(
+    "canary",
+    metadata,
+    identifier("canary_id"),
+    reference("proposal_id", index=True),
+    reference("instance_id", index=True),
+    reference("stage", index=True),
+    Column("started_on", DayText, nullable=False),
+    Column("detail", JsonText, nullable=False),
+)
+canary_day = Table(
+    "canary_day",
+    metadata,
+    Column("canary_id", String(80), primary_key=True),
+    Column("on", DayText, primary_key=True),
+    Column("detail", JsonText, nullable=False),
+)
+canary_decision = Table(
+    "canary_decision",
+    metadata,
+    Column("canary_id", String(80), primary_key=True),
+    Column("on", DayText, primary_key=True),
+    Column("detail", JsonText, nullable=False),
+)
+
 # --- what people read ------------------------------------------------------------------------------------------------
 report = Table(
     "report",

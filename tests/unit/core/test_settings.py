@@ -85,11 +85,11 @@ def test_the_key_of_the_analyzer_also_comes_from_its_own_variable(file):
 
 
 def test_secrets_do_not_show_when_settings_are_printed_or_refused(file):
-    settings = load_settings(file("", DEEPSEEK_API_KEY="canary"))
-    assert "canary" not in repr(settings) + settings.model_dump_json()
+    settings = load_settings(file("", DEEPSEEK_API_KEY="sesame"))
+    assert "sesame" not in repr(settings) + settings.model_dump_json()
     with pytest.raises(SettingsError) as refused:
-        load_settings(file("analyzer: {api_key: [canary]}"))
-    assert "canary" not in str(refused.value)
+        load_settings(file("analyzer: {api_key: [sesame]}"))
+    assert "sesame" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,17 @@ def test_test_only_variables_are_no_settings(file):
     load_settings(file("", XCRACK_CRASH_AT="daily.report:before", XCRACK_DATA_DIR="/data"))
     assert crash_point({"XCRACK_CRASH_AT": "daily.report:before"}) == "daily.report:before"
     assert crash_point({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("gate", "reason"),
+    [
+        ({"canary_shares": (0.5, 0.5, 1.0), "canary_step_days": (1, 1, 1)}, "must rise"),
+        ({"canary_shares": (0.1, 0.5), "canary_step_days": (1, 1)}, "end at 1"),
+        ({"canary_step_days": (30, 20)}, "one number for each"),
+        ({"canary_max_days": 83}, "at least the 84 days"),
+    ],
+)
+def test_a_schedule_that_never_reaches_the_whole_capital_is_refused(gate, reason):
+    with pytest.raises(SettingsError, match=reason):
+        load_settings({}, {"gate": gate})
