@@ -119,6 +119,8 @@ class CanaryDay:
     incumbent_usd: float | None
     fault: DayFault
     """Why the day does not count towards the schedule; what is known of it still counts for the guard."""
+    residual_usd: float | None = None
+    """Live less simulated result of the incumbent's parameters; None where not both ran, or advice held one back."""
 
 
 @dataclass(frozen=True, slots=True)
