@@ -37,7 +37,7 @@ class RollbackBoundary:
     n_days: int
     n_min_days: int
     share: float
-    """Of paths without harm that cross -c."""
+    """Of paths without harm that meet either term."""
     block_length: int
     seed: int
 
@@ -52,7 +52,8 @@ def calibrate_boundary(
 ) -> RollbackBoundary | str:
     """Return the boundary for a pair whose daily differences were `d`, or the reason why there is none.
 
-    Paths are circular blocks of d less its mean. The loss budget is 3 sigma of a month of independent days.
+    Paths are circular blocks of d less its mean. The loss budget is 3 sigma of a month of independent days; a path that
+    spends it counts among the share, so that both terms together take so many harmless changes back.
     """
     length = block_length(d)
     if length is None:
@@ -62,10 +63,11 @@ def calibrate_boundary(
     centred = d - d.mean()
     paths = centred[circular_blocks(d.size, length, n_paths, n_days, np.random.default_rng(seed))]
     lowest = np.nan_to_num(running_t(paths)[:, n_min_days - 1 :], nan=0.0).min(axis=1)
-    c = -float(np.quantile(lowest, share))
+    budget = BUDGET_SIGMAS * float(d.std(ddof=1)) * math.sqrt(MONTH_DAYS)
+    has_spent = np.cumsum(paths, axis=1).min(axis=1) <= -budget
+    c = -float(np.quantile(lowest[~has_spent], max(0.0, (share - has_spent.mean()) / (1 - has_spent.mean()))))
     if c <= 0:
         return f"d varies on too few days for a watch of {n_days} days"
-    budget = BUDGET_SIGMAS * float(d.std(ddof=1)) * math.sqrt(MONTH_DAYS)
     return RollbackBoundary(c, budget, n_days, n_min_days, share, length, seed)
 
 

@@ -64,8 +64,7 @@ def after(canary: Canary, decision: CanaryDecision) -> Canary:
     moved = replace(canary, reason=decision.reason)
     if not decision.is_move:
         return moved
-    place = {"stage": decision.stage, "step": decision.step, "share": decision.share}
-    changed = replace(moved, **place, changed_on=decision.on)
+    changed = replace(moved, stage=decision.stage, step=decision.step, share=decision.share, changed_on=decision.on)
     return changed if changed.is_open else replace(changed, ended_on=decision.on)
 
 
