@@ -153,6 +153,14 @@ class MarketSymbol:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketTurn:
+    """From bar `at_bar` on the noise on each print is `bounce_bps`; every bar before stays what it was."""
+
+    at_bar: int
+    bounce_bps: float
+
+
+@dataclass(frozen=True, slots=True)
 class MarketSpec:
     """A synthetic market; the same specification gives the same bytes.
 
@@ -172,6 +180,8 @@ class MarketSpec:
     """Standard deviation of the noise on each print."""
     burst_strength: float = 2.2
     """Drift of a burst, in ordinary bar deviations per bar."""
+    turn: MarketTurn | None = None
+    """When the bounce changes for good."""
 
 
 def backtest(
@@ -242,6 +252,7 @@ def generate(spec: MarketSpec) -> Bars:
         "volatility_bps": spec.volatility_bps,
         "bounce_bps": spec.bounce_bps,
         "burst_strength": spec.burst_strength,
+        "turn": None if spec.turn is None else {"at_bar": spec.turn.at_bar, "bounce_bps": spec.turn.bounce_bps},
     }
     try:
         columns = trading_engine.generate(_json(request))

@@ -10,7 +10,7 @@ import pytest
 
 from core import native
 from core.errors import BadInput
-from core.native import Bars, Costs, Limits, MarketSpec, MarketSymbol
+from core.native import Bars, Costs, Limits, MarketSpec, MarketSymbol, MarketTurn
 
 MINUTE_NS = 60_000_000_000
 START_NS = 1_600_041_600_000_000_000
@@ -219,3 +219,12 @@ def test_schemas_describe_every_strategy() -> None:
 
 def defaults(strategy: str) -> dict[str, float]:
     return {name: entry["default"] for name, entry in native.load_schemas()[strategy]["properties"].items()}
+
+
+def test_a_market_that_turns_is_the_same_up_to_there() -> None:
+    stays, turns = native.generate(market(n_bars=400)), native.generate(market(n_bars=400, turn=MarketTurn(200, 0.0)))
+    n = 200 * len(stays.symbols)
+    assert np.array_equal(stays.close[:n], turns.close[:n])
+    assert not np.array_equal(stays.close[n:], turns.close[n:])
+    with pytest.raises(BadInput, match=r"turn\.bounce_bps"):
+        native.generate(market(turn=MarketTurn(1, -1.0)))

@@ -3,7 +3,7 @@
 use engine::backtest::BacktestRequest;
 use model::{Costs, Money, Price, Qty, RiskLimits, RuleSet, SymbolSpec, Ts};
 use serde::Deserialize;
-use sim::market::{MarketSpec, MarketSymbol};
+use sim::market::{MarketSpec, MarketSymbol, Turn};
 use std::collections::BTreeMap;
 
 /// A backtest or sweep; `params` is empty in a sweep.
@@ -59,6 +59,14 @@ pub(crate) struct MarketRequest {
     volatility_bps: f64,
     bounce_bps: f64,
     burst_strength: f64,
+    turn: Option<TurnRequest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TurnRequest {
+    at_bar: usize,
+    bounce_bps: f64,
 }
 
 impl From<MarketRequest> for MarketSpec {
@@ -73,6 +81,7 @@ impl From<MarketRequest> for MarketSpec {
             volatility_bps: r.volatility_bps,
             bounce_bps: r.bounce_bps,
             burst_strength: r.burst_strength,
+            turn: r.turn.map(|t| Turn { at_bar: t.at_bar, bounce_bps: t.bounce_bps }),
         }
     }
 }

@@ -238,6 +238,7 @@ fn generated() -> World {
         volatility_bps: 12.0,
         bounce_bps: 8.0,
         burst_strength: 2.2,
+        turn: None,
     };
     World {
         symbols: vec![

@@ -126,6 +126,7 @@ fn market(n_bars: usize) -> Vec<Bar> {
         volatility_bps: 12.0,
         bounce_bps: 8.0,
         burst_strength: 2.2,
+        turn: None,
     };
     generate(&spec).unwrap()
 }

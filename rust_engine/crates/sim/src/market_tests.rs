@@ -15,6 +15,7 @@ fn spec(seed: u64) -> MarketSpec {
         volatility_bps: 12.0,
         bounce_bps: 8.0,
         burst_strength: 2.2,
+        turn: None,
     }
 }
 
@@ -78,6 +79,21 @@ fn the_bounce_turns_returns_around_and_its_absence_does_not() {
 }
 
 #[test]
+fn a_turn_changes_nothing_before_it_and_the_bounce_from_it_on() {
+    let at_bar = 96 * 30;
+    let plain = MarketSpec { burst_strength: 0.0, bounce_bps: 12.0, ..spec(5) };
+    let turned = MarketSpec { turn: Some(Turn { at_bar, bounce_bps: 0.0 }), ..plain.clone() };
+    let (stays, turns) = (generate(&plain).unwrap(), generate(&turned).unwrap());
+    assert_eq!(stays[..2 * at_bar], turns[..2 * at_bar]);
+    let lag = |bars: &[Bar]| {
+        let r = returns(bars, 0);
+        correlation(&r[1..], &r[..r.len() - 1])
+    };
+    let (before, after) = (lag(&turns[..2 * at_bar]), lag(&turns[2 * at_bar..]));
+    assert!(before < -0.2 && after.abs() < 0.08, "{before} {after}");
+}
+
+#[test]
 fn a_specification_that_makes_no_market_is_refused_by_field() {
     let check = |spec: MarketSpec, field: &str| {
         let error = generate(&spec).unwrap_err().to_string();
@@ -87,6 +103,7 @@ fn a_specification_that_makes_no_market_is_refused_by_field() {
     check(MarketSpec { bar_ns: 0, ..spec(1) }, "bar_ns");
     check(MarketSpec { symbols: vec![], ..spec(1) }, "symbols");
     check(MarketSpec { bounce_bps: f64::NAN, ..spec(1) }, "bounce_bps");
+    check(MarketSpec { turn: Some(Turn { at_bar: 1, bounce_bps: -1.0 }), ..spec(1) }, "turn.bounce_bps");
     let mut cheap = spec(1);
     cheap.symbols[0].start_price = Price(cheap.symbols[0].tick.0);
     check(cheap, "start_price");
