@@ -33,6 +33,7 @@ class Estimate:
     n: int
     n_effective: float
     """How many independent observations would be as sure."""
+    n_weeks: int
     freedom: float
     """On how many independent weeks the interval itself rests."""
 
@@ -45,15 +46,17 @@ def clustered_share(hits: npt.NDArray[np.bool_], weeks: Weeks, lag: int) -> Esti
     n, share = len(hits), float(hits.mean())
     freedom = degrees_of_freedom(n_weeks, lag)
     variance = weekly_variance((hits - share) / n, weeks, lag)
-    if variance > 0:
+    if share in (0.0, 1.0):
+        # Weeks cannot be seen to differ, so each stretch of overlapping weeks counts once.
+        n_effective = min(float(n), n_weeks / max(1, lag))
+    elif variance > 0:
         upper = 1 - (1 - LEVEL) / 2
         shrink = float(stats.norm.ppf(upper) / stats.t.ppf(upper, freedom)) ** 2
         n_effective = min(float(n), share * (1 - share) / variance * shrink)
     else:
-        # All hits or all misses: weeks cannot be seen to differ, so each stretch of overlapping weeks counts once.
-        n_effective = min(float(n), n_weeks / max(1, lag))
+        n_effective = float(n)
     low, high = jeffreys_interval(share * n_effective, n_effective, LEVEL) or (math.nan, math.nan)
-    return Estimate(share, low, high, n, n_effective, freedom)
+    return Estimate(share, low, high, n, n_effective, n_weeks, freedom)
 
 
 def share_difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
@@ -85,7 +88,7 @@ def clustered_slope(x: Series, y: Series, weeks: Weeks, lag: int) -> Estimate | 
     freedom = degrees_of_freedom(n_weeks, lag)
     half = float(stats.t.ppf(1 - (1 - LEVEL) / 2, freedom)) * math.sqrt(variance)
     n_effective = len(x) * min(1.0, float(influence @ influence) / variance) if variance > 0 else float(n_weeks)
-    return Estimate(slope, slope - half, slope + half, len(x), n_effective, freedom)
+    return Estimate(slope, slope - half, slope + half, len(x), n_effective, n_weeks, freedom)
 
 
 def lag_weeks(horizon_days: int) -> int:

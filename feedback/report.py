@@ -23,8 +23,10 @@ from core.model.dataset import DailyDataset, StrategyResult
 from core.model.language import Language
 from core.model.operations import Alert, Report
 from core.model.proposal import Deployment, Proposal, Verdict
+from core.model.scorecard import Scorecard
 from feedback.accuracy import PredictionScore
 from feedback.quality import describe_flag
+from feedback.scorecard_text import scorecard_line, scorecard_lines
 from feedback.shortfall import StrategyShortfall
 
 _HERE = Path(__file__).resolve().parent
@@ -62,7 +64,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Scorecard:
+class Tally:
     """Counts over the life of this store. Money in USD."""
 
     proposals: dict[str, int]
@@ -102,6 +104,7 @@ class ReportFacts:
     forecasts: tuple[Forecast, ...]
     scored: tuple[Forecast, ...]
     scored_before: tuple[Forecast, ...]
+    tally: Tally
     scorecard: Scorecard
     next_daily: datetime
     next_weekly: datetime
@@ -168,6 +171,8 @@ def _environment(language: Language) -> Environment:
         edits=_edits,
         flag=lambda v: describe_flag(v, language),
         why=lambda v: _why(v, texts),
+        score_lines=lambda v: scorecard_lines(v, texts),
+        score_line=lambda v: scorecard_line(v, texts),
     )
     return environment
 

@@ -203,6 +203,13 @@ pattern = Table(
     Column("last_seen_on", DayText, nullable=False),
     Column("detail", JsonText, nullable=False),
 )
+twin_day = Table(
+    "twin_day",
+    metadata,
+    Column("instance_id", String(80), primary_key=True),
+    Column("on", DayText, primary_key=True),
+    Column("detail", JsonText, nullable=False),
+)
 pattern_week = Table(
     "pattern_week",
     metadata,

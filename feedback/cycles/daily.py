@@ -17,6 +17,7 @@ from core.model.dataset import DailyDataset
 from core.model.language import Language
 from core.model.market import MarketContext
 from core.model.proposal import Proposal, Verdict
+from core.model.scorecard import TwinDay
 from core.store import (
     Session,
     Store,
@@ -38,6 +39,7 @@ from feedback.dataset import DatasetBuilder
 from feedback.forecast import Forecaster
 from feedback.report import ReportFacts
 from feedback.runs import RunLedger
+from feedback.twin import find_twin_days, save_twin_days
 from strategies.gate import Gate, Judgement
 from strategies.gate.aftermath import JudgedAftermath, save_aftermaths
 from strategies.rollout import Rollout
@@ -84,6 +86,7 @@ class DailyFeedbackLoop:
         run.step("narrow", lambda: None, self._deploy_narrowed)
         run.step("forecast", lambda: self.forecaster.forecast(on + timedelta(days=1)), _save_forecasts)
         run.step("aftermath", self.gate.judge_aftermaths, _save_aftermaths)
+        run.step("twin", lambda: self._compare_with_twins(on), _save_twin_days)
         run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
         run.step("notify", lambda: write_notification(self.store, read_facts, self.language), save_notification)
         run.step("prepare", lambda: None, self._prepare)
@@ -116,6 +119,10 @@ class DailyFeedbackLoop:
         for forecast in scored:
             forecasts.put_score(session, forecast)
         return canonical_json([forecast.forecast_id for forecast in scored])
+
+    def _compare_with_twins(self, on: date) -> tuple[TwinDay, ...]:
+        with self.store.session() as session:
+            return find_twin_days(session, on)
 
     def _dataset(self, session: Session, on: date) -> DailyDataset:
         dataset = datasets.for_day(session, on)
@@ -192,6 +199,10 @@ def _save_analysis(session: Session, analysis: Analysis) -> str:
 
 def _save_aftermaths(session: Session, judged: Sequence[JudgedAftermath]) -> str:
     return canonical_json(save_aftermaths(session, judged))
+
+
+def _save_twin_days(session: Session, days: tuple[TwinDay, ...]) -> str:
+    return canonical_json(save_twin_days(session, days))
 
 
 def _save_forecasts(session: Session, made: Sequence[Forecast]) -> str:

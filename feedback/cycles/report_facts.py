@@ -33,8 +33,9 @@ from core.store import (
     verdicts,
 )
 from feedback.accuracy import score_predictions
-from feedback.report import Change, Judged, PeriodResult, ReportFacts, Scorecard
+from feedback.report import Change, Judged, PeriodResult, ReportFacts, Tally
 from feedback.results import LIVE_MODES, equity_change_usd, live_instances, summarise_day
+from feedback.scorecard import load_scorecard
 from feedback.shortfall import shortfall_by_strategy
 from market.bars import BarArchive
 from strategies.gate import Gate
@@ -115,7 +116,8 @@ class ReportSources:
             forecasts=tuple(forecasts.for_day(session, on + timedelta(days=1))),
             scored=tuple(f for f in forecasts.for_day(session, on) if f.covered is not None),
             scored_before=tuple(f for f in forecasts.scored(session, N_SCORED) if f.covered is not None),
-            scorecard=self._scorecard(session, end_at),
+            tally=self._tally(session, end_at),
+            scorecard=load_scorecard(session, due_at, self.settings.gate),
             next_daily=_next(due_at, self.settings.schedule.daily_at, None),
             next_weekly=_next(due_at, self.settings.schedule.weekly_at, 6),
         )
@@ -158,14 +160,14 @@ class ReportSources:
                 made += float(self.capital.get(name, 0)) / len(symbols) * (closes[-1] / closes[0] - 1)
         return made
 
-    def _scorecard(self, session: Session, as_of: datetime) -> Scorecard:
+    def _tally(self, session: Session, as_of: datetime) -> Tally:
         counts: dict[str, int] = {}
         for proposal in proposals.latest(session, 100_000):
             counts[proposal.state] = counts.get(proposal.state, 0) + 1
         budget = self.gate.budget(session)
         local = as_of.astimezone(KST)
         month_start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return Scorecard(
+        return Tally(
             proposals=counts,
             n_trials=len(ledger.rows(session, kind="backtest")),
             tests_used=budget.tests_used,

@@ -154,7 +154,7 @@ def _read_horizon(session: Session, row: LedgerRow, days: int) -> Horizon | None
         days=days,
         registered_at=row.at,
         fault="" if same else "the pre-registration on the ledger is of another change",
-        prompt=_prompt_of(session, proposal),
+        prompt=prompt_of(session, proposal),
         promised_usd=promised_usd,
         promised_ir=promised_ir,
     )
@@ -170,7 +170,7 @@ def _promised(session: Session, proposal: Proposal) -> tuple[float | None, float
     return mean, t / math.sqrt(n_days)
 
 
-def _prompt_of(session: Session, proposal: Proposal) -> str:
+def prompt_of(session: Session, proposal: Proposal) -> str:
     """Return template and version of the prompt that asked for changes on the proposal's day, or empty."""
     study = analyses.find(session, proposal.analysis_id)
     asked = None if study is None else analyses.for_day(session, study.on, "adjustments")

@@ -19,14 +19,16 @@ from feedback.report import (
     Judged,
     PeriodResult,
     ReportFacts,
-    Scorecard,
+    Tally,
     brief,
     load_texts,
     money,
     render_report,
 )
+from feedback.scorecard import build_scorecard
 from feedback.shortfall import shortfall_by_strategy
 from tests import factories
+from tests.scorecard_world import scorecard_facts
 
 ON = date(2025, 7, 6)
 DUE = datetime(2025, 7, 6, 15, 5, tzinfo=UTC)
@@ -60,7 +62,8 @@ def facts(**changes: object) -> ReportFacts:
         forecasts=(),
         scored=(),
         scored_before=(),
-        scorecard=Scorecard({}, 0, 0, 13, 0.0077, Decimal(0), Decimal(100)),
+        tally=Tally({}, 0, 0, 13, 0.0077, Decimal(0), Decimal(100)),
+        scorecard=build_scorecard(scorecard_facts(DUE)),
         next_daily=DUE,
         next_weekly=DUE,
     )

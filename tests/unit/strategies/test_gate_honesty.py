@@ -91,7 +91,7 @@ def test_what_cannot_be_computed_stops(made, words):
 
 
 def test_a_slope_that_is_no_number_stops():
-    honest = replace(measure_honesty(facts()), slope=Estimate(float("nan"), 0.0, 1.0, 30, 30.0, 9.0))
+    honest = replace(measure_honesty(facts()), slope=Estimate(float("nan"), 0.0, 1.0, 30, 30.0, 12, 9.0))
     assert "not a number" in promotions_stopped(honest)
 
 
