@@ -2,9 +2,11 @@
 // The lint's exception for tests covers functions marked as tests, not what they share.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod copied;
 mod live_world;
 mod state_dir;
 
+use copied::copy_dir;
 use engine::market_log::MARKET_DIR;
 use engine::run::{replay, verify};
 use engine::spool::SPOOL_DIR;
@@ -13,7 +15,7 @@ use live_world::{CANDLE, Random, config, is_missed, play};
 use model::config::{EngineConfig, Retain};
 use model::message::Message;
 use model::{Driver, VenueModel};
-use state_dir::{copy_dir, cut, lengths, waiting};
+use state_dir::{cut, lengths, waiting};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,11 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+#[path = "../../../engine/tests/copied/mod.rs"]
+mod copied;
+
 use crate::BINARY;
+use copied::copy_dir;
 use engine::Run;
 use model::config::EngineConfig;
 use model::message::Message;
@@ -224,17 +228,4 @@ impl Home {
 
 pub fn run(arguments: &[&str], n_threads: usize) -> Output {
     Command::new(BINARY).args(arguments).env("RAYON_NUM_THREADS", n_threads.to_string()).output().unwrap()
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_dir(&path, &target);
-        } else if path.is_file() {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }

@@ -15,19 +15,6 @@ pub fn waiting(run: &mut Run, recovered: &Recovered) -> Vec<Message> {
     messages
 }
 
-pub fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_dir(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
 /// Every file of a state directory with its length.
 pub fn lengths(dir: &Path) -> BTreeMap<PathBuf, u64> {
     let mut found = BTreeMap::new();
