@@ -4,6 +4,11 @@
 // The lint's exception for tests covers functions marked as tests, not what they share.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../engine/tests/feed_file/mod.rs"]
+mod feed_file;
+
+use engine::feed::Row;
+use feed_file::write_rows;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -31,24 +36,22 @@ impl Drop for Engine {
     }
 }
 
-/// So many bars from `begin_ns` on, as the `.npy` of packed records that the engine reads; `price` of each by its number.
+/// So many bars from `begin_ns` on, as the file that the engine reads; `price` of each by its number.
 fn write_bars(path: &Path, n_bars: i64, begin_ns: i64, length_ns: i64, price: impl Fn(i64) -> f64) {
-    let fields = "'descr': [('symbol', '<u2'), ('opened_at_ns', '<i8'), ('closed_at_ns', '<i8'), ('open', '<f8'), ('high', '<f8'), \
-                  ('low', '<f8'), ('close', '<f8'), ('volume', '<f8')], 'fortran_order': False";
-    let mut header = format!("{{{fields}, 'shape': ({n_bars},), }}").into_bytes();
-    header.resize(header.len().next_multiple_of(64) + 64 - 10 - 1, b' ');
-    header.push(b'\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
-    bytes.extend(header);
-    for n in 0..n_bars {
-        bytes.extend(0_u16.to_le_bytes());
-        bytes.extend((begin_ns + n * length_ns).to_le_bytes());
-        bytes.extend((begin_ns + (n + 1) * length_ns).to_le_bytes());
+    let row = |n: i64| {
         let price = price(n);
-        [price, price + 0.5, price - 0.5, price, 10.0_f64].iter().for_each(|x| bytes.extend(x.to_le_bytes()));
-    }
-    std::fs::write(path, bytes).unwrap();
+        Row {
+            symbol: 0,
+            opened_at_ns: begin_ns + n * length_ns,
+            closed_at_ns: begin_ns + (n + 1) * length_ns,
+            open: price,
+            high: price + 0.5,
+            low: price - 0.5,
+            close: price,
+            volume: 10.0,
+        }
+    };
+    write_rows(path, &(0..n_bars).map(row).collect::<Vec<_>>());
 }
 
 fn config(folder: &Path) -> Value {

@@ -1,5 +1,5 @@
 use super::*;
-use npyz::WriterBuilder;
+use crate::feed_file::write_rows;
 
 const GOOD: Row =
     Row { symbol: 0, opened_at_ns: 0, closed_at_ns: 60, open: 10.0, high: 11.5, low: 9.5, close: 11.0, volume: 3.0 };
@@ -7,14 +7,7 @@ const GOOD: Row =
 fn load_rows(rows: &[Row]) -> Result<Vec<Bar>, FeedError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("feed.npy");
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&[rows.len() as u64])
-        .writer(File::create(&path).unwrap())
-        .begin_nd()
-        .unwrap();
-    writer.extend(rows.iter().copied()).unwrap();
-    writer.finish().unwrap();
+    write_rows(&path, rows);
     let symbols = [SymbolSpec::new("A", Price(1), Qty(1))];
     load(&path, &symbols)
 }

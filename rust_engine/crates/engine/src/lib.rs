@@ -24,6 +24,9 @@
 //! **Invariant:** the same inputs in the same order give the same actions, fills and messages.
 
 #[cfg(test)]
+#[path = "../tests/feed_file/mod.rs"]
+mod feed_file;
+#[cfg(test)]
 mod test_world;
 
 mod account;

@@ -1,12 +1,12 @@
 use super::*;
 use crate::feed;
+use crate::feed_file::write_rows;
 use crate::input::Veto;
 use crate::journal;
 use crate::runtime::Standing;
 use model::config::{AdvicePolicy, TradingState};
 use model::message::{AdvanceTo, AdviceAnswer, Command, CommandAction, ParamsUpdate, RateUpdate};
 use model::{Costs, Driver, InstanceConfig, Mode, Money, RiskLimits, RuleSet, StrategyParams, SymbolSpec};
-use npyz::WriterBuilder;
 use std::path::Path;
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -29,14 +29,7 @@ fn write_feed(path: &Path, n: i64) {
             }
         })
         .collect();
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&[rows.len() as u64])
-        .writer(std::fs::File::create(path).unwrap())
-        .begin_nd()
-        .unwrap();
-    writer.extend(rows).unwrap();
-    writer.finish().unwrap();
+    write_rows(path, &rows);
 }
 
 pub(super) fn config(dir: &Path, pace: Pace) -> EngineConfig {

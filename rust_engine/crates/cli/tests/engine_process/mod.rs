@@ -4,10 +4,14 @@
 
 #[path = "../../../engine/tests/copied/mod.rs"]
 mod copied;
+#[path = "../../../engine/tests/feed_file/mod.rs"]
+mod feed_file;
 
 use crate::BINARY;
 use copied::copy_dir;
 use engine::Run;
+use engine::feed::Row;
+use feed_file::write_rows;
 use model::config::EngineConfig;
 use model::message::Message;
 use nix::sys::signal::Signal;
@@ -85,29 +89,28 @@ pub fn instance(name: &str, strategy: &str, driver: &str, params: Value) -> Valu
         "version": 1, "params": values, "driver": driver })
 }
 
-/// A walk of so many minutes as the `.npy` of packed records that the engine reads.
+/// A walk of so many minutes as the file that the engine reads.
 pub fn write_walk(path: &Path, begin_ns: i64, n_bars: i64) {
-    let fields = "'descr': [('symbol', '<u2'), ('opened_at_ns', '<i8'), ('closed_at_ns', '<i8'), ('open', '<f8'), ('high', '<f8'), \
-                  ('low', '<f8'), ('close', '<f8'), ('volume', '<f8')], 'fortran_order': False";
-    let mut header = format!("{{{fields}, 'shape': ({n_bars},), }}").into_bytes();
-    header.resize(header.len().next_multiple_of(64) + 64 - 10 - 1, b' ');
-    header.push(b'\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
-    bytes.extend(header);
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let mut cents = 6_000_000_i64;
-    for minute in 0..n_bars {
-        let close = cents + (random.next_u64() % 12_001) as i64 - 6_000;
-        let (high, low) = (cents.max(close) + 900, cents.min(close) - 900);
-        bytes.extend(0_u16.to_le_bytes());
-        bytes.extend((begin_ns + minute * MINUTE_NS).to_le_bytes());
-        bytes.extend((begin_ns + (minute + 1) * MINUTE_NS).to_le_bytes());
-        [cents, high, low, close].iter().for_each(|x| bytes.extend((*x as f64 / 100.0).to_le_bytes()));
-        bytes.extend(10.0_f64.to_le_bytes());
-        cents = close.max(1_000_000);
-    }
-    std::fs::write(path, bytes).unwrap();
+    let rows: Vec<Row> = (0..n_bars)
+        .map(|minute| {
+            let (open, close) = (cents, cents + (random.next_u64() % 12_001) as i64 - 6_000);
+            cents = close.max(1_000_000);
+            let usd = |cents: i64| cents as f64 / 100.0;
+            Row {
+                symbol: 0,
+                opened_at_ns: begin_ns + minute * MINUTE_NS,
+                closed_at_ns: begin_ns + (minute + 1) * MINUTE_NS,
+                open: usd(open),
+                high: usd(open.max(close) + 900),
+                low: usd(open.min(close) - 900),
+                close: usd(close),
+                volume: 10.0,
+            }
+        })
+        .collect();
+    write_rows(path, &rows);
 }
 
 impl Home {

@@ -1,8 +1,12 @@
 //! A run on live markets for the tests of this directory: a seeded market, every kind of event and input, turn by turn.
 
+#[path = "../feed_file/mod.rs"]
+mod feed_file;
+
 use engine::feed::Row;
 use engine::input::Input;
 use engine::{Run, RunError, Veto};
+use feed_file::write_rows;
 use model::config::{AdvicePolicy, EngineConfig, Pace, StateConfig};
 use model::message::{
     AdvanceTo, AdviceAnswer, Command, CommandAction, Message, ParamsUpdate, Prediction, RateUpdate, Recommendation,
@@ -12,7 +16,6 @@ use model::{
     MarketTrade, MarketVenue, Mode, Money, Price, Qty, Quote, RiskLimits, RuleSet, Side, Staleness, StrategyParams,
     SymbolId, SymbolSpec, Ts, VenueConfig, VenueModel,
 };
-use npyz::WriterBuilder;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -74,11 +77,7 @@ fn write_warm_up(path: &Path) {
         volume: 10.0,
     };
     let rows: Vec<Row> = (0..WARM_UP_BARS).flat_map(|i| [row(i, 0), row(i, 1)]).collect();
-    let file = std::fs::File::create(path).unwrap();
-    let options = npyz::WriteOptions::new().default_dtype().shape(&[rows.len() as u64]);
-    let mut writer = options.writer(file).begin_nd().unwrap();
-    writer.extend(rows).unwrap();
-    writer.finish().unwrap();
+    write_rows(path, &rows);
 }
 
 pub fn config(dir: &Path, venue: VenueModel, snapshot_every_s: u64) -> EngineConfig {
