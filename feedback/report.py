@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 from core.clock import KST
+from core.metrics import share_interval
 from core.model.analysis import Analysis, Forecast, PatternRule
 from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, StrategyResult
@@ -101,6 +102,7 @@ class ReportFacts:
     dataset: DailyDataset | None
     alerts: tuple[Alert, ...]
     patterns: tuple[PatternRule, ...]
+    """Those alive, and those whose life ended in the period."""
     forecasts: tuple[Forecast, ...]
     scored: tuple[Forecast, ...]
     scored_before: tuple[Forecast, ...]
@@ -173,6 +175,8 @@ def _environment(language: Language) -> Environment:
         why=lambda v: _why(v, texts),
         score_lines=lambda v: scorecard_lines(v, texts),
         score_line=lambda v: scorecard_line(v, texts),
+        in_state=lambda rules, state: [rule for rule in rules if rule.state == state],
+        hit_rate=lambda v: _hit_rate(v, texts),
     )
     return environment
 
@@ -189,6 +193,16 @@ def _why(verdict: Verdict, texts: dict[str, str]) -> str:
     if verdict.stage == "sealed" and verdict.checks:
         return texts["sealed_passed" if verdict.outcome == "accepted" else "sealed_not_passed"]
     return f"{verdict.stage}: {verdict.deciding}"
+
+
+def _hit_rate(rule: PatternRule, texts: dict[str, str]) -> str:
+    """Return in how many fresh weeks a rule held, with the Wilson interval of that share."""
+    n = rule.hits + rule.misses
+    interval = share_interval(rule.hits, n)
+    if interval is None:
+        return texts["pattern_rate_none"]
+    share, low, high = (f"{100 * value:.0f} %" for value in (rule.hits / n, *interval))
+    return texts["pattern_rate"].format(hits=rule.hits, n=n, share=share, low=low, high=high)
 
 
 def _plain(text: str) -> str:

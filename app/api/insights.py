@@ -26,6 +26,7 @@ from app.api.operations import Operation, answer_json, operation
 from app.auth import Caller
 from app.rooms import rooms
 from core.clock import kst_day_bounds
+from core.metrics import share_interval
 from core.model.analysis import Analysis, Forecast, PatternRule
 from core.model.canonical import short_id
 from core.model.proposal import Deployment, Proposal, Verdict
@@ -167,6 +168,8 @@ def _patterns(session: Session, now: datetime) -> Iterable[PatternInsight]:
 def _pattern(rule: PatternRule, study: Analysis | None, now: datetime) -> PatternInsight:
     data_as_of = kst_day_bounds(rule.last_seen_on)[1]
     start_on = rule.last_seen_on - timedelta(days=30)
+    n_weeks = rule.hits + rule.misses
+    low, high = share_interval(rule.hits, n_weeks) or (None, None)
     return PatternInsight(
         id=rule.pattern_id,
         evidence=f"/api/trades?from={start_on.isoformat()}&to={rule.last_seen_on.isoformat()}",
@@ -185,6 +188,9 @@ def _pattern(rule: PatternRule, study: Analysis | None, now: datetime) -> Patter
         q_value=rule.q_value,
         hits=rule.hits,
         misses=rule.misses,
+        hit_rate=rule.hits / n_weeks if n_weeks else None,
+        hit_rate_low=low,
+        hit_rate_high=high,
     )
 
 

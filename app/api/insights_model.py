@@ -90,6 +90,11 @@ class PatternInsight(InsightItem):
     q_value: float
     hits: int
     misses: int
+    hit_rate: float | None
+    """Share of fresh weeks that leaned its way; None before any was there."""
+    hit_rate_low: float | None
+    """90 % interval after Wilson."""
+    hit_rate_high: float | None
 
 
 class RiskInsight(InsightItem):

@@ -82,7 +82,10 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class PatternRule:
-    """A checkable rule: over trades where `dimension` is in `bucket`, mean net P&L per trade differs from the rest."""
+    """A checkable rule: over trades where `dimension` is in `bucket`, mean net P&L per trade differs from the rest.
+
+    `n` to `q_value` describe the 30 days it was last found on; all that follows `state` comes from days after those.
+    """
 
     pattern_id: str
     dimension: Literal["hour_kst", "weekday", "volatility", "symbol", "side", "strategy", "regime"]
@@ -94,9 +97,24 @@ class PatternRule:
     q_value: float
     state: Literal["new", "confirmed", "broken", "retired"]
     hits: int
+    """Fresh weeks that leaned its way."""
     misses: int
+    """Fresh weeks that leaned against it."""
     first_seen_on: date
     last_seen_on: date
+    """When it was last found, or a fresh week leaned its way."""
+    since_on: date | None = None
+    """When it came into its state; None before states were dated."""
+    test_number: int = 0
+    """Its place among all rules ever tested, from 1; 0 before tests were counted."""
+    tested_to: date | None = None
+    """The last day that it was found or tested on, embargo included; the next test begins after it."""
+    log_evidence: tuple[float, ...] = ()
+    """Log e-values of its tests so far, one for each size of effect; begun anew when it is confirmed."""
+    best_log_evidence: float = 0.0
+    """The best that the mean of those e-values ever was, as a logarithm."""
+    confirmed_log_evidence: float | None = None
+    """The log e-value that it was confirmed with; None while it was not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from core import metrics
 from core.clock import KST, kst_day, kst_day_bounds
-from core.model.analysis import Analysis
+from core.model.analysis import Analysis, PatternRule
 from core.model.dataset import DaySummary
 from core.model.proposal import Deployment, Proposal
 from core.settings import Settings
@@ -112,7 +112,7 @@ class ReportSources:
             analysis=analysis,
             dataset=dataset,
             alerts=tuple(alerts.open(session)),
-            patterns=tuple(rule for rule in patterns.list(session) if rule.state != "retired"),
+            patterns=_told_patterns(session, first),
             forecasts=tuple(forecasts.for_day(session, on + timedelta(days=1))),
             scored=tuple(f for f in forecasts.for_day(session, on) if f.covered is not None),
             scored_before=tuple(f for f in forecasts.scored(session, N_SCORED) if f.covered is not None),
@@ -195,6 +195,15 @@ def _change(session: Session, deployment: Deployment) -> Change:
     proposal_id = deployment.proposal_id
     judged = [] if proposal_id is None else verdicts.for_proposal(session, proposal_id)
     return Change(deployment, edits, judged[-1] if judged else None)
+
+
+def _told_patterns(session: Session, since: date) -> tuple[PatternRule, ...]:
+    """Return the rules that are not retired, and those that were since a day."""
+    return tuple(
+        rule
+        for rule in patterns.list(session)
+        if rule.state != "retired" or (rule.since_on is not None and rule.since_on >= since)
+    )
 
 
 def _next(after: datetime, at: time, weekday: int | None) -> datetime:

@@ -13,20 +13,12 @@ from core.clock import KST, VirtualClock
 from core.model.analysis import PatternRule
 from core.model.trade import Conditions, Trade
 from core.store import Store, patterns, trades
-from feedback.patterns import (
-    N_PERMUTATIONS,
-    LabelledTrades,
-    PatternFinder,
-    benjamini_hochberg,
-    day_shuffle_p_values,
-    find_rules,
-    follow_rules,
-    label_trades,
-    sign_flip_p_values,
-)
+from feedback.patterns import PatternFinder
+from feedback.patterns.finding import find_rules
+from feedback.patterns.labels import LabelledTrades, label_trades
+from feedback.patterns.shuffles import N_PERMUTATIONS, day_shuffle_p_values, sign_flip_p_values
 from market.bars import BarArchive
 from tests import factories
-from tests.factories import pattern_rule as rule
 
 ON = date(2026, 3, 1)
 PLANTED_HOUR = 9
@@ -148,47 +140,6 @@ def test_a_planted_regime_is_found() -> None:
     ]
     rules = find_rules(label_trades(made, regime_at), ON, 1)
     assert ("regime", "turbulent", "worse") in {(r.dimension, r.bucket, r.direction) for r in rules}
-
-
-def test_benjamini_hochberg_gives_the_published_values() -> None:
-    p_values = np.array([0.01, 0.04, 0.03, 0.005])
-    assert benjamini_hochberg(p_values) == pytest.approx([0.02, 0.04, 0.04, 0.02])
-    assert benjamini_hochberg(np.array([0.9])) == pytest.approx([0.9])
-
-
-@pytest.mark.parametrize(
-    ("planted_bps", "state", "hits", "misses"), [(60.0, "confirmed", 1, 0), (-60.0, "broken", 0, 1)]
-)
-def test_a_week_of_fresh_trades_confirms_or_breaks_a_rule(
-    planted_bps: float, state: str, hits: int, misses: int
-) -> None:
-    fresh = label_trades(make_trades(8, planted_bps, n_days=7), no_regime)
-    [followed] = follow_rules([rule()], [], fresh, ON)
-    assert (followed.state, followed.hits, followed.misses) == (state, hits, misses)
-
-
-def test_older_trades_neither_confirm_nor_break() -> None:
-    old = label_trades(make_trades(8, 60.0, n_days=7, end_on=ON - timedelta(days=7)), no_regime)
-    assert follow_rules([rule()], [], old, ON) == ()
-
-
-def test_a_rule_found_again_keeps_its_life_and_gets_new_numbers() -> None:
-    labelled = label_trades(make_trades(9, 60.0), no_regime)
-    known = rule(state="confirmed", hits=3)
-    again = rule(mean_bps=33.0, first_seen_on=ON, last_seen_on=ON)
-    [followed] = follow_rules([known], [again], labelled, ON)
-    assert (followed.state, followed.hits, followed.mean_bps) == ("confirmed", 4, 33.0)
-    assert (followed.first_seen_on, followed.last_seen_on) == (known.first_seen_on, ON)
-
-
-def test_a_rule_not_found_for_four_weeks_is_retired_and_may_come_back() -> None:
-    nothing = label_trades([], no_regime)
-    old = rule(last_seen_on=ON - timedelta(days=28))
-    [retired] = follow_rules([old], [], nothing, ON)
-    assert retired.state == "retired"
-    assert follow_rules([retired], [], nothing, ON + timedelta(days=7)) == ()
-    [back] = follow_rules([retired], [rule(last_seen_on=ON)], nothing, ON)
-    assert back.state == "new"
 
 
 def test_the_finder_reads_the_window_follows_and_is_repeatable(

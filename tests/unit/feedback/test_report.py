@@ -120,6 +120,16 @@ def test_a_report_tells_one_bit_of_a_sealed_test() -> None:
         assert load_texts(language)["sealed_passed"] in text
 
 
+def test_patterns_are_told_with_their_hit_rates_and_how_many_there_are_of_each_state() -> None:
+    told = (factories.pattern_rule(), factories.pattern_rule(state="confirmed", hits=5, misses=1))
+    text = render_report(facts(kind="weekly", patterns=told), "en").markdown
+    assert "1 new, 1 confirmed, 0 broken, 0 retired." in text
+    assert "no fresh week has tested it yet" in text
+    # Wilson's 90 % interval of 5 in 6.
+    assert "held in 5 of 6 fresh weeks, 83 %, 90 % interval 50 % to 96 %" in text
+    assert "6주 중 5주" in render_report(facts(kind="weekly", patterns=told), "ko").markdown
+
+
 def test_money_shows_its_sign_and_cents() -> None:
     assert [money(v) for v in (Decimal("1234.5"), -0.126, 0, None)] == ["+$1,234.50", "−$0.13", "$0.00", "–"]
 
