@@ -115,8 +115,8 @@ def _document(found: GateEvaluation, n_workers: int, duration_s: float) -> dict[
         "e3": {name: _mixed(year) for name, year in ours.mixed.items()},
         "e5": {
             str(ir): {
-                "boundary": _share(watched.boundary),
-                "boundary_or_loss_budget": _share(watched.either),
+                "taken_back": _share(watched.taken_back),
+                "by_boundary": _share(watched.by_boundary),
                 "median_day": watched.median_day,
             }
             for ir, watched in found.canary.items()
@@ -172,6 +172,7 @@ def _mixed(year: MixedYear) -> dict[str, Any]:
     return {
         "gain": year.gain,
         "worst_5pct": year.worst_gain,
+        "below_start": _share(year.below_start),
         "switches": year.switches,
         "false_share": year.false_share,
     }

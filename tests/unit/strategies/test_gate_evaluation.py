@@ -10,9 +10,9 @@ import pytest
 
 from core.errors import BadInput
 from core.metrics import share_interval
-from strategies.gate.evaluation import FULL, QUICK, Share, Sizes, code_sha256, evaluate
+from strategies.gate.evaluation import FULL, QUICK, MixedYear, Share, Sizes, code_sha256, evaluate
 from strategies.gate.evaluation.batches import plan_batches, run_batch
-from strategies.gate.evaluation.canary import watch
+from strategies.gate.evaluation.canary import harm_a_day, watch
 from strategies.gate.evaluation.recorded import FILES, load_differences, null_p_values
 from strategies.gate.evaluation.results import Canary, pass_lines
 from strategies.tasks import LocalRunner
@@ -93,9 +93,10 @@ def test_each_pass_line_can_be_missed(found):
         hill_climb_false=Share(10, 100),
         trend_accept=Share(10, 1_000),
         attacks={name: Share(0, 100) for name in found.rules[0].attacks},
+        mixed={name: MixedYear(0.2, 0.0, Share(1, 100), 0.5, 0.04, 50) for name in ("mature", "rich")},
     )
     assert missed(good) == set()
-    worst = {name: replace(year, worst_gain=-0.01) for name, year in good.mixed.items()}
+    worst = {name: replace(year, below_start=Share(20, 100)) for name, year in good.mixed.items()}
     false = {name: replace(year, false_share=0.5, n_switches=100) for name, year in good.mixed.items()}
     broken = {
         "E1": replace(good, null_accept=Share(200, 10_000)),
@@ -109,22 +110,30 @@ def test_each_pass_line_can_be_missed(found):
     for test, ours in broken.items():
         assert {line.split()[0] for line in missed(ours)} == {test}
     assert all("false share" in line for line in missed(replace(good, mixed=false)))
-    nervous = {**STILL, 0: replace(STILL[0], boundary=Share(70, 200))}
-    asleep = {**STILL, -6: replace(STILL[-6], boundary=Share(170, 200))}
+    nervous = {**STILL, 0: replace(STILL[0], taken_back=Share(70, 200))}
+    asleep = {**STILL, -6: replace(STILL[-6], taken_back=Share(170, 200))}
     assert missed(good, nervous) == {"E5 harmless changes taken back"}
     assert missed(good, asleep) == {"E5 changes at IR -6 taken back in 90 days"}
-    unknown = replace(good, mixed={"rich": replace(good.mixed["rich"], worst_gain=math.nan)})
+    unknown = replace(good, mixed={"rich": replace(good.mixed["rich"], false_share=math.nan)})
     assert len(missed(unknown)) == 1
 
 
 def test_a_change_that_does_harm_is_taken_back_sooner_and_more_often():
     ended = watch(np.random.default_rng(6), 16)
-    taken_back = [np.mean(ended[shift].boundary > 0) for shift in (0, -4, -10)]
+    taken_back = [np.mean(ended[shift].either > 0) for shift in (0, -4, -10)]
     assert taken_back == sorted(taken_back) and taken_back[0] < 0.5 < taken_back[2]
     for watched in ended.values():
         both = (watched.boundary > 0) & (watched.either > 0)
         assert (watched.either > 0).sum() >= (watched.boundary > 0).sum()
         assert (watched.either[both] <= watched.boundary[both]).all()
+
+
+@pytest.mark.parametrize("annual_ir", [-2.0, -10.0])
+def test_harm_on_days_that_differ_has_its_information_ratio(annual_ir):
+    rng = np.random.default_rng(2)
+    differs = rng.random(400_000) < 0.25
+    d = differs * (rng.normal(0, 0.01 * math.sqrt(0.2 / 0.25), differs.size) + harm_a_day(annual_ir))
+    assert d.mean() / d.std() * math.sqrt(365) == pytest.approx(annual_ir, abs=0.15)
 
 
 def test_a_share_has_the_interval_of_the_house():
