@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from core.model.proposal import ExpectedEffect, ParamVersion, Proposal
 from core.native import validate_params
+from core.settings_sections import ProposerSettings
 from strategies.proposers.build import build_proposal
 from strategies.proposers.cma import CmaProposer
 from strategies.proposers.jitter import JitterProposer
-from strategies.proposers.protocol import Proposer, Score
+from strategies.proposers.protocol import Proposer, Score, Trial
 from strategies.proposers.search import SearchRequest
 from strategies.proposers.space import Params, Space, build_space
 from strategies.proposers.tpe import TpeProposer
@@ -48,8 +49,11 @@ class Bowl:
         return 1.0 - sum((share - self.goal) ** 2 for share in shares)
 
 
-def request(space: Space, judge, n_trials: int = 40, seed: int = 7, **other) -> SearchRequest:
-    return SearchRequest(space, judge, n_trials, "calm", seed, **other)
+def request(
+    space: Space, judge, n_trials: int = 40, seed: int = 7, known: tuple[Trial, ...] = (), llm_share: float = 1 / 3
+) -> SearchRequest:
+    settings = ProposerSettings(n_trials=n_trials, llm_share=llm_share)
+    return SearchRequest(space, judge, settings, "calm", seed, known)
 
 
 def handed_proposal(space: Space, source: str = "llm:some-model", **edits: float) -> Proposal:

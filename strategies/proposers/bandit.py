@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.proposers.protocol import LLM, PLACEBO, seed_of
+from core.model.proposal import PLACEBO, arm_of
+from strategies.proposers.protocol import LLM, seed_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class ArmCounts:
 def choose_arm(counts: Mapping[str, ArmCounts], n_llm: int, n_all: int, llm_share: float, seed: int) -> str | None:
     """Return the arm that has the next turn; None when only the LLM is left and its share is spent.
 
-    `n_llm` of the `n_all` turns that there are in all have gone to the LLM.
+    `counts` by arm. `n_llm` of the `n_all` turns that there are in all have gone to the LLM.
     """
-    allowed = {name: each for name, each in counts.items() if name != PLACEBO}
+    allowed = {name: each for name, each in counts.items() if arm_of(name) != arm_of(PLACEBO)}
     if n_llm >= llm_turns(n_all, llm_share):
         allowed.pop(LLM, None)
     dice = np.random.default_rng(seed)

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from core.model.canonical import canonical_json, short_id
-from core.model.proposal import Edit, Proposal
-from strategies.proposers.protocol import PLACEBO, seed_of
+from core.model.proposal import PLACEBO, Edit, Proposal
+from strategies.proposers.protocol import seed_of
 from strategies.proposers.space import Space
 from strategies.schema import load_param_specs
 

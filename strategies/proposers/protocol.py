@@ -14,7 +14,8 @@ from core.model.canonical import sha256_of
 from core.model.proposal import Proposal
 from strategies.proposers.space import Params, Space
 
-LLM, PLACEBO = "llm", "placebo_random"
+LLM = "llm"
+"""Name of the arm whose share is capped, whatever model answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.model.proposal import Proposal
+from core.settings_sections import ProposerSettings
 from strategies.proposers.bandit import ArmCounts, choose_arm, llm_turns
 from strategies.proposers.protocol import LLM, Idea, Judge, Proposer, Score, Task, Trial, comparable, seed_of
 from strategies.proposers.space import Params, Space
@@ -24,14 +25,11 @@ class SearchRequest:
 
     space: Space
     judge: Judge
-    n_trials: int
-    """Backtests allowed."""
+    settings: ProposerSettings
     regime: str
     seed: int
     known: tuple[Trial, ...] = ()
     """Trials of the ledger; those that compare with the running version warm the arms up and are not run again."""
-    llm_share: float = 1 / 3
-    """Largest share of the backtests that the LLM's ideas may use, where there are other arms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +73,12 @@ class SearchResult:
 def search(arms: Sequence[Proposer], request: SearchRequest) -> SearchResult:
     """Return what `arms` found together within the request's backtests. Ends early when no arm has an idea left.
 
-    Raises BadInput for no trials, no arms, or two arms of one name.
+    Raises BadInput for no arms, or two arms of one name.
     """
     known = comparable(request.known, request.space, request.regime)
     reports = {arm.name: ArmReport() for arm in arms}
-    if request.n_trials < 1 or not arms or len(reports) != len(arms):
-        raise BadInput(f"no search of {request.n_trials} trials by {', '.join(arm.name for arm in arms) or 'no arm'}")
+    if not arms or len(reports) != len(arms):
+        raise BadInput(f"no search by {', '.join(arm.name for arm in arms) or 'no arm'}")
     board = _Board(request, reports, {request.space.running.sha256, *(trial.params_sha256 for trial in known)})
     studies = {
         arm.name: arm.open(Task(request.space, request.regime, known, seed_of(request.seed, arm.name))) for arm in arms
@@ -132,21 +130,21 @@ class _Board:
 
     @property
     def n_left(self) -> int:
-        return self.request.n_trials - len(self.trials)
+        return self.request.settings.n_trials - len(self.trials)
 
     def next_arm(self, open_arms: Iterable[str]) -> str | None:
         if len(self.reports) == 1:
             return next(iter(open_arms), None)
         counts = {name: self.reports[name].counts for name in open_arms}
         seed = seed_of(self.request.seed, "bandit", len(self.trials))
-        return choose_arm(counts, self._n_llm, self.request.n_trials, self.request.llm_share, seed)
+        return choose_arm(counts, self._n_llm, self.request.settings.n_trials, self.request.settings.llm_share, seed)
 
     def turn_trials(self, arm: str) -> int:
         """Return how many backtests the arm's turn may use."""
         n = min(TURN_TRIALS, self.n_left)
         if arm != LLM or len(self.reports) == 1:
             return n
-        return min(n, llm_turns(self.request.n_trials, self.request.llm_share) - self._n_llm)
+        return min(n, llm_turns(self.request.settings.n_trials, self.request.settings.llm_share) - self._n_llm)
 
     @property
     def _n_llm(self) -> int:

@@ -6,9 +6,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from core.model.proposal import PLACEBO, arm_of
 from strategies.proposers.bandit import ArmCounts, choose_arm, choose_arms, llm_turns, wants_placebo
 from strategies.proposers.placebo import shadow
-from strategies.proposers.protocol import PLACEBO
 from strategies.proposers.space import build_space
 from strategies.schema import load_param_specs
 from tests.proposer_world import handed_proposal, momentum_space, running_version
@@ -67,6 +67,7 @@ def test_what_becomes_of_placebos_changes_nothing():
     plain = choose_arms(counts, 60, 0.5, seed=4)
     for placebo in (ArmCounts(0, 0), ArmCounts(500, 0), ArmCounts(0, 500)):
         assert choose_arms({**counts, PLACEBO: placebo}, 60, 0.5, seed=4) == plain
+        assert choose_arms({**counts, arm_of(PLACEBO): placebo}, 60, 0.5, seed=4) == plain
 
 
 def test_about_one_proposal_in_four_gets_a_placebo_whoever_made_it():
