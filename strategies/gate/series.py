@@ -1,7 +1,8 @@
 """The gate's decision on daily series alone, for whoever wants to measure the gate: no market, engine or store.
 
 Screen, budget and sealed test are the functions that production calls. What series cannot tell is left out: admission,
-costs, plateau, changed trades, stress. The ledger is the object's own, and lasts as long as it does.
+costs, plateau, changed trades, stress, the stop of a gate that breaks its promises. The ledger is the object's own, and
+lasts as long as it does.
 """
 
 import numbers
