@@ -1,12 +1,16 @@
 """Made-up rows for the scorecard: proposals of any arm with the aftermath a test wants, and days beside a twin."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from core.model.aftermath import Aftermath, AftermathOutcome
+from core.model.aftermath import HORIZONS_DAYS, Aftermath, AftermathOutcome
+from core.model.canonical import sha256_of
 from core.model.scorecard import TwinDay
 from core.settings_sections import GateSettings
+from core.store import Session, aftermaths, ledger
 from feedback.scorecard_facts import Registered, ScorecardFacts
+from strategies.gate.aftermath import aftermath_id
 from strategies.gate.budget import budget_after
 from strategies.gate.honesty import HonestyFacts
 
@@ -79,3 +83,14 @@ def twin_days(
     return [
         TwinDay(name, first_on + timedelta(days=k), 5.0 + value, 5.0, capital) for k, value in enumerate(differences)
     ]
+
+
+def keep_followed(session: Session, month: Aftermath) -> None:
+    """Store both aftermaths of a proposal the way the gate does, with its registration and rows on the ledger."""
+    at, name = month.registered_at, month.proposal_id
+    ledger.append(session, at, "preregistration", "m", name, {"content_sha256": "c", "source": month.source})
+    for days in HORIZONS_DAYS:
+        one = replace(month, aftermath_id=aftermath_id(name, days), horizon_days=days)
+        aftermaths.add(session, one)
+        kept = {"aftermath_id": one.aftermath_id, "sha256": sha256_of(one)}
+        ledger.append(session, at, "aftermath", "m", name, kept)

@@ -11,6 +11,7 @@ from app.api.parameters import list_deployments, list_parameters, rollback, show
 from app.api.predictions import list_performance, show_accuracy
 from app.api.proposals import approve, list_proposals, reject, show_proposal
 from app.api.reports import list_reports, show_report
+from app.api.scorecard import show_scorecard
 from app.api.trades import export_trades, list_trades, show_trade
 from app.security import WRITE_LIMIT
 
@@ -33,6 +34,7 @@ def register_api(app: Flask, limiter: Limiter) -> None:
         ("/api/forecasts", list_forecasts),
         ("/api/performance-feedback", list_performance),
         ("/api/prediction-accuracy", show_accuracy),
+        ("/api/scorecard", show_scorecard),
         ("/api/equity.csv", export_equity),
         ("/api/analyses/<analysis_id>", show_analysis),
         ("/api/requests/<request_id>", show_request),

@@ -21,6 +21,7 @@ KEYS: Mapping[str, str] = {
     "pattern_alerts": "ai:patterns",
     "risk_warnings": "ai:risks",
     "performance_prediction": "ai:prediction",
+    "scorecard": "ai:scorecard",
 }
 KEEP_S = 15
 """Longest time that an answer may lag behind the database."""
@@ -53,7 +54,7 @@ class NoCache:
 
 
 class RedisCache:
-    """The insights under five keys of a Redis server."""
+    """The insights under six keys of a Redis server."""
 
     def __init__(self, client: Redis, clock: Clock) -> None:
         self._client = client
@@ -61,7 +62,7 @@ class RedisCache:
         self._resting_until = 0.0
 
     def load(self) -> Insights | None:
-        """Return the kept insights when all five keys hold valid ones; None otherwise, also when Redis is down."""
+        """Return the kept insights when all six keys hold valid ones; None otherwise, also when Redis is down."""
         if self._is_resting():
             return None
         try:

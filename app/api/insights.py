@@ -23,6 +23,7 @@ from app.api.insights_model import (
     VerdictOutcome,
 )
 from app.api.operations import Operation, answer_json, operation
+from app.api.scorecard import load_insight
 from app.auth import Caller
 from app.rooms import rooms
 from core.clock import kst_day_bounds
@@ -52,7 +53,7 @@ _SOURCE_RANK = {"monitor": 0, "gate": 1, "analyzer": 2}
     )
 )
 def ai_insights(caller: Caller) -> Response:
-    """Answer with all five insights and an ETag."""
+    """Answer with all six insights and an ETag."""
     here = rooms()
     insights = here.cache.load()
     if insights is None:
@@ -77,6 +78,7 @@ def build_insights(session: Session, now: datetime) -> Insights:
         pattern_alerts=tuple(_patterns(session, now)),
         risk_warnings=load_risks(session, analysis, now),
         performance_prediction=tuple(_predictions(session, now)),
+        scorecard=load_insight(session),
     )
 
 

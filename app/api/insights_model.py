@@ -1,4 +1,4 @@
-"""The shape of `/api/ai-insights`: five answers, each item with where it comes from and how old it is."""
+"""The shape of `/api/ai-insights`: six answers, each item with where it comes from and how old it is."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,6 +9,7 @@ from pydantic import Field
 from app.api.operations import Answer
 from core.model.analysis import Finding
 from core.model.proposal import ExpectedEffect, Outcome, ProposalState, Stage
+from core.model.scorecard import Scorecard
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -130,11 +131,18 @@ class PredictionInsight(InsightItem):
     past: PastScore
 
 
+class ScorecardInsight(InsightItem):
+    """How good suggestions, changes and the gate were. Every figure has its interval, or is null with the reason."""
+
+    card: Scorecard
+
+
 class Insights(Answer):
-    """All five."""
+    """All six."""
 
     latest_analysis: AnalysisInsight | None
     suggested_adjustments: tuple[AdjustmentInsight, ...]
     pattern_alerts: tuple[PatternInsight, ...]
     risk_warnings: tuple[RiskInsight, ...]
     performance_prediction: tuple[PredictionInsight, ...]
+    scorecard: ScorecardInsight

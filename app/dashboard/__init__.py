@@ -12,7 +12,18 @@ from flask_limiter import Limiter
 from flask_wtf.csrf import CSRFProtect
 
 from app.auth import LOCAL_READER, Caller, public_reading, session_caller
-from app.dashboard import alerts, feedback, formats, overview, parameters, proposals, reports, sign_in, trades
+from app.dashboard import (
+    alerts,
+    feedback,
+    formats,
+    overview,
+    parameters,
+    proposals,
+    reports,
+    scorecard,
+    sign_in,
+    trades,
+)
 from app.languages import COOKIE, choose_language
 from app.rooms import rooms
 from app.security import SIGN_IN_LIMIT, WRITE_LIMIT, is_loopback
@@ -31,6 +42,8 @@ def register_dashboard(app: Flask, limiter: Limiter) -> None:
     pages, forms, door = (Blueprint(name, __name__) for name in ("pages", "forms", "sign_in"))
     shown: tuple[tuple[str, str, View], ...] = (
         ("/", "overview", overview.show),
+        ("/scorecard", "scorecard", scorecard.show),
+        ("/scorecard/<name>.csv", "scorecard_csv", scorecard.export),
         ("/proposals", "proposals", proposals.show_list),
         ("/proposals/<proposal_id>", "proposal", proposals.show_one),
         ("/proposals/<proposal_id>/equity.csv", "proposal_csv", proposals.export_overlay),

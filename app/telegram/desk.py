@@ -12,12 +12,16 @@ from functools import cache
 from pathlib import Path
 
 from app.requests import place_request
+from app.scorecard import read_facts
 from core.clock import KST, Clock
 from core.errors import XcrackError
 from core.model.language import Language
 from core.settings import Settings
 from core.store import Store, alerts, audit, engine_states, param_versions, proposals, reports, verdicts
 from feedback import notes
+from feedback.report import load_texts as load_report_texts
+from feedback.scorecard import build_scorecard
+from feedback.scorecard_text import scorecard_lines
 
 MAX_AGE = timedelta(seconds=60)
 _TEXTS = Path(__file__).resolve().parent / "texts"
@@ -28,6 +32,7 @@ ALIASES = {
     "승인": "approve",
     "거절": "reject",
     "이유": "why",
+    "성적": "scorecard",
     "롤백": "rollback",
     "중지": "halt",
     "재개": "resume",
@@ -96,6 +101,7 @@ class Desk:
             "status": self._status,
             "report": self._report,
             "proposals": self._proposals,
+            "scorecard": self._scorecard,
             "why": self._why,
             "approve": self._dangerous("approve"),
             "rollback": self._dangerous("rollback"),
@@ -165,6 +171,11 @@ class Desk:
             for p in newest
         ]
         return Reply("\n".join(lines) or self._t("no_proposals"))
+
+    def _scorecard(self, _: Incoming, __: list[str]) -> Reply:
+        with self._store.session() as session:
+            card = build_scorecard(read_facts(session, self._clock, self._settings))
+        return Reply("\n".join(scorecard_lines(card, load_report_texts(self._settings.language))))
 
     def _why(self, _: Incoming, arguments: list[str]) -> Reply:
         if not arguments:

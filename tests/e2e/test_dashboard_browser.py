@@ -18,6 +18,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS = (375, 1440)
 PAGES = {
     "overview": ("/", {"en": "Equity, last 30 days", "ko": "최근 30일 평가액"}),
+    "scorecard": ("/scorecard", {"en": "Accuracy of suggestions", "ko": "제안 정확도"}),
     "proposals": ("/proposals", {"en": "Last word of the gate", "ko": "게이트 최종 판정"}),
     "proposal": ("/proposals/proposal-waiting", {"en": "Block by block", "ko": "구간별 결과"}),
     "parameters": ("/parameters", {"en": "limits exposure", "ko": "노출 한도"}),

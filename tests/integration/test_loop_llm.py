@@ -1,7 +1,9 @@
 """The daily cycle in its real rooms, with a language model behind a scripted server: sound, broken or silent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,33 @@ from app.home import Home
 from app.trace import trace_chain
 from app.wiring import Rooms, build_rooms
 from core import native
-from core.clock import VirtualClock
-from core.store import analyses, audit, frames, llm_calls, open_store, prompts, proposals, reports, verdicts
+from core.clock import VirtualClock, kst_day
+from core.store import (
+    Session,
+    analyses,
+    audit,
+    frames,
+    ledger,
+    llm_calls,
+    open_store,
+    prompts,
+    proposals,
+    reports,
+    verdicts,
+)
+from core.store import twin_days as twin_day_rows
 from strategies.schema import default_params
 from tests.analyzer_days import daily_answer, edit, edits_answer
 from tests.demo_runs import copy_home, make_begun, settings_of, shared_home
 from tests.llm_server import LlmServer, running_llm
+from tests.scorecard_world import followed, keep_followed, twin_days
 
 KEY = "sk-test-0123456789abcdef"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 MODEL = "llm:deepseek-flash-1017"
 EDIT = edit(value=65)
+CANARY = "canary-of-the-scorecard"
+CANARY_USD = 271.828
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +67,19 @@ async def no_sleep(_: float) -> None:
     """Back-off is counted, not waited for."""
 
 
-def cycle(begun: Path, tmp_path: Path, modes: list[str], answers: list[str], **analyzer: Any) -> "Night":
-    """Run the cycle of the first night, and return what is in the store after it."""
+def cycle(
+    begun: Path,
+    tmp_path: Path,
+    modes: list[str],
+    answers: list[str],
+    prepare: Callable[[Session, datetime], None] = lambda session, now: None,
+    **analyzer: Any,
+) -> "Night":
+    """Run the cycle of the first night on what `prepare` added, and return what is in the store after it."""
     home = copy_home(begun, tmp_path / "home")
     with running_llm(modes, answers) as server, worker(home, server, **analyzer) as rooms:
+        with rooms.store.session() as session:
+            prepare(session, rooms.clock.now())
         assert rooms.daily.run_daily_cycle(rooms.clock.now()) is not None
         return Night(rooms, server)
 
@@ -147,6 +174,24 @@ def test_an_edit_beyond_the_rules_never_reaches_the_gate(
     assert "edits_refused" in night.audited
     assert night.note is not None and reason in str(night.note.failure_factors)
     assert "leverage" not in str([p.params for p in night.proposals])
+
+
+def test_nothing_that_the_scorecard_knows_reaches_the_language_model(begun: Path, tmp_path: Path) -> None:
+    def hide(session: Session, now: datetime) -> None:
+        """Put the word into every row that the scorecard is made of."""
+        month = followed(MODEL, now - timedelta(days=40), "too_few_trades", prompt=f"{CANARY}.v1")
+        keep_followed(session, replace(month, reason=CANARY, mean_usd=CANARY_USD, promised_usd=CANARY_USD))
+        payload = {"p_value": 0.5, "n_days": 365, "refusal": CANARY}
+        ledger.append(session, now, "placebo_test", "market_making", CANARY, payload)
+        ledger.append(session, now, "promotions_stop", "", None, {"reason": CANARY})
+        for day in twin_days(kst_day(now) - timedelta(days=40), [CANARY_USD - 1, CANARY_USD + 1] * 20):
+            twin_day_rows.add(session, day)
+
+    night = cycle(begun, tmp_path, ["ok"], [daily_answer(), edits_answer(EDIT)], hide)
+    assert len(night.requests) == 2 and night.study is not None and night.study.source == MODEL
+    told = str(night.requests) + str(night.prompts)
+    assert CANARY not in told and "271.8" not in told
+    assert "+$271.83 (90 % interval" in night.report["en"].markdown, "people do see it"
 
 
 def test_a_day_over_budget_asks_nobody(begun: Path, tmp_path: Path) -> None:

@@ -11,13 +11,10 @@ import pytest
 from sqlalchemy import delete
 
 from core.clock import kst_day
-from core.model.aftermath import HORIZONS_DAYS
 from core.model.analysis import Analysis, PatternWeek, RenderedPrompt
-from core.model.canonical import sha256_of
 from core.model.proposal import Deployment
 from core.settings_sections import GateSettings
 from core.store import (
-    aftermaths,
     analyses,
     deployments,
     equity,
@@ -30,9 +27,9 @@ from core.store import (
 )
 from feedback.scorecard import load_scorecard
 from feedback.twin import DAYS_AT_ONCE, find_twin_days, save_twin_days
-from strategies.gate.aftermath import aftermath_id, prompt_of
+from strategies.gate.aftermath import prompt_of
 from tests import factories
-from tests.scorecard_world import followed
+from tests.scorecard_world import followed, keep_followed
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -96,17 +93,6 @@ def test_without_a_twin_or_without_its_live_instance_there_is_no_day(store):
         assert find_twin_days(session, kst_day(MIDNIGHT + timedelta(days=2))) == ()
         card = load_scorecard(session, NOW, GateSettings())
     assert card.improvement.usd_per_day.reason == "no_twin"
-
-
-def keep_followed(session, month):
-    """Store both aftermaths of a proposal the way the gate does, with its registration and rows on the ledger."""
-    at, name = month.registered_at, month.proposal_id
-    ledger.append(session, at, "preregistration", "m", name, {"content_sha256": "c", "source": month.source})
-    for days in HORIZONS_DAYS:
-        one = replace(month, aftermath_id=aftermath_id(name, days), horizon_days=days)
-        aftermaths.add(session, one)
-        kept = {"aftermath_id": one.aftermath_id, "sha256": sha256_of(one)}
-        ledger.append(session, at, "aftermath", "m", name, kept)
 
 
 def test_the_card_reads_registrations_aftermaths_deployments_and_patterns(store):

@@ -20,7 +20,7 @@ def web(store: Store, clock: VirtualClock, tmp_path: Path) -> Iterator[Web]:
     yield make_web(store, clock, tmp_path)
 
 
-def test_insights_have_five_parts_and_every_item_says_where_it_comes_from(web: Web) -> None:
+def test_insights_have_six_parts_and_every_item_says_where_it_comes_from(web: Web) -> None:
     insights = web.client.get("/api/ai-insights").get_json()
     assert set(insights) == {
         "latest_analysis",
@@ -28,8 +28,9 @@ def test_insights_have_five_parts_and_every_item_says_where_it_comes_from(web: W
         "pattern_alerts",
         "risk_warnings",
         "performance_prediction",
+        "scorecard",
     }
-    items = [insights["latest_analysis"]]
+    items = [insights["latest_analysis"], insights["scorecard"]]
     for name in ("suggested_adjustments", "pattern_alerts", "risk_warnings", "performance_prediction"):
         assert insights[name], name
         items += insights[name]

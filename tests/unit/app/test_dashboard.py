@@ -24,7 +24,7 @@ from tests import factories
 from tests.web_world import SCRIPT, SEALED_WORDS, Web, fill, make_web
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("/", "/proposals", "/parameters", "/trades", "/feedback", "/alerts", "/reports", "/login")
+PAGES = ("/", "/scorecard", "/proposals", "/parameters", "/trades", "/feedback", "/alerts", "/reports", "/login")
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ CLOSED = {
     "error": tuple(f"title_{status}" for status in (400, 401, 403, 404, 409, 429, 500, 503)),
     "metric": get_args(ExpectedEffect.__annotations__["metric"]),
     "mode": get_args(Mode),
-    "nav": ("overview", "proposals", "parameters", "trades", "feedback", "alerts", "reports"),
+    "nav": ("overview", "scorecard", "proposals", "parameters", "trades", "feedback", "alerts", "reports"),
     "outcome": get_args(Outcome),
     "overview": ("today", "month"),
     "report": ("daily", "weekly"),

@@ -1,0 +1,128 @@
+"""How good suggestions, changes and the gate were, in charts and words.
+
+The p-values of placebos come from sealed days: only who may approve, and readers on this machine, see how they lie.
+"""
+
+from dataclasses import dataclass
+
+from flask import Response, g, render_template
+
+from app.api.tables import csv_line
+from app.auth import page_caller, public_reading
+from app.dashboard.scorecard_charts import (
+    N_BINS,
+    BandChart,
+    Histogram,
+    IntervalChart,
+    band_chart,
+    histogram,
+    interval_chart,
+)
+from app.rooms import rooms
+from app.scorecard import read_facts
+from core.errors import UnknownName
+from core.model.scorecard import Accuracy, Figure, Scorecard
+from feedback.report import load_texts
+from feedback.scorecard import build_scorecard
+from feedback.scorecard_facts import ScorecardFacts
+from feedback.scorecard_text import LONG_HORIZON_DAYS, arm_name, write_figure
+from feedback.twin import improvement_path
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyLine:
+    """One row of the table, in words."""
+
+    row: Accuracy
+    name: str
+    share: str
+    over_placebo: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScorecardPage:
+    """All that the page shows."""
+
+    card: Scorecard
+    lines: tuple[AccuracyLine, ...]
+    accuracy: IntervalChart | None
+    improvement: BandChart | None
+    placebos: Histogram | None
+
+
+def show() -> str:
+    """Render the page."""
+    facts = _load()
+    card = build_scorecard(facts)
+    texts = load_texts(g.language)
+
+    def said(figure: Figure, form: str = "number") -> str:
+        return write_figure(figure, form, texts)
+
+    lines = tuple(
+        AccuracyLine(row, arm_name(row, texts), said(row.share, "share"), said(row.over_placebo, "points"))
+        for row in card.accuracy
+    )
+    drawn = [(one.name, one.row.share, one.share) for one in lines if one.row.horizon_days == LONG_HORIZON_DAYS]
+    page = ScorecardPage(
+        card=card,
+        lines=lines,
+        accuracy=interval_chart(drawn),
+        improvement=band_chart(improvement_path(list(facts.twin_days))),
+        placebos=histogram(facts.honesty.placebo_p_values) if _shows_sealed() else None,
+    )
+    return render_template(
+        "scorecard.html", s=page, said=said, arms=texts, shows_sealed=_shows_sealed(), page="scorecard"
+    )
+
+
+def export(name: str) -> Response:
+    """Answer with the series behind one of the charts as CSV. Raises UnknownName when there is no such chart."""
+    facts = _load()
+    if name == "accuracy":
+        lines = _accuracy_csv(build_scorecard(facts))
+    elif name == "improvement":
+        path = improvement_path(list(facts.twin_days))
+        lines = [csv_line(["day_kst", "difference_usd", "low_usd", "high_usd"]), *(csv_line(row) for row in path)]
+    elif name == "placebos" and _shows_sealed():
+        drawn = histogram(facts.honesty.placebo_p_values)
+        bins = [] if drawn is None else drawn.bins
+        lines = [csv_line(["p_from", "p_below", "n"])]
+        lines += [csv_line([one.low, round(one.low + 1 / N_BINS, 1), one.n]) for one in bins]
+    else:
+        raise UnknownName(f"the scorecard has no series '{name[:40]}'", "It has accuracy, improvement and placebos")
+    response = Response("".join(lines), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+def _load() -> ScorecardFacts:
+    here = rooms()
+    with here.store.session() as session:
+        return read_facts(session, here.clock, here.settings)
+
+
+def _accuracy_csv(card: Scorecard) -> list[str]:
+    head = [
+        "arm",
+        "model",
+        "prompt",
+        "horizon_days",
+        "registered",
+        "waiting",
+        "better",
+        "worse",
+        "share",
+        "low",
+        "high",
+    ]
+    rows = [
+        [row.arm, row.model, row.prompt, row.horizon_days, row.n_registered, row.n_waiting,
+         row.outcomes.get("better", 0), row.outcomes.get("worse", 0), row.share.value, row.share.low, row.share.high]
+        for row in card.accuracy
+    ]  # fmt: skip
+    return [csv_line(head), *(csv_line(row) for row in rows)]
+
+
+def _shows_sealed() -> bool:
+    return page_caller().may("approve") or public_reading()
