@@ -1,16 +1,13 @@
-"""The scorecard as pages, API, bot and command line show it: as of the last daily cycle, which keeps it up to date.
-
-By that and not by the wall clock, because a demo or a replay lived in another time.
-"""
+"""The scorecard as pages, API, bot and command line show it: that of the last daily cycle."""
 
 from core.clock import Clock
+from core.model.scorecard import Scorecard
 from core.settings import Settings
-from core.store import Session, reports
-from feedback.scorecard_facts import ScorecardFacts, read_scorecard_facts
+from core.store import Session, scorecards
+from feedback.scorecard import load_scorecard
 
 
-def read_facts(session: Session, clock: Clock, settings: Settings) -> ScorecardFacts:
-    """Return the facts at the last daily cycle, or now before the first one."""
-    newest = reports.latest(session, "daily", settings.language)
-    now = clock.now()
-    return read_scorecard_facts(session, now if newest is None else min(now, newest.created_at), settings.gate)
+def read_card(session: Session, clock: Clock, settings: Settings) -> Scorecard:
+    """Return the newest card; before the first cycle, when there is next to nothing to check, one made now."""
+    kept = scorecards.latest(session)
+    return load_scorecard(session, clock.now(), settings.gate) if kept is None else kept

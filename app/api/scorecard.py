@@ -6,10 +6,9 @@ from app.api.insights_model import ScorecardInsight
 from app.api.operations import Operation, operation
 from app.auth import Caller
 from app.rooms import rooms
-from app.scorecard import read_facts
+from app.scorecard import read_card
 from core.model.canonical import short_id
 from core.store import Session
-from feedback.scorecard import build_scorecard
 
 STALE_AFTER = timedelta(hours=36)
 
@@ -30,7 +29,7 @@ def show_scorecard(caller: Caller) -> ScorecardInsight:
 def load_insight(session: Session) -> ScorecardInsight:
     """Return the scorecard with where it comes from. No number of a single sealed test is in it."""
     here = rooms()
-    card = build_scorecard(read_facts(session, here.clock, here.settings))
+    card = read_card(session, here.clock, here.settings)
     return ScorecardInsight(
         id=short_id("scorecard", card.as_of.isoformat()),
         evidence="/api/scorecard",

@@ -5,11 +5,10 @@ from typing import cast
 import click
 
 from app.cli.output import json_option, open_current_store, print_json, start
-from app.scorecard import read_facts
+from app.scorecard import read_card
 from core.clock import SystemClock
 from core.model.language import Language
 from feedback.report import load_texts
-from feedback.scorecard import build_scorecard
 from feedback.scorecard_text import scorecard_lines
 
 
@@ -27,7 +26,7 @@ def scorecard(language: str | None, as_json: bool) -> None:
     settings = start()
     store = open_current_store(settings)
     with store.session() as session:
-        card = build_scorecard(read_facts(session, SystemClock(), settings))
+        card = read_card(session, SystemClock(), settings)
     if as_json:
         print_json(card)
         return

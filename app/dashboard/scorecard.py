@@ -19,14 +19,14 @@ from app.dashboard.scorecard_charts import (
     interval_chart,
 )
 from app.rooms import rooms
-from app.scorecard import read_facts
+from app.scorecard import read_card
 from core.errors import UnknownName
-from core.model.scorecard import Accuracy, Figure, Scorecard
+from core.model.scorecard import Accuracy, Figure, Scorecard, TwinDay
+from core.store import twin_days
 from feedback.report import load_texts
-from feedback.scorecard import build_scorecard
-from feedback.scorecard_facts import ScorecardFacts
 from feedback.scorecard_text import LONG_HORIZON_DAYS, arm_name, write_figure
 from feedback.twin import improvement_path
+from strategies.gate.honesty import read_placebo_p_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ class ScorecardPage:
 
 def show() -> str:
     """Render the page."""
-    facts = _load()
-    card = build_scorecard(facts)
+    card, days, p_values = _load()
     texts = load_texts(g.language)
 
     def said(figure: Figure, form: str = "number") -> str:
@@ -68,8 +67,8 @@ def show() -> str:
         card=card,
         lines=lines,
         accuracy=interval_chart(drawn),
-        improvement=band_chart(improvement_path(list(facts.twin_days))),
-        placebos=histogram(facts.honesty.placebo_p_values) if _shows_sealed() else None,
+        improvement=band_chart(improvement_path(days)),
+        placebos=histogram(p_values) if _shows_sealed() else None,
     )
     return render_template(
         "scorecard.html", s=page, said=said, arms=texts, shows_sealed=_shows_sealed(), page="scorecard"
@@ -78,14 +77,14 @@ def show() -> str:
 
 def export(name: str) -> Response:
     """Answer with the series behind one of the charts as CSV. Raises UnknownName when there is no such chart."""
-    facts = _load()
+    card, days, p_values = _load()
     if name == "accuracy":
-        lines = _accuracy_csv(build_scorecard(facts))
+        lines = _accuracy_csv(card)
     elif name == "improvement":
-        path = improvement_path(list(facts.twin_days))
+        path = improvement_path(days)
         lines = [csv_line(["day_kst", "difference_usd", "low_usd", "high_usd"]), *(csv_line(row) for row in path)]
     elif name == "placebos" and _shows_sealed():
-        drawn = histogram(facts.honesty.placebo_p_values)
+        drawn = histogram(p_values)
         bins = [] if drawn is None else drawn.bins
         lines = [csv_line(["p_from", "p_below", "n"])]
         lines += [csv_line([one.low, round(one.low + 1 / N_BINS, 1), one.n]) for one in bins]
@@ -96,10 +95,12 @@ def export(name: str) -> Response:
     return response
 
 
-def _load() -> ScorecardFacts:
+def _load() -> tuple[Scorecard, list[TwinDay], tuple[float, ...]]:
+    """Return the card, and the series behind two of its charts: days beside the twin, p-values of placebos."""
     here = rooms()
     with here.store.session() as session:
-        return read_facts(session, here.clock, here.settings)
+        card = read_card(session, here.clock, here.settings)
+        return card, twin_days.all_of(session), read_placebo_p_values(session)
 
 
 def _accuracy_csv(card: Scorecard) -> list[str]:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from app.requests import place_request
-from app.scorecard import read_facts
+from app.scorecard import read_card
 from core.clock import KST, Clock
 from core.errors import XcrackError
 from core.model.language import Language
@@ -20,7 +20,6 @@ from core.settings import Settings
 from core.store import Store, alerts, audit, engine_states, param_versions, proposals, reports, verdicts
 from feedback import notes
 from feedback.report import load_texts as load_report_texts
-from feedback.scorecard import build_scorecard
 from feedback.scorecard_text import scorecard_lines
 
 MAX_AGE = timedelta(seconds=60)
@@ -174,7 +173,7 @@ class Desk:
 
     def _scorecard(self, _: Incoming, __: list[str]) -> Reply:
         with self._store.session() as session:
-            card = build_scorecard(read_facts(session, self._clock, self._settings))
+            card = read_card(session, self._clock, self._settings)
         return Reply("\n".join(scorecard_lines(card, load_report_texts(self._settings.language))))
 
     def _why(self, _: Incoming, arguments: list[str]) -> Reply:

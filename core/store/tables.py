@@ -210,6 +210,12 @@ twin_day = Table(
     Column("on", DayText, primary_key=True),
     Column("detail", JsonText, nullable=False),
 )
+scorecard = Table(
+    "scorecard",
+    metadata,
+    Column("on", DayText, primary_key=True),
+    Column("detail", JsonText, nullable=False),
+)
 pattern_week = Table(
     "pattern_week",
     metadata,

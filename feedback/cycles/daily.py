@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, TypeVar
 
-from core.clock import KST, Clock, kst_day, kst_day_bounds, to_ns
+from core.clock import KST, Clock, kst_day, kst_day_bounds, require_utc, to_ns
 from core.errors import Conflict
 from core.log import get_logger
 from core.model.analysis import Analysis, Forecast
@@ -17,7 +17,7 @@ from core.model.dataset import DailyDataset
 from core.model.language import Language
 from core.model.market import MarketContext
 from core.model.proposal import Proposal, Verdict
-from core.model.scorecard import TwinDay
+from core.model.scorecard import Scorecard, TwinDay
 from core.store import (
     Session,
     Store,
@@ -29,6 +29,7 @@ from core.store import (
     forecasts,
     param_versions,
     proposals,
+    scorecards,
     verdicts,
 )
 from feedback.analyzer import Analyzer
@@ -39,6 +40,8 @@ from feedback.dataset import DatasetBuilder
 from feedback.forecast import Forecaster
 from feedback.report import ReportFacts
 from feedback.runs import RunLedger
+from feedback.scorecard import build_scorecard
+from feedback.scorecard_facts import read_scorecard_facts
 from feedback.twin import find_twin_days, save_twin_days
 from strategies.gate import Gate, Judgement
 from strategies.gate.aftermath import JudgedAftermath, save_aftermaths
@@ -87,6 +90,7 @@ class DailyFeedbackLoop:
         run.step("forecast", lambda: self.forecaster.forecast(on + timedelta(days=1)), _save_forecasts)
         run.step("aftermath", self.gate.judge_aftermaths, _save_aftermaths)
         run.step("twin", lambda: self._compare_with_twins(on), _save_twin_days)
+        run.step("scorecard", lambda: self._score_loop(scheduled_for), lambda s, card: _save_scorecard(s, on, card))
         run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
         run.step("notify", lambda: write_notification(self.store, read_facts, self.language), save_notification)
         run.step("prepare", lambda: None, self._prepare)
@@ -123,6 +127,12 @@ class DailyFeedbackLoop:
     def _compare_with_twins(self, on: date) -> tuple[TwinDay, ...]:
         with self.store.session() as session:
             return find_twin_days(session, on)
+
+    def _score_loop(self, scheduled_for: datetime) -> Scorecard:
+        """Return the scorecard once a day: checking every row of the ledger takes too long for a page."""
+        with self.store.session() as session:
+            facts = read_scorecard_facts(session, require_utc(scheduled_for), self.gate.settings)
+        return build_scorecard(facts)
 
     def _dataset(self, session: Session, on: date) -> DailyDataset:
         dataset = datasets.for_day(session, on)
@@ -203,6 +213,11 @@ def _save_aftermaths(session: Session, judged: Sequence[JudgedAftermath]) -> str
 
 def _save_twin_days(session: Session, days: tuple[TwinDay, ...]) -> str:
     return canonical_json(save_twin_days(session, days))
+
+
+def _save_scorecard(session: Session, on: date, card: Scorecard) -> str:
+    scorecards.add(session, on, card)
+    return canonical_json(card.fault)
 
 
 def _save_forecasts(session: Session, made: Sequence[Forecast]) -> str:

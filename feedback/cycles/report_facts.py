@@ -13,6 +13,7 @@ from core.clock import KST, kst_day, kst_day_bounds
 from core.model.analysis import Analysis, PatternRule
 from core.model.dataset import DaySummary
 from core.model.proposal import Deployment, Proposal
+from core.model.scorecard import Scorecard
 from core.settings import Settings
 from core.store import (
     Session,
@@ -29,6 +30,7 @@ from core.store import (
     patterns,
     performance,
     proposals,
+    scorecards,
     trades,
     verdicts,
 )
@@ -117,7 +119,7 @@ class ReportSources:
             scored=tuple(f for f in forecasts.for_day(session, on) if f.covered is not None),
             scored_before=tuple(f for f in forecasts.scored(session, N_SCORED) if f.covered is not None),
             tally=self._tally(session, end_at),
-            scorecard=load_scorecard(session, due_at, self.settings.gate),
+            scorecard=self._scorecard(session, kind, on, due_at),
             next_daily=_next(due_at, self.settings.schedule.daily_at, None),
             next_weekly=_next(due_at, self.settings.schedule.weekly_at, 6),
         )
@@ -159,6 +161,11 @@ class ReportSources:
                     return None
                 made += float(self.capital.get(name, 0)) / len(symbols) * (closes[-1] / closes[0] - 1)
         return made
+
+    def _scorecard(self, session: Session, kind: Literal["daily", "weekly"], on: date, due_at: datetime) -> Scorecard:
+        """Return the card that the daily cycle made, or for a week one that knows of this week's tests."""
+        kept = scorecards.for_day(session, on) if kind == "daily" else None
+        return load_scorecard(session, due_at, self.settings.gate) if kept is None else kept
 
     def _tally(self, session: Session, as_of: datetime) -> Tally:
         counts: dict[str, int] = {}

@@ -68,14 +68,19 @@ class Honesty:
 
 def read_honesty_facts(session: Session, now: datetime) -> HonestyFacts:
     """Return the facts of the present ledger."""
-    tests = [json.loads(row.payload)["p_value"] for row in ledger.rows(session, placebo.KIND)]
     followed = aftermaths.all_of(session, SLOPE_HORIZON_DAYS)
     recent = [each for each in followed if each.registered_at >= now - SLOPE_WINDOW]
     return HonestyFacts(
         fault=find_fault(session, now),
-        placebo_p_values=tuple(p for p in tests if p is not None)[-N_PLACEBOS:],
+        placebo_p_values=read_placebo_p_values(session),
         promises=tuple(promise for each in recent if (promise := promise_of(each)) is not None),
     )
+
+
+def read_placebo_p_values(session: Session) -> tuple[float, ...]:
+    """Return the newest p-values that count, oldest first."""
+    tests = [json.loads(row.payload)["p_value"] for row in ledger.rows(session, placebo.KIND)]
+    return tuple(p for p in tests if p is not None)[-N_PLACEBOS:]
 
 
 def find_fault(session: Session, now: datetime) -> str:

@@ -23,7 +23,7 @@ from tests.llm_server import running_llm
 STEPS = {
     "daily": (
         "collect", "dataset", "score", "analyze", "propose", "admit", "screen", "narrow", "forecast", "aftermath",
-        "twin", "report", "notify", "prepare",
+        "twin", "scorecard", "report", "notify", "prepare",
     ),
     "weekly": ("patterns", "study", "champion", "sealed", "placebo", "deploy", "report", "notify"),
 }  # fmt: skip

@@ -35,9 +35,10 @@ ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 3, 1, 15, 0, tzinfo=UTC)
 SECRET_ROOMS = {
-    "core.store.aftermaths", "core.store.twin_days", "core.store.pattern_weeks", "core.store.ledger",
-    "core.store.backtests", "feedback.scorecard", "feedback.scorecard_facts", "feedback.scorecard_text",
-    "feedback.twin", "strategies.gate.aftermath", "strategies.gate.honesty", "strategies.gate.placebo",
+    "core.store.aftermaths", "core.store.backtests", "core.store.ledger", "core.store.pattern_weeks",
+    "core.store.scorecards", "core.store.twin_days", "feedback.scorecard", "feedback.scorecard_facts",
+    "feedback.scorecard_text", "feedback.twin", "strategies.gate.aftermath", "strategies.gate.honesty",
+    "strategies.gate.placebo",
 }  # fmt: skip
 FEEDS_A_PROMPT = ("feedback.analyzer", "feedback.dataset", "feedback.memory", "feedback.advisor", "feedback.forecast")
 

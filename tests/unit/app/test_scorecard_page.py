@@ -14,11 +14,12 @@ from app.dashboard.scorecard_charts import band_chart, histogram, interval_chart
 from app.telegram import Desk, Incoming
 from core.clock import VirtualClock, kst_day
 from core.model.analysis import PatternWeek
-from core.model.operations import Report
 from core.model.proposal import PLACEBO
 from core.model.scorecard import Figure
 from core.settings import Settings
-from core.store import Store, ledger, pattern_weeks, reports, twin_days
+from core.settings_sections import GateSettings
+from core.store import Store, ledger, pattern_weeks, scorecards, twin_days
+from feedback.scorecard import load_scorecard
 from tests.scorecard_world import followed, keep_followed
 from tests.scorecard_world import twin_days as made_days
 from tests.web_world import Web, make_web
@@ -117,12 +118,14 @@ def test_the_api_tells_every_figure_and_no_single_p_value(web: Web) -> None:
     assert str(SEALED_P) not in json.dumps(insights)
 
 
-def test_the_card_is_as_of_the_last_daily_cycle_and_not_of_the_wall(web: Web) -> None:
+def test_the_card_shown_is_that_of_the_last_daily_cycle(web: Web) -> None:
     before = web.clock.now() - timedelta(days=3)
     with web.store.session() as session:
-        reports.add(session, Report("r", "daily", kst_day(before), "en", "", "", "0" * 64, before))
-    assert web.client.get("/api/scorecard").get_json()["stale"] is True
-    assert web.client.get("/api/scorecard").get_json()["data_as_of"].startswith(f"{before:%Y-%m-%dT%H:%M}")
+        scorecards.add(session, kst_day(before), load_scorecard(session, before, GateSettings()))
+        ledger.append(session, web.clock.now(), "aftermath", "m", "x", {"aftermath_id": "gone", "sha256": ""})
+    told = web.client.get("/api/scorecard").get_json()
+    assert told["stale"] is True and told["data_as_of"].startswith(f"{before:%Y-%m-%dT%H:%M}")
+    assert told["card"]["fault"] == "", "what came later is for the next cycle"
 
 
 def test_the_bot_and_the_command_line_say_the_same(
