@@ -108,7 +108,8 @@ class Gate:
     def champion(self, session: Session) -> Proposal | None:
         """Return the queued proposal with the best screen statistic over all strategies, never a placebo.
 
-        None without one, without a test left, and while a gate that breaks its promises may promote nothing.
+        None without one, without a test left, and while a gate that breaks its promises may promote nothing; since when
+        and why becomes a ledger row.
         """
         if self.budget(session).tests_left == 0 or check_promotions(session, self.clock.now()):
             return None
