@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from core.errors import BadInput
 from core.model.canonical import canonical_json, short_id
 from core.model.proposal import PLACEBO, Edit, Proposal
 from strategies.proposers.protocol import seed_of
@@ -20,9 +21,13 @@ ATTEMPTS = 100
 def shadow(proposal: Proposal, space: Space, seed: int) -> Proposal | None:
     """Return a placebo of `proposal`: as many parameters of `space`, each moved by an equal share of its largest move.
 
-    None where the proposal moves caps alone, which no evidence is asked for, and where no admissible change is as
-    large.
+    None where the proposal moves caps alone, which no evidence is asked for, where admission would refuse it, and where
+    no admissible change is as large. Raises BadInput for a proposal made for another version.
     """
+    if proposal.base_sha256 != space.running.sha256:
+        raise BadInput(f"{proposal.proposal_id} was made for version {proposal.base_version}, which does not run")
+    if space.refusal(proposal.params):
+        return None
     specs = load_param_specs(proposal.strategy)
     shares = [
         abs(edit.value - space.running.params[edit.param]) / space.largest_moves[edit.param]

@@ -29,7 +29,8 @@ class SearchRequest:
     regime: str
     seed: int
     known: tuple[Trial, ...] = ()
-    """Trials of the ledger; those that compare with the running version warm the arms up and are not run again."""
+    """Trials of the ledger; those that compare with the running version warm the arms up. They are not run again and
+    cannot be found again, so give those whose days are still the searched ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class ArmReport:
     n_repeated: int = 0
     """Ideas that were known already: the stored score answered."""
     n_refused: int = 0
+    """Ideas that admission would refuse, or beyond what the turn allowed."""
     counts: ArmCounts = ArmCounts()
 
 

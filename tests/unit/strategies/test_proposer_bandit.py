@@ -1,11 +1,12 @@
 """The bandit finds a good arm, caps the LLM and counts no placebo; placebos are blind and of equal size."""
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
+from core.errors import BadInput
 from core.model.proposal import PLACEBO, arm_of
 from strategies.proposers.bandit import ArmCounts, choose_arm, choose_arms, llm_turns, wants_placebo
 from strategies.proposers.placebo import shadow
@@ -111,6 +112,13 @@ def test_a_placebo_is_admissible_of_equal_size_and_goes_anywhere():
 def test_lowering_caps_has_no_placebo():
     space = momentum_space()
     assert shadow(handed_proposal(space, size=8.0), space, seed=1) is None
+
+
+def test_what_admission_refuses_or_another_version_asked_for_has_no_placebo():
+    space = momentum_space()
+    assert shadow(handed_proposal(space, lookback=40.0), space, seed=1) is None
+    with pytest.raises(BadInput, match="which does not run"):
+        shadow(replace(handed_proposal(space, lookback=9.0), base_sha256="older"), space, seed=1)
 
 
 def test_no_placebo_where_no_other_change_is_as_large():
