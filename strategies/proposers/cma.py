@@ -35,7 +35,7 @@ class CmaProposer:
             warnings.simplefilter("ignore", ExperimentalWarning)
             sampler = CmaEsSampler(seed=task.seed, source_trials=source if len(source) >= MIN_KNOWN else None)
         study = OptunaStudy(sampler, task.space, repeats_count=True)
-        study.tell(known)
+        study.learn(known)
         return study
 
 

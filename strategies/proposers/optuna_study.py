@@ -22,14 +22,20 @@ ATTEMPTS: Final = 40
 class OptunaStudy:
     """One search by one sampler. A study lives for one search; the ledger's trials carry over what it learned."""
 
-    def __init__(self, sampler: BaseSampler, space: Space, repeats_count: bool) -> None:
-        """`repeats_count`: a point drawn again tells the sampler its score again, as generations need it to."""
+    def __init__(self, sampler: BaseSampler, space: Space, repeats_count: bool, n_own_first: int = 0) -> None:
+        """`repeats_count`: a point drawn again tells the sampler its score again, as generations need it to.
+
+        What others find is held back until the sampler has looked at `n_own_first` points of its own. Else their ideas
+        would count as its first look around, and bad ones would leave it without any.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._space = space
         self._repeats_count = repeats_count
         self._distributions = {name: IntDistribution(r.start, r.stop - 1) for name, r in space.ranges.items()}
         self._asked: dict[str, optuna.Trial] = {}
+        self._n_own_left = n_own_first
+        self._held_back: list[Trial] = []
         # Against itself the running version gains nothing, by definition and without a backtest.
         self._scores = {space.running.sha256: Score(0.0, 0, 0, "")}
         self._add(space.origin, 0.0)
@@ -63,10 +69,21 @@ class OptunaStudy:
                 continue
             self._scores[trial.params_sha256] = trial.score
             asked = self._asked.pop(trial.params_sha256, None)
-            point = self._space.point_of(trial.params)
-            if asked is not None:
+            if asked is None:
+                self._held_back.append(trial)
+            else:
                 self._finish(asked, trial.score)
-            elif point is not None and trial.score.value is not None:
+                self._n_own_left -= 1
+        if self._n_own_left <= 0:
+            self.learn(self._held_back)
+            self._held_back = []
+
+    def learn(self, trials: Sequence[Trial]) -> None:
+        """Add finished trials at once, such as the ledger's; one without a score teaches nothing."""
+        for trial in trials:
+            self._scores[trial.params_sha256] = trial.score
+            point = self._space.point_of(trial.params)
+            if point is not None and trial.score.value is not None:
                 self._add(point, trial.score.value)
 
     def _finish(self, trial: optuna.Trial, score: Score) -> None:

@@ -21,7 +21,9 @@ class TpeProposer:
 
     def open(self, task: Task) -> Study:
         """See `Proposer`."""
+        known = comparable(task.known, task.space, task.regime)
         sampler = TPESampler(seed=task.seed, n_startup_trials=self.n_startup_trials, multivariate=True)
-        study = OptunaStudy(sampler, task.space, repeats_count=False)
-        study.tell(comparable(task.known, task.space, task.regime))
+        n_own_first = self.n_startup_trials - len(known)
+        study = OptunaStudy(sampler, task.space, repeats_count=False, n_own_first=n_own_first)
+        study.learn(known)
         return study

@@ -114,6 +114,22 @@ def test_an_arm_does_not_ask_for_what_it_was_told():
         assert not {space.identify(i.params) for i in ideas} & {space.identify(i.params) for i in again}
 
 
+def test_the_ideas_of_others_do_not_stand_in_for_tpes_own_first_look():
+    space = momentum_space()
+    bad = search([JitterProposer()], request(space, Bowl(space), n_trials=20)).trials
+
+    def first_ideas(told):
+        study = TpeProposer(n_startup_trials=10).open(Task(space, "calm", (), 5))
+        study.tell(told)
+        ideas = study.ask(10)
+        study.tell([scored(space, idea.params, Bowl(space).value(idea.params)) for idea in ideas])
+        return [idea.params for idea in ideas], [idea.params for idea in study.ask(4)]
+
+    alone, advised = first_ideas(()), first_ideas(bad)
+    assert advised[0] == alone[0]
+    assert advised[1] != alone[1], "after its own look it learns from what they found"
+
+
 def test_a_failed_trial_teaches_without_a_number():
     space = momentum_space()
     for arm in ARMS:
