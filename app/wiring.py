@@ -32,6 +32,7 @@ from feedback.logger import TradingLogger
 from feedback.patterns import PatternFinder
 from feedback.runs import RunLedger, crash_at, owner_name
 from feedback.scheduler import DAILY, MONITOR, WEEKLY, FeedbackScheduler, JobProblem
+from feedback.search import ParameterSearch
 from feedback.worker_lease import WorkerLease
 from market.bars import BarArchive
 from market.collector import Collector, build_sources
@@ -206,7 +207,10 @@ def _build_cycles(
         on_prepared=tell_engine,
     )
     finder = PatternFinder(store, archive)
-    weekly = WeeklyDeepAnalysis(store, clock, runs, finder, analyzer, gate, rollout, report_sources, settings.language)
+    search = ParameterSearch(gate, archive, settings.search)
+    weekly = WeeklyDeepAnalysis(
+        store, clock, runs, finder, analyzer, search, gate, rollout, report_sources, settings.language
+    )
     return daily, weekly
 
 

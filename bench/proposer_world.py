@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.metrics import sharpe
 from core.model.proposal import ExpectedEffect, ParamVersion, Proposal
 from core.native import Bars, MarketSpec, generate, validate_params
-from core.settings_sections import CostSettings, GateSettings, ProposerSettings
+from core.settings_sections import CostSettings, GateSettings, SearchSettings
 from market.synthetic import demo_market
 from strategies import backtest
 from strategies.gate.split import HistorySplit
@@ -42,7 +42,7 @@ FIRST_OPTIMUM = {
 """Where the search for the truth's own optimum starts: the best of one long market."""
 CAPITAL_USD = Decimal(100_000)
 COSTS = CostSettings()
-SETTINGS, GATE = ProposerSettings(), GateSettings()
+SETTINGS, GATE = SearchSettings(), GateSettings()
 START_AT = datetime(2024, 1, 1, tzinfo=UTC) - timedelta(hours=9)
 TRUTH_DAYS, TRUTH_SEED = 730, 2_000_003
 N_SYMBOLS = 3

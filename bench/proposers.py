@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from bench.measure import BenchError, machine
 from bench.proposer_world import RandomSearch, Truth, World, adversary, build_world, expert, find_truth, uninformative
-from core.settings_sections import ProposerSettings
+from core.settings_sections import SearchSettings
 from strategies.proposers.cma import CmaProposer
 from strategies.proposers.fresh import N_RETESTED, retest
 from strategies.proposers.jitter import JitterProposer
@@ -111,7 +111,7 @@ def entrants(world: World, truth: Truth) -> dict[str, list[Proposer]]:
 
 def play(world: World, arms: Sequence[Proposer]) -> Outcome:
     """Return what `arms` pick in `world`: search, fresh re-test of the best, best fresh score if it is a gain."""
-    asked = SearchRequest(world.space, world.judge, ProposerSettings(), "all", world.seed)
+    asked = SearchRequest(world.space, world.judge, SearchSettings(), "all", world.seed)
     result: SearchResult = search(arms, asked)
     tested = retest(result.best(N_RETESTED), world.judge_fresh)
     stayed = not tested or not tested[0].passed

@@ -27,6 +27,7 @@ from core.settings_sections import (
     RedisSettings,
     RiskSettings,
     ScheduleSettings,
+    SearchSettings,
     Section,
     SourceSettings,
     StoreSettings,
@@ -58,6 +59,7 @@ class Settings(Section):
     )
     analyzer: AnalyzerSettings = AnalyzerSettings()
     gate: GateSettings = GateSettings()
+    search: SearchSettings = SearchSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     alerts: AlertSettings = AlertSettings()
     advisor: AdvisorSettings = AdvisorSettings()

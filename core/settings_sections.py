@@ -217,13 +217,13 @@ class GateSettings(Section):
         return self
 
 
-class ProposerSettings(Section):
+class SearchSettings(Section):
     """The search for better parameters: what it may spend, and on whose ideas."""
 
-    n_trials: Annotated[int, Field(ge=1, le=10_000)] = 60
-    """Backtests of one search of one instance."""
+    backtests_per_instance: Annotated[int, Field(ge=0, le=10_000)] = 60
+    """Of one search; 0 means no search."""
     llm_share: Annotated[float, Field(ge=0, le=1)] = 1 / 3
-    """Largest share of them that ideas of an LLM may use."""
+    """Largest share of them that ideas of an analyzer may use."""
     placebo_share: Annotated[float, Field(ge=0, le=1)] = 0.25
     """Share of proposals beside which a random change is tried."""
     fresh_days: Annotated[int, Field(ge=60)] = 60

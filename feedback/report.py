@@ -23,8 +23,9 @@ from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, StrategyResult
 from core.model.language import Language
 from core.model.operations import Alert, Report
-from core.model.proposal import Deployment, Proposal, Verdict
+from core.model.proposal import Deployment, Proposal, ProposalState, Verdict
 from core.model.scorecard import Scorecard
+from core.model.search import WeeklySearch
 from feedback.accuracy import PredictionScore
 from feedback.quality import describe_flag
 from feedback.scorecard_text import scorecard_line, scorecard_lines
@@ -78,6 +79,25 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class WeekOfSearch:
+    """What the week's searches came to. Counts leave placebos out."""
+
+    searches: tuple[tuple[WeeklySearch, ProposalState | None], ...]
+    """By instance, with the state of what each proposed; None without a proposal."""
+    n_to_gate: int
+    """Proposals made in the week, by whomever."""
+    n_queued: int
+    """Those that wait for the sealed test now."""
+    n_accepted: int
+    """Those that passed it in this cycle."""
+
+    @property
+    def n_trials(self) -> int:
+        """Backtests of all searches."""
+        return sum(search.n_trials for search, _ in self.searches)
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFacts:
     """All a report says. `due_at` is the schedule's time, never the wall's."""
 
@@ -98,6 +118,8 @@ class ReportFacts:
     period: PeriodResult
     changes: tuple[Change, ...]
     judged: tuple[Judged, ...]
+    search: WeekOfSearch | None
+    """Of a weekly report."""
     analysis: Analysis | None
     dataset: DailyDataset | None
     alerts: tuple[Alert, ...]
@@ -177,6 +199,7 @@ def _environment(language: Language) -> Environment:
         score_line=lambda v: scorecard_line(v, texts),
         in_state=lambda rules, state: [rule for rule in rules if rule.state == state],
         hit_rate=lambda v: _hit_rate(v, texts),
+        arms=lambda v: _arms(v, texts),
     )
     return environment
 
@@ -203,6 +226,12 @@ def _hit_rate(rule: PatternRule, texts: dict[str, str]) -> str:
         return texts["pattern_rate_none"]
     share, low, high = (f"{100 * value:.0f} %" for value in (rule.hits / n, *interval))
     return texts["pattern_rate"].format(hits=rule.hits, n=n, share=share, low=low, high=high)
+
+
+def _arms(search: WeeklySearch, texts: dict[str, str]) -> str:
+    """Return how many backtests each arm had, and how many of them were good."""
+    used = [texts["search_arm"].format(arm=a.arm, n=a.n_judged, good=a.n_good) for a in search.arms if a.n_judged]
+    return ", ".join(used) or texts["none"]
 
 
 def _plain(text: str) -> str:

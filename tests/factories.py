@@ -20,6 +20,7 @@ from core.model.proposal import (
     Stage,
     Verdict,
 )
+from core.model.search import ArmTally, WeeklySearch
 from core.model.trade import (
     AdviceRecord,
     Conditions,
@@ -355,6 +356,30 @@ def param_version(instance_id: str = "momentum-1", version: int = 1, **over: Any
 
 def costs() -> CostSettings:
     return CostSettings(maker_fee_bps=2.0, taker_fee_bps=5.0, slippage_bps=2.0)
+
+
+def weekly_search(**over: Any) -> WeeklySearch:
+    fields: dict[str, Any] = {
+        "search_id": "search-1",
+        "on": NOON.date(),
+        "instance_id": "mm-1",
+        "strategy": "market_making",
+        "base_sha256": "a" * 64,
+        "regime": "calm",
+        "n_trials": 24,
+        "arms": (ArmTally("cma", 8, 8, 2, 0, 0), ArmTally("llm", 0, 0, 0, 0, 0), ArmTally("tpe", 17, 16, 4, 1, 0)),
+        "n_gains": 9,
+        "n_retested": 5,
+        "n_gains_fresh": 2,
+        "best_searched_usd": 3.25,
+        "best_fresh_usd": 1.5,
+        "proposal_id": "proposal-1",
+        "reason": "",
+        "detail": "",
+        "made": ("proposal-1",),
+        "created_at": NOON,
+    }
+    return WeeklySearch(**{**fields, **over})
 
 
 def pattern_rule(**over: Any) -> PatternRule:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from core.model.proposal import ExpectedEffect, ParamVersion, Proposal
 from core.native import validate_params
-from core.settings_sections import ProposerSettings
+from core.settings_sections import SearchSettings
 from strategies.proposers.build import build_proposal
 from strategies.proposers.cma import CmaProposer
 from strategies.proposers.jitter import JitterProposer
@@ -52,7 +52,7 @@ class Bowl:
 def request(
     space: Space, judge, n_trials: int = 40, seed: int = 7, known: tuple[Trial, ...] = (), llm_share: float = 1 / 3
 ) -> SearchRequest:
-    settings = ProposerSettings(n_trials=n_trials, llm_share=llm_share)
+    settings = SearchSettings(backtests_per_instance=n_trials, llm_share=llm_share)
     return SearchRequest(space, judge, settings, "calm", seed, known)
 
 

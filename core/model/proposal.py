@@ -14,6 +14,10 @@ PLACEBO = "placebo_random"
 """Source of random changes that only measure the gate: judged like any other, and never deployed."""
 
 
+ANALYZERS = ("rule", "llm")
+"""Arms whose proposals come from an analyzer; the others search."""
+
+
 def arm_of(source: str) -> str:
     """Return the arm a source belongs to: `llm` for every model, `placebo`, else the source itself."""
     return "placebo" if source == PLACEBO else source.partition(":")[0]
@@ -68,6 +72,11 @@ class Proposal:
     def is_placebo(self) -> bool:
         """Whether it only measures the gate."""
         return self.source == PLACEBO
+
+    @property
+    def lane(self) -> Literal["analyzer", "search", "placebo"]:
+        """Which proposals of its instance it waits behind: those of its own lane."""
+        return "placebo" if self.is_placebo else "analyzer" if arm_of(self.source) in ANALYZERS else "search"
 
 
 @dataclass(frozen=True, slots=True)

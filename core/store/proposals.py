@@ -1,6 +1,7 @@
 """Proposals. Their content never changes; state and hold do."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select, update
@@ -62,6 +63,12 @@ def in_state(session: Session, state: ProposalState) -> list[Proposal]:
         session,
         select(table.c.detail).where(table.c.state == state).order_by(table.c.created_at, table.c.proposal_id),
     )
+
+
+def since(session: Session, start_at: datetime) -> list[Proposal]:
+    """Return every proposal made at or after `start_at`, oldest first."""
+    query = select(table.c.detail).where(table.c.created_at >= start_at)
+    return _read(session, query.order_by(table.c.created_at, table.c.proposal_id))
 
 
 def of_instance(session: Session, instance_id: str) -> list[Proposal]:

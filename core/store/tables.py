@@ -338,6 +338,15 @@ canary_decision = Table(
     Column("detail", JsonText, nullable=False),
 )
 
+weekly_search = Table(
+    "weekly_search",
+    metadata,
+    identifier("search_id"),
+    Column("on", DayText, nullable=False, index=True),
+    reference("instance_id"),
+    Column("detail", JsonText, nullable=False),
+)
+
 # --- what people read ------------------------------------------------------------------------------------------------
 report = Table(
     "report",

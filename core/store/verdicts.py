@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from core.errors import UnknownName
-from core.model.proposal import Verdict
+from core.model.proposal import Stage, Verdict
 from core.store.once import add_value, value_or_none, values_of
 from core.store.session import Session
 from core.store.tables import verdict as table
@@ -50,3 +50,9 @@ def last_stage(session: Session, proposal_id: str) -> str | None:
     """Return the name of the stage that decided last on a proposal, or None. No number of the verdict is read."""
     query = select(table.c.stage).where(table.c.proposal_id == proposal_id)
     return session.execute(query.order_by(table.c.decided_at.desc(), table.c.stage.desc()).limit(1)).scalar()
+
+
+def outcomes(session: Session, stage: Stage) -> dict[str, str]:
+    """Return by proposal what a stage decided. No number of any verdict is read."""
+    query = select(table.c.proposal_id, table.c.outcome).where(table.c.stage == stage)
+    return {row.proposal_id: row.outcome for row in session.execute(query)}

@@ -31,11 +31,12 @@ from core.store import (
     performance,
     proposals,
     scorecards,
+    searches,
     trades,
     verdicts,
 )
 from feedback.accuracy import score_predictions
-from feedback.report import Change, Judged, PeriodResult, ReportFacts, Tally
+from feedback.report import Change, Judged, PeriodResult, ReportFacts, Tally, WeekOfSearch
 from feedback.results import LIVE_MODES, equity_change_usd, live_instances, summarise_day
 from feedback.scorecard import load_scorecard
 from feedback.shortfall import shortfall_by_strategy
@@ -111,6 +112,7 @@ class ReportSources:
             period=self._period(session, on),
             changes=_changes(session, start_at),
             judged=tuple(Judged(p, tuple(verdicts.for_proposal(session, p.proposal_id))) for p in made),
+            search=_week_of_search(session, span, made) if kind == "weekly" else None,
             analysis=analysis,
             dataset=dataset,
             alerts=tuple(alerts.open(session)),
@@ -202,6 +204,21 @@ def _change(session: Session, deployment: Deployment) -> Change:
     proposal_id = deployment.proposal_id
     judged = [] if proposal_id is None else verdicts.for_proposal(session, proposal_id)
     return Change(deployment, edits, judged[-1] if judged else None)
+
+
+def _week_of_search(session: Session, span: tuple[date, date], judged: Sequence[Proposal]) -> WeekOfSearch:
+    first, on = span
+    start_at = kst_day_bounds(first)[0]
+    made = [each for each in proposals.since(session, start_at) if not each.is_placebo]
+    return WeekOfSearch(
+        searches=tuple(
+            (each, proposals.get(session, each.proposal_id).state if each.proposal_id else None)
+            for each in searches.of_week(session, on)
+        ),
+        n_to_gate=len(made),
+        n_queued=sum(not each.is_placebo for each in proposals.in_state(session, "queued")),
+        n_accepted=sum(each.state in ("accepted", "deployed") for each in judged),
+    )
 
 
 def _told_patterns(session: Session, since: date) -> tuple[PatternRule, ...]:

@@ -1,16 +1,21 @@
-"""The weekly cycle: 30 days become patterns, one champion goes to the sealed test, and what passes is deployed."""
+"""The weekly cycle: 30 days become patterns, searches look for better parameters, one champion goes to the sealed test.
+
+Every step is durable, each instance's search is one of them.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 from core.clock import Clock, kst_day
 from core.model.analysis import Analysis, PatternRule, PatternWeek
 from core.model.canonical import canonical_json, short_id
 from core.model.language import Language
-from core.model.proposal import Proposal
-from core.store import Session, Store, analyses, audit, pattern_weeks, patterns, proposals
+from core.model.proposal import Proposal, Verdict
+from core.store import Session, Store, analyses, audit, pattern_weeks, patterns, proposals, searches
 from feedback.analyzer import Analyzer
 from feedback.cycles.daily import deploy_all
 from feedback.cycles.publishing import save_notification, save_reports, write_notification, write_reports
@@ -18,9 +23,12 @@ from feedback.cycles.report_facts import ReportSources
 from feedback.patterns import PatternFinder
 from feedback.report import ReportFacts
 from feedback.runs import RunLedger
+from feedback.search import ParameterSearch, Searched
 from strategies.gate import Gate, Judgement
 from strategies.gate.placebo import PlaceboTest
 from strategies.rollout import Rollout
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class WeeklyDeepAnalysis:
     runs: RunLedger
     finder: PatternFinder
     analyzer: Analyzer
+    search: ParameterSearch
     gate: Gate
     rollout: Rollout
     report_sources: ReportSources
@@ -49,6 +58,10 @@ class WeeklyDeepAnalysis:
 
         run.step("patterns", lambda: self.finder.find(on), lambda session, rules: _save_patterns(session, on, rules))
         run.step("study", lambda: self._study(on), _save_study)
+        for instance_id in self.search.instances:
+            run.step(f"search.{instance_id}", partial(self._search, on, instance_id), self.search.save)
+        run.step("admit", lambda: self._judge_made(on, self.gate.admit), self._save_admissions)
+        run.step("screen", lambda: self._judge_made(on, self.gate.screen), self._save_screens)
         champion_id = run.step("champion", lambda: None, self._choose)
         run.step("sealed", lambda: self._judge(champion_id), self._save_verdict)
         run.step("placebo", self._judge_placebo, self._save_placebo)
@@ -62,6 +75,24 @@ class WeeklyDeepAnalysis:
         with self.store.session() as session:
             rules = patterns.list(session)
         return self.analyzer.find_patterns(on, self.finder.summary(on), rules, self.language)
+
+    def _search(self, on: date, instance_id: str) -> Searched:
+        with self.store.session() as session:
+            study = analyses.for_day(session, on, "patterns")
+        assert study is not None, "the study step has committed"
+        return self.search.search(instance_id, on, study.analysis_id, study.created_at)
+
+    def _judge_made(self, on: date, judge: Callable[[Proposal], T]) -> tuple[tuple[Proposal, T], ...]:
+        """Judge what this week's searches made and nobody has refused yet."""
+        with self.store.session() as session:
+            made = [proposals.get(session, name) for each in searches.of_week(session, on) for name in each.made]
+        return tuple((proposal, judge(proposal)) for proposal in made if proposal.state == "pending")
+
+    def _save_admissions(self, session: Session, judged: Sequence[tuple[Proposal, Verdict]]) -> str:
+        return canonical_json([self.gate.save_admission(session, proposal, verdict) for proposal, verdict in judged])
+
+    def _save_screens(self, session: Session, judged: Sequence[tuple[Proposal, Judgement]]) -> str:
+        return canonical_json([self.gate.save_screen(session, proposal, found) for proposal, found in judged])
 
     def _choose(self, session: Session, _: None) -> str:
         """Let old proposals expire, then name the best of the queue over all strategies; empty without one."""

@@ -30,7 +30,7 @@ class AdmissionFacts:
     refuted: Sequence[Proposal]
     """Earlier proposals of the same content that were tried, or are being tried."""
     queued: Sequence[Proposal]
-    """Other proposals of the instance that wait for the sealed test, or came earlier from the same analysis."""
+    """Others of the instance and lane that wait for the sealed test, or came earlier from the same analysis."""
     on_the_way: Sequence[str]
     """Deployments of the instance that are not in force yet, by id."""
     touched_at: Mapping[str, datetime]

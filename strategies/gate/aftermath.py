@@ -3,7 +3,7 @@
 After 7 and after 30 lived KST days the engine plays its parameters and those it would have replaced over the bars
 since, from the first whole day after its registration, and the mean of d decides. Refused, expired, deployed and
 placebo proposals are treated alike, so what is counted cannot be picked by its result. Computed once, and never for a
-day that was not lived. People read it; nothing that feeds a proposer does.
+day that was not lived. People read it; of what feeds a proposer only the bandit does, as one count of signs an arm.
 """
 
 import json

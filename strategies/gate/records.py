@@ -45,14 +45,15 @@ def load_admission_facts(session: Session, proposal: Proposal, now: datetime) ->
     return AdmissionFacts(
         active=active,
         evidenced=_evidenced_params(session, versions, active),
-        # What became of a placebo tells no proposer anything, and nothing waits behind it; it waits behind its like.
+        # What became of a placebo tells no proposer anything. Each lane has one place in the queue of an instance: what
+        # an analyzer proposed must not keep out what a search finds, and the champion is the better of them.
         refuted=[each for each in twins if each.is_placebo <= proposal.is_placebo and _was_tried(session, each)],
         queued=[
             each
             for each in waiting
             if each.instance_id == proposal.instance_id
             and each.proposal_id != proposal.proposal_id
-            and each.is_placebo == proposal.is_placebo
+            and each.lane == proposal.lane
         ],
         on_the_way=[each.deployment_id for each in moving if each.proposal_id != proposal.proposal_id],
         touched_at=_touched_at(session, proposal.instance_id, versions),

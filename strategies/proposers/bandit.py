@@ -23,6 +23,10 @@ class ArmCounts:
     n_good: int = 0
     n_bad: int = 0
 
+    def plus(self, other: "ArmCounts") -> "ArmCounts":
+        """Return both counts together."""
+        return ArmCounts(self.n_good + other.n_good, self.n_bad + other.n_bad)
+
 
 def choose_arm(counts: Mapping[str, ArmCounts], n_llm: int, n_all: int, llm_share: float, seed: int) -> str | None:
     """Return the arm that has the next turn; None when only the LLM is left and its share is spent.

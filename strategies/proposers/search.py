@@ -8,7 +8,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.model.proposal import Proposal
-from core.settings_sections import ProposerSettings
+from core.settings_sections import SearchSettings
 from strategies.proposers.bandit import ArmCounts, choose_arm, llm_turns
 from strategies.proposers.protocol import LLM, Idea, Judge, Proposer, Score, Task, Trial, comparable, seed_of
 from strategies.proposers.space import Params, Space
@@ -25,12 +25,14 @@ class SearchRequest:
 
     space: Space
     judge: Judge
-    settings: ProposerSettings
+    settings: SearchSettings
     regime: str
     seed: int
     known: tuple[Trial, ...] = ()
     """Trials of the ledger; those that compare with the running version warm the arms up. They are not run again and
     cannot be found again, so give those whose days are still the searched ones."""
+    record: Mapping[str, ArmCounts] = field(default_factory=dict)
+    """What became of the arms' earlier proposals; the bandit starts from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +134,26 @@ class _Board:
 
     @property
     def n_left(self) -> int:
-        return self.request.settings.n_trials - len(self.trials)
+        return self.request.settings.backtests_per_instance - len(self.trials)
 
     def next_arm(self, open_arms: Iterable[str]) -> str | None:
         if len(self.reports) == 1:
             return next(iter(open_arms), None)
-        counts = {name: self.reports[name].counts for name in open_arms}
+        earlier = self.request.record
+        counts = {name: self.reports[name].counts.plus(earlier.get(name, ArmCounts())) for name in open_arms}
         seed = seed_of(self.request.seed, "bandit", len(self.trials))
-        return choose_arm(counts, self._n_llm, self.request.settings.n_trials, self.request.settings.llm_share, seed)
+        return choose_arm(
+            counts, self._n_llm, self.request.settings.backtests_per_instance, self.request.settings.llm_share, seed
+        )
 
     def turn_trials(self, arm: str) -> int:
         """Return how many backtests the arm's turn may use."""
         n = min(TURN_TRIALS, self.n_left)
         if arm != LLM or len(self.reports) == 1:
             return n
-        return min(n, llm_turns(self.request.settings.n_trials, self.request.settings.llm_share) - self._n_llm)
+        return min(
+            n, llm_turns(self.request.settings.backtests_per_instance, self.request.settings.llm_share) - self._n_llm
+        )
 
     @property
     def _n_llm(self) -> int:

@@ -25,7 +25,10 @@ STEPS = {
         "collect", "dataset", "score", "analyze", "propose", "admit", "screen", "narrow", "forecast", "aftermath",
         "twin", "scorecard", "report", "notify", "prepare",
     ),
-    "weekly": ("patterns", "study", "champion", "sealed", "placebo", "deploy", "report", "notify"),
+    "weekly": (
+        "patterns", "study", "search.mm-1", "search.momentum-1", "search.sma-1", "admit", "screen", "champion",
+        "sealed", "placebo", "deploy", "report", "notify",
+    ),
 }  # fmt: skip
 POINTS = {job: [f"{job}.{step}:{phase}" for step in steps for phase in PHASES] for job, steps in STEPS.items()}
 

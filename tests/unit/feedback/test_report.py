@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from core.model.analysis import Analysis, Finding
 from core.model.language import LANGUAGES, Language
 from core.model.proposal import Check, Deployment, Verdict
+from core.model.search import NoChange
 from core.model.trade import Shortfall
 from feedback.accuracy import score_predictions
 from feedback.report import (
@@ -20,6 +22,7 @@ from feedback.report import (
     PeriodResult,
     ReportFacts,
     Tally,
+    WeekOfSearch,
     brief,
     load_texts,
     money,
@@ -55,6 +58,7 @@ def facts(**changes: object) -> ReportFacts:
         period=PeriodResult(0, 0.0, None, None, None, None, None),
         changes=(),
         judged=(),
+        search=None,
         analysis=None,
         dataset=None,
         alerts=(),
@@ -128,6 +132,31 @@ def test_patterns_are_told_with_their_hit_rates_and_how_many_there_are_of_each_s
     # Wilson's 90 % interval of 5 in 6.
     assert "held in 5 of 6 fresh weeks, 83 %, 90 % interval 50 % to 96 %" in text
     assert "6주 중 5주" in render_report(facts(kind="weekly", patterns=told), "ko").markdown
+
+
+def test_a_week_tells_its_searches_by_arm_and_that_no_change_is_an_answer() -> None:
+    found = factories.weekly_search()
+    none = factories.weekly_search(instance_id="sma-1", proposal_id="", reason="no_gain_fresh", n_gains_fresh=0)
+    waits = factories.weekly_search(instance_id="z-1", n_trials=0, proposal_id="", reason="on_its_way", detail="d-1")
+    week = WeekOfSearch(((found, "queued"), (none, None), (waits, None)), n_to_gate=3, n_queued=1, n_accepted=0)
+    text = render_report(facts(kind="weekly", search=week), "en").markdown
+    assert "24 backtests of seen days, 9 of them gained (best +$3.25 a day)" in text
+    assert "By arm: cma 8 (2 among the best fifth), tpe 16 (4 among the best fifth)." in text
+    assert "Proposed as proposal-1: queued for the weekly test." in text
+    assert "none of the best gained on later days too" in text and "no search, d-1 is on its way" in text
+    assert "No change this week, which is an answer too: 48 backtests around 3 instances, 3 proposals" in text
+    changed = render_report(facts(kind="weekly", search=replace(week, n_accepted=1)), "en").markdown
+    assert "No change this week" not in changed
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reason", [name for name in get_args(NoChange) if name])
+def test_every_reason_for_no_search_has_words(language: Language, reason: NoChange) -> None:
+    week = WeekOfSearch(((factories.weekly_search(n_trials=0, reason=reason, detail="d-1"), None),), 0, 0, 0)
+    assert (
+        load_texts(language)[f"search_{reason}"].format(detail="d-1")
+        in render_report(facts(kind="weekly", search=week), language).markdown
+    )
 
 
 def test_money_shows_its_sign_and_cents() -> None:
