@@ -17,6 +17,7 @@ from core.clock import to_ns
 from core.durable import replace_if_changed
 from core.errors import BadInput, Unavailable
 from core.model.proposal import ParamVersion
+from core.model.slots import SLOT_MODES, Slot, initial_share, is_slot, slot_id, slots_of
 from core.native import Bars
 from core.settings import Settings
 from core.settings_sections import BridgeTlsSettings
@@ -86,9 +87,11 @@ def write_engine_config(
 ) -> None:
     """Write `<home>/engine.json`, once for the life of an installation: the journal refers to it.
 
+    Beside each live instance stand its slots with its parameters: twins run from the start, the others are idle.
     With `instruments` the engine listens to the settings' live market, and `bars` only warm it up.
     """
     programs = load_programs(settings.instances)
+    live = [_instance(settings, version, bars.symbols, programs) for version in versions]
     config = {
         "engine_id": "engine-1",
         "state_dir": str(home.engine),
@@ -99,7 +102,8 @@ def write_engine_config(
         ],
         "pace": pace,
         "trade_from_ns": to_ns(trade_from),
-        "instances": [_instance(settings, version, bars.symbols, programs) for version in versions],
+        # Live instances first: their places, and so their order ids, are those of a run without slots.
+        "instances": [*live, *(_slot(each, slot) for each in live for slot in SLOT_MODES)],
         "costs": settings.costs.model_dump(),
         "limits": _limits(settings),
         "advice": _advice(settings) | {"krw_per_quote": float(krw_per_usd)},
@@ -120,6 +124,7 @@ def renew_engine_config(settings: Settings, home: Home) -> None:
     ones would leave a limit out of force that somebody has set.
     """
     config = _read(home, "instances")
+    _require_slots(config, home)
     known = [symbol["name"] for symbol in config.get("symbols", [])]
     then, now = _facts(config), _facts(msgspec.json.decode(msgspec.json.encode(_sections(settings, known))))
     changed = [
@@ -133,6 +138,16 @@ def renew_engine_config(settings: Settings, home: Home) -> None:
             "Take the change back, or begin another installation with XCRACK_HOME: the engine's journal rests on these",
         )
     _write(home.engine_config, {k: v for k, v in config.items() if k not in WATCH_FIELDS} | _watch(settings))
+
+
+def _require_slots(config: dict[str, Any], home: Home) -> None:
+    """Raise BadInput for an installation that began before live instances had slots."""
+    held = {each["instance_id"] for each in config["instances"]}
+    if bare := [name for name in sorted(held) if not is_slot(name) and not held.issuperset(slots_of(name))]:
+        raise BadInput(
+            f"{home.path} began without slots for candidates beside {', '.join(bare)}, and its journal cannot get them",
+            "Begin another installation with XCRACK_HOME; this one stays readable",
+        )
 
 
 def point_engine_at(home: Home, address: str, tls: BridgeTlsSettings | None = None) -> None:
@@ -201,10 +216,19 @@ def _instance(settings: Settings, version: ParamVersion, known: Sequence[str], p
         "strategy": version.strategy,
         "symbols": list(instance_symbols(settings, version.instance_id, known)),
         "capital": _money(instance_capital(settings, version.instance_id)),
+        "capital_share": 1.0,
         "mode": "live",
         "version": version.version,
         "params": version.params,
         "driver": next(i.driver for i in settings.instances if i.instance_id == version.instance_id),
+    }
+
+
+def _slot(live: dict[str, Any], slot: Slot) -> dict[str, Any]:
+    return live | {
+        "instance_id": slot_id(live["instance_id"], slot),
+        "mode": SLOT_MODES[slot],
+        "capital_share": initial_share(slot),
     }
 
 
@@ -232,6 +256,8 @@ def _facts(sections: dict[str, Any]) -> dict[str, Any]:
         if name not in {"enabled", "krw_per_quote"}
     }
     for instance in sections["instances"]:
+        if is_slot(instance["instance_id"]):
+            continue
         for name in ("strategy", "symbols", "capital", "driver"):
             facts[f"instances.{instance['instance_id']}.{name}"] = instance.get(name)
     return facts

@@ -13,6 +13,7 @@ from app.replay import Plan, run_in_loop
 from app.virtual import Progress
 from core.clock import SystemClock
 from core.errors import BadInput, UnknownName
+from core.model.slots import LIVE_MODES
 from core.model.trade import SignalRecord, Trade
 from core.settings import Settings
 from core.settings_sections import InstanceSettings
@@ -63,7 +64,8 @@ def run_window(
     try:
         with store.session() as session:
             found_signals = tuple(signals.between(session, window.start_at, window.end_at))
-            found_trades = tuple(trades.between(session, window.start_at, window.end_at))
+            closed = trades.between(session, window.start_at, window.end_at)
+            found_trades = tuple(trade for trade in closed if trade.mode in LIVE_MODES)
     finally:
         store.dispose()
     names = tuple(instance.instance_id for instance in instances)

@@ -62,6 +62,8 @@ class Forecaster:
         """Return a forecast of the KST day `for_on` for every live instance, from days before it only."""
         with self.store.session() as session:
             pasts = [_load_past(session, name, for_on) for name in live_instances(session, for_on - timedelta(days=1))]
+        # A canary that ended that day has no capital to forecast on.
+        pasts = [past for past in pasts if past.capital_usd > 0]
         regimes = self._regimes(pasts, for_on)
         return tuple(self._forecast_one(past, for_on, regimes) for past in pasts)
 

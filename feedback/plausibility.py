@@ -113,8 +113,8 @@ def equity_faults(event: EquityMark, latest_at: datetime) -> Iterator[str]:
     amounts = [event.capital, event.equity, event.gross_notional, event.costs, *event.positions.values()]
     if not all(_is_amount(amount) for amount in amounts):
         yield "an amount is not a number"
-    elif event.capital <= 0 or event.gross_notional < 0:
-        yield "capital is not above zero, or gross_notional is below zero"
+    elif event.capital < 0 or event.gross_notional < 0:
+        yield "capital or gross_notional is below zero"
     if not all(_is_amount(price) and price > 0 for price in event.prices.values()):
         yield "a price is not above zero"
     if not 0 < event.at_ns <= _ns_of(latest_at):

@@ -8,11 +8,10 @@ from decimal import Decimal
 from core import metrics
 from core.clock import kst_day_bounds
 from core.model.dataset import DaySummary, StrategyResult
+from core.model.slots import LIVE_MODES as LIVE_MODES
 from core.model.trade import EquityPoint, SignalRecord, Trade
 from core.store import Session, equity
 
-LIVE_MODES = frozenset({"live", "canary"})
-"""Modes that trade the account's capital; shadows and twins do not count."""
 _ZERO = Decimal(0)
 
 
@@ -33,16 +32,29 @@ def day_ends(session: Session, on: date, instance_id: str) -> tuple[EquityPoint 
     return equity.at_or_before(session, instance_id, start_at), equity.at_or_before(session, instance_id, end_at)
 
 
-def live_instances(session: Session, on: date) -> tuple[str, ...]:
-    """Return the ids of the instances whose newest mark at the end of a KST day was live or canary, sorted."""
+def funded_instances(session: Session, on: date) -> tuple[str, ...]:
+    """Return the ids of the instances that are part of the account by the end of a KST day, idle ones too, sorted."""
     ends = ((instance_id, day_ends(session, on, instance_id)[1]) for instance_id in equity.instances(session))
     return tuple(instance_id for instance_id, mark in ends if mark is not None and mark.mode in LIVE_MODES)
+
+
+def live_instances(session: Session, on: date) -> tuple[str, ...]:
+    """Return those of `funded_instances` that have something to show: live ones, and canaries that traded that day.
+
+    A canary traded when it had capital at either end of the day, or its equity changed.
+    """
+    return tuple(name for name in funded_instances(session, on) if _is_shown(*day_ends(session, on, name)))
+
+
+def _is_shown(before: EquityPoint | None, after: EquityPoint | None) -> bool:
+    capitals = [mark.capital_usd for mark in (before, after) if mark is not None]
+    return (after is not None and after.mode == "live") or any(capitals) or equity_change_usd(before, after) != _ZERO
 
 
 def summarise_day(session: Session, on: date, trades_of_day: Sequence[Trade]) -> DaySummary:
     """Return the totals of a KST day over all live instances."""
     live = [trade for trade in trades_of_day if trade.mode in LIVE_MODES]
-    changes = (equity_change_usd(*day_ends(session, on, name)) for name in live_instances(session, on))
+    changes = (equity_change_usd(*day_ends(session, on, name)) for name in funded_instances(session, on))
     return DaySummary(
         on=on,
         n_trades=len(live),
@@ -68,7 +80,7 @@ def result_of(
     trades = [trade for trade in trades_of_day if trade.instance_id == instance_id]
     signals = [signal for signal in signals_of_day if signal.instance_id == instance_id]
     rejected = [signal for signal in signals if signal.outcome != "taken"]
-    equity_usd = [mark.equity_usd for mark in marks if mark.instance_id == instance_id]
+    equity_usd = _on_last_capital([mark for mark in marks if mark.instance_id == instance_id])
     by_exit: dict[str, Decimal] = {}
     for trade in trades:
         by_exit[trade.exit_reason] = by_exit.get(trade.exit_reason, _ZERO) + trade.net_pnl_usd
@@ -92,6 +104,11 @@ def result_of(
         exit_reasons=dict(sorted(Counter(trade.exit_reason for trade in trades).items())),
         pnl_by_exit_usd={reason: float(made) for reason, made in sorted(by_exit.items())},
     )
+
+
+def _on_last_capital(marks: Sequence[EquityPoint]) -> list[Decimal]:
+    """Return the equity of each mark as if the capital of the last had always been there: moving it is no loss."""
+    return [marks[-1].capital_usd + mark.equity_usd - mark.capital_usd for mark in marks]
 
 
 def _fees_usd(trade: Trade) -> Decimal:

@@ -192,3 +192,5 @@ class Deployment:
     acked_at: datetime | None
     ack_sha256: str
     reason: str
+    capital_share: float = 1.0
+    """Share of the instance's capital from then on; 0 closes its position and opens nothing."""

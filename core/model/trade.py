@@ -147,6 +147,7 @@ class EquityPoint:
     mode: Mode
     at: datetime
     capital_usd: Decimal
+    """In use: the instance's own times its share then. It moves with the share, which is no profit."""
     equity_usd: Decimal
     gross_notional_usd: Decimal
     costs_usd: Decimal

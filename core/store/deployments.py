@@ -6,6 +6,7 @@ from sqlalchemy import Select, select, update
 
 from core.errors import UnknownName
 from core.model.proposal import Deployment, DeploymentState
+from core.model.slots import SLOT_MARK
 from core.store.once import add_value, value_or_none, values_of
 from core.store.session import Session
 from core.store.tables import deployment as table
@@ -41,10 +42,9 @@ def get(session: Session, deployment_id: str) -> Deployment:
 
 
 def latest(session: Session, limit: int) -> list[Deployment]:
-    """Return up to `limit` deployments, newest first."""
-    return _read(
-        session, select(table.c.detail).order_by(table.c.created_at.desc(), table.c.deployment_id).limit(limit)
-    )
+    """Return up to `limit` deployments to live instances, newest first; those to a slot are asked for by its id."""
+    query = select(table.c.detail).where(~table.c.instance_id.contains(SLOT_MARK, autoescape=True))
+    return _read(session, query.order_by(table.c.created_at.desc(), table.c.deployment_id).limit(limit))
 
 
 def in_state(session: Session, state: DeploymentState) -> list[Deployment]:

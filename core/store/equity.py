@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import select
 
@@ -51,11 +50,9 @@ def instances(session: Session) -> list[str]:
     return list(session.execute(select(table.c.instance_id).distinct().order_by(table.c.instance_id)).scalars())
 
 
-def amounts_after(
-    session: Session, instance_ids: Sequence[str], after: datetime | None
-) -> list[tuple[datetime, Decimal]]:
-    """Return time and USD of every mark of `instance_ids` later than `after` (all when None), oldest first."""
-    query = select(table.c.at, table.c.equity_usd).where(table.c.instance_id.in_(instance_ids))
+def marks_after(session: Session, instance_ids: Sequence[str], after: datetime | None) -> list[EquityPoint]:
+    """Return every mark of `instance_ids` later than `after` (all when None), oldest first."""
+    query = select(table.c.detail).where(table.c.instance_id.in_(instance_ids))
     if after is not None:
         query = query.where(table.c.at > after)
-    return [(row.at, row.equity_usd) for row in session.execute(query.order_by(table.c.at, table.c.instance_id))]
+    return values_of(session, query.order_by(table.c.at, table.c.instance_id), EquityPoint, table)

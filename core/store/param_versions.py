@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 
 from core.errors import Conflict, UnknownName
 from core.model.proposal import ParamVersion
+from core.model.slots import is_slot
 from core.store.once import fields_of, insert_new
 from core.store.session import Session
 from core.store.tables import param_version as table
@@ -59,9 +60,10 @@ def history(session: Session, instance_id: str) -> list[ParamVersion]:
 
 
 def all_active(session: Session) -> list[ParamVersion]:
-    """Return the version in force of every instance, by instance id."""
+    """Return the version in force of every live instance, by instance id; slots are asked for by their own ids."""
     query = select(table).where(table.c.active.is_(True)).order_by(table.c.instance_id)
-    return [fields_of(row, ParamVersion) for row in session.execute(query)]
+    found = [fields_of(row, ParamVersion) for row in session.execute(query)]
+    return [version for version in found if not is_slot(version.instance_id)]
 
 
 def activate(session: Session, instance_id: str, version: int) -> ParamVersion:

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from core.clock import kst_day
 from core.errors import UnknownName
+from core.model.slots import LIVE_MODES
 from core.model.trade import Trade
 from core.store.once import add_value, value_or_none, values_of
 from core.store.session import Session
@@ -60,12 +61,15 @@ def latest(
     symbol: str | None = None,
     offset: int = 0,
 ) -> list[Trade]:
-    """Return up to `limit` trades, newest first, closed before `before`; `offset` skips that many of them."""
+    """Return up to `limit` trades, newest first, closed before `before`; `offset` skips that many of them.
+
+    Without `instance_id` they are those of the account: simulated companions are asked for by their ids.
+    """
     query = select(table.c.detail)
     if before is not None:
         query = query.where(table.c.closed_at < before)
-    if instance_id is not None:
-        query = query.where(table.c.instance_id == instance_id)
+    chosen = table.c.mode.in_(LIVE_MODES) if instance_id is None else table.c.instance_id == instance_id
+    query = query.where(chosen)
     if symbol is not None:
         query = query.where(table.c.symbol == symbol)
     ordered = query.order_by(table.c.closed_at.desc(), table.c.trade_id.desc())
@@ -73,8 +77,9 @@ def latest(
 
 
 def count(session: Session) -> int:
-    """Return how many trades are kept."""
-    return session.execute(select(func.count()).select_from(table)).scalar_one()
+    """Return how many trades of the account are kept."""
+    query = select(func.count()).select_from(table).where(table.c.mode.in_(LIVE_MODES))
+    return session.execute(query).scalar_one()
 
 
 def of_version(session: Session, instance_id: str, version: int, limit: int) -> list[Trade]:

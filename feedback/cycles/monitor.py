@@ -100,9 +100,10 @@ class Monitor:
     def _of_equity(self, session: Session) -> Iterator[Finding]:
         marks = [equity.latest(session, name) for name in equity.instances(session)]
         live = [mark for mark in marks if mark is not None and mark.mode in LIVE_MODES]
-        for mark in live:
+        trading = [mark for mark in live if mark.capital_usd > 0]
+        for mark in trading:
             yield from self._drawdown(session, mark.instance_id, [mark])
-        if len(live) > 1:
+        if len(trading) > 1:
             yield from self._drawdown(session, "total", live)
 
     def _drawdown(self, session: Session, subject: str, marks: Sequence[EquityPoint]) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ from core.store import (
 )
 from feedback.accuracy import score_predictions
 from feedback.report import Change, Judged, PeriodResult, ReportFacts, Tally, WeekOfSearch
-from feedback.results import LIVE_MODES, equity_change_usd, live_instances, summarise_day
+from feedback.results import LIVE_MODES, equity_change_usd, funded_instances, summarise_day
 from feedback.scorecard import load_scorecard
 from feedback.shortfall import shortfall_by_strategy
 from market.bars import BarArchive
@@ -127,8 +127,8 @@ class ReportSources:
         )
 
     def _period(self, session: Session, on: date) -> PeriodResult:
-        """Return the result of up to 30 days that the live instances traded, beside holding their symbols."""
-        names = live_instances(session, on)
+        """Return the result of up to 30 days that the account traded, beside holding their symbols."""
+        names = funded_instances(session, on)
         began = [first.at for name in names if (first := equity.earliest(session, name)) is not None]
         if not began:
             return PeriodResult(0, 0.0, None, None, None, None, None)
@@ -145,7 +145,8 @@ class ReportSources:
         return PeriodResult(
             n_days=len(changes),
             pnl_usd=float(changes.sum()),
-            hold_usd=self._hold(names, bounds[0], bounds[-1]),
+            # A canary's capital is part of the live instance's.
+            hold_usd=self._hold([name for name in names if name in self.capital], bounds[0], bounds[-1]),
             drawdown_pct=metrics.max_drawdown_pct(np.concatenate([[capital], capital + np.cumsum(changes)])),
             mean_usd=float(changes.mean()) if interval[0] is not None else None,
             low_usd=interval[0],

@@ -5,7 +5,7 @@ import zlib
 
 from core.errors import BadInput
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES = 8 * 1024 * 1024
 MIN_SECRET_BYTES = 16
@@ -19,7 +19,7 @@ COMPRESSED = 2
 
 _MAC_BYTES = 16
 _HEAD_BYTES = 1 + _MAC_BYTES
-_LABEL = "xcrack bridge 2"
+_LABEL = "xcrack bridge 3"
 
 
 class FrameError(BadInput):

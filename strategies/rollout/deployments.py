@@ -14,6 +14,7 @@ from core.errors import BadInput, Conflict, Refused
 from core.model.canonical import short_id
 from core.model.generated import Message, ParamsAck, ParamsUpdate
 from core.model.proposal import Deployment, DeploymentState, ParamVersion, Proposal, Verdict
+from core.model.slots import SLOT_MARK, is_slot, live_id, slots_of
 from core.native import validate_params
 from core.settings import Settings
 from core.settings_sections import InstanceSettings
@@ -38,20 +39,19 @@ class Rollout:
     programs: Programs = field(default_factory=dict)
 
     def ensure_initial(self, session: Session, instances: Sequence[InstanceSettings]) -> list[ParamVersion]:
-        """Return the versions in force; an instance without one gets version 1 from settings and schema defaults.
+        """Return the versions in force of live instances; one without any gets version 1 from settings and defaults.
 
-        Later edits of the settings change nothing: from then on only deployments do. Raises BadInput for parameters
-        that the strategy refuses.
+        So does each of its slots, as a base for what is sent there. Later edits of the settings change nothing: from
+        then on only deployments do. Raises BadInput for parameters that the strategy refuses.
         """
         for instance in instances:
             if param_versions.find_active(session, instance.instance_id) is None:
                 params = {**default_params(instance.strategy), **instance.params}
-                sha256 = validate_params(instance.strategy, params, self.programs.get(instance.instance_id))
+                sha256 = validate_params(instance.strategy, params, self._program(instance.instance_id))
                 at = self.clock.now()
-                initial = ParamVersion(
-                    instance.instance_id, instance.strategy, 1, params, sha256, "initial", at, active=True
-                )
-                param_versions.add(session, initial)
+                for name in (instance.instance_id, *slots_of(instance.instance_id)):
+                    initial = ParamVersion(name, instance.strategy, 1, params, sha256, "initial", at, active=True)
+                    param_versions.add(session, initial)
         return param_versions.all_active(session)
 
     def require_same_programs(self, session: Session) -> None:
@@ -89,6 +89,35 @@ class Rollout:
         deployment = self._add_deployment(session, deployment_id, proposal.proposal_id, version, active)
         audit.append(session, deployment.created_at, GATE, "deploy", deployment_id, {"verdict": verdict.verdict_id})
         return deployment if waits else self._push(session, deployment, version, active, GATE)
+
+    def send_to_slot(
+        self, session: Session, slot_id: str, params: Mapping[str, float], capital_share: float, origin: str
+    ) -> Deployment:
+        """Return the pushed deployment that has a slot run `params` at a share of the instance's capital; 0 is idle.
+
+        It is a new version, also where only the share changes; a repeat while it is the newest changes nothing.
+        Raises BadInput for a share outside 0 to 1 or an id that is no slot's, Refused for the slot of day 0, Conflict
+        while something else is on its way there.
+        """
+        _require_sendable(slot_id, capital_share)
+        active = param_versions.active(session, slot_id)
+        sha256 = validate_params(active.strategy, params, self._program(slot_id))
+        newest = next(reversed(deployments.of_instance(session, slot_id)), None)
+        if newest is not None and newest.state in {"pushed", "active"}:
+            there = param_versions.get(session, slot_id, newest.version)
+            if (there.sha256, newest.capital_share, there.origin) == (sha256, capital_share, origin):
+                return newest
+            if newest.state == "pushed":
+                raise Conflict(
+                    f"version {newest.version} of {slot_id} is on its way to the engine",
+                    "Wait for its acknowledgement",
+                )
+        version = self._add_version(session, active, params, origin)
+        deployment_id = short_id("deployment", slot_id, version.version)
+        made = self._add_deployment(session, deployment_id, None, version, active, capital_share)
+        payload = {"origin": origin, "capital_share": capital_share}
+        audit.append(session, made.created_at, GATE, "send_to_slot", deployment_id, payload)
+        return self._push(session, made, version, active, GATE)
 
     def approve(self, session: Session, deployment_id: str, by: str) -> Deployment:
         """Return the deployment, pushed on the word of `by`. Raises Conflict unless it waits for approval.
@@ -129,6 +158,11 @@ class Rollout:
         Raises UnknownName for an unknown target, Conflict when it is not in force or something else is on its way.
         """
         target = _find_target(session, target_id)
+        if is_slot(target.instance_id):
+            raise Conflict(
+                f"deployment {target.deployment_id} is in slot {target.instance_id}, which trades for no proposal yet",
+                "Roll back what the live instance runs",
+            )
         deployment_id = short_id("deployment", "rollback", target.deployment_id)
         done = deployments.find(session, deployment_id)
         if done is not None and done.state != "rejected":
@@ -158,16 +192,20 @@ class Rollout:
         if deployment.state != "pushed":
             return ""
         version = param_versions.get(session, deployment.instance_id, deployment.version)
-        if (ack.applied, ack.version, ack.params_sha256) == (True, version.version, version.sha256):
+        if _is_as_sent(ack, version, deployment):
             self._activate(session, deployment, version)
             return ""
-        why = _refusal(ack, version)
+        why = _refusal(ack, version, deployment)
         now = self.clock.now()
         deployments.put(
             session, replace(deployment, state="rejected", acked_at=now, ack_sha256=ack.params_sha256, reason=why)
         )
         audit.append(session, now, ENGINE, "refuse_params", deployment.deployment_id, {"reason": why})
         return f"{deployment.instance_id} did not take version {version.version}: {why}"
+
+    def _program(self, instance_id: str) -> str | None:
+        """Return the rule set of an instance, which its slots follow too."""
+        return self.programs.get(live_id(instance_id))
 
     def _activate(self, session: Session, deployment: Deployment, version: ParamVersion) -> None:
         now = self.clock.now()
@@ -202,7 +240,7 @@ class Rollout:
             strategy=active.strategy,
             version=newest.version + 1,
             params=dict(params),
-            sha256=validate_params(active.strategy, params, self.programs.get(active.instance_id)),
+            sha256=validate_params(active.strategy, params, self._program(active.instance_id)),
             origin=origin,
             created_at=self.clock.now(),
             active=False,
@@ -217,6 +255,7 @@ class Rollout:
         proposal_id: str | None,
         version: ParamVersion,
         active: ParamVersion,
+        capital_share: float = 1.0,
     ) -> Deployment:
         deployment = Deployment(
             deployment_id=deployment_id,
@@ -231,6 +270,7 @@ class Rollout:
             acked_at=None,
             ack_sha256="",
             reason="",
+            capital_share=capital_share,
         )
         deployments.add(session, deployment)
         return deployment
@@ -246,11 +286,12 @@ class Rollout:
             ParamsUpdate(
                 base_sha256=base.sha256,
                 base_version=base.version,
+                capital_share=deployment.capital_share,
                 deployment_id=deployment.deployment_id,
                 expires_at_ns=to_ns(now + EXPIRES_AFTER),
                 instance_id=deployment.instance_id,
                 issued_at_ns=to_ns(now),
-                origin=deployment.proposal_id or by,
+                origin=deployment.proposal_id or (version.origin if is_slot(version.instance_id) else by),
                 params=version.params,
                 params_sha256=version.sha256,
                 version=version.version,
@@ -295,7 +336,22 @@ def _find_target(session: Session, target_id: str) -> Deployment:
     return of_proposal[-1] if of_proposal else deployments.get(session, target_id)
 
 
-def _refusal(ack: ParamsAck, version: ParamVersion) -> str:
+def _require_sendable(slot_id: str, capital_share: float) -> None:
+    if not is_slot(slot_id):
+        raise BadInput(f"{slot_id} is no slot", "A live instance changes by a deployment")
+    if slot_id.endswith(f"{SLOT_MARK}day0"):
+        raise Refused(f"{slot_id} keeps the parameters of the first day for ever", "Name another slot")
+    if not 0 <= capital_share <= 1:
+        raise BadInput(f"a share of {capital_share} of the capital is none", "Give a number from 0 to 1")
+
+
+def _is_as_sent(ack: ParamsAck, version: ParamVersion, deployment: Deployment) -> bool:
+    sent = (True, version.version, version.sha256, deployment.capital_share)
+    return (ack.applied, ack.version, ack.params_sha256, ack.capital_share) == sent
+
+
+def _refusal(ack: ParamsAck, version: ParamVersion, deployment: Deployment) -> str:
     if not ack.applied:
         return ack.reason or "the engine gave no reason"
-    return f"the engine reports version {ack.version} with hash {ack.params_sha256}, sent was {version.sha256}"
+    reported = f"the engine reports version {ack.version} with hash {ack.params_sha256} at share {ack.capital_share:g}"
+    return f"{reported}, sent was {version.sha256} at share {deployment.capital_share:g}"

@@ -90,7 +90,8 @@ def update(base, fast: float, **changes) -> ParamsUpdate:
     fields = dict(
         deployment_id=f"deploy-{fast}", instance_id=base.instance_id, base_version=base.params_version,
         base_sha256=base.params_sha256, version=base.params_version + 1, params=params,
-        params_sha256=validate_params("sma_cross", params), origin="test", issued_at_ns=0, expires_at_ns=2**62,
+        params_sha256=validate_params("sma_cross", params), capital_share=1.0, origin="test", issued_at_ns=0,
+        expires_at_ns=2**62,
     )  # fmt: skip
     return ParamsUpdate(**(fields | changes))
 
@@ -126,6 +127,38 @@ async def test_parameters_change_once_and_only_on_the_version_they_were_made_for
     await grant(server, 200)
     trades = [msgspec.json.decode(body, type=TradeEvent) for _, body in told(store, "trade_event")]
     assert {t.params_version for t in trades} == {1, 3}
+
+
+async def test_a_slot_takes_a_share_closes_without_one_and_a_killed_engine_knows_both(engine, store, tmp_path):
+    server = make_worker(store, tmp_path, VirtualClock(START))
+    await server.start()
+    config = engine_config(tmp_path, server.port)
+    [live] = config["instances"]
+    slot = {"instance_id": "sma-1.shadow", "mode": "shadow", "capital_share": 0.0}
+    config["instances"] = [live, live | slot]
+    engine.start(config)
+    await grant(server, 100)
+    assert {trade.instance_id for trade in closed(store)} == {"sma-1"}
+    base = server.last_hello.instances[1]
+    assert (base.mode, base.capital_share, str(base.capital)) == ("shadow", 0.0, "0")
+    first = await deploy(server, store, update(base, 3.0, capital_share=0.5))
+    assert (first.applied, first.version, first.capital_share) == (True, 2, 0.5)
+    engine.kill()
+    engine.start(config)
+    await grant(server, 200)
+    assert {str(t.qty) for t in closed(store) if t.instance_id == "sma-1.shadow"} == {"0.5"}
+    assert (server.last_hello.instances[1].capital_share, server.last_hello.instances[1].params_version) == (0.5, 2)
+    held = server.last_hello.instances[1]
+    last = await deploy(server, store, update(held, 3.0, deployment_id="d-idle", capital_share=0.0))
+    assert (last.applied, last.capital_share) == (True, 0.0)
+    reached = await grant(server, N_BARS)
+    after = [t for t in closed(store) if t.instance_id == "sma-1.shadow" and t.entry.decided_at_ns >= last.at_ns]
+    assert after == [] and engine.replay()["actions_sha256"] == reached.actions_sha256
+    await server.stop()
+
+
+def closed(store) -> list[TradeEvent]:
+    return [msgspec.json.decode(body, type=TradeEvent) for _, body in told(store, "trade_event")]
 
 
 async def test_a_frame_signed_with_another_secret_changes_nothing(world, store):

@@ -17,8 +17,13 @@ class EquityMark(Message, frozen=True, kw_only=True):
     at_ns: Annotated[int, Meta(description='When.')]
     """When."""
 
-    capital: Annotated[Decimal, Meta(description='Capital the sizes refer to.')]
-    """Capital the sizes refer to."""
+    capital: Annotated[
+        Decimal,
+        Meta(
+            description="Capital the sizes refer to: the instance's own times its share now. It moves with the share, which is no profit."
+        ),
+    ]
+    """Capital the sizes refer to: the instance's own times its share now. It moves with the share, which is no profit."""
 
     costs: Annotated[Decimal, Meta(description='Fees and slippage so far.')]
     """Fees and slippage so far."""

@@ -14,11 +14,21 @@ class InstanceState(Message, frozen=True, kw_only=True):
     What one instance is, right now.
     """
 
-    capital: Annotated[Decimal, Meta(description='Capital the sizes refer to.')]
-    """Capital the sizes refer to."""
+    capital: Annotated[
+        Decimal,
+        Meta(description='Capital the sizes refer to: its own times `capital_share`.'),
+    ]
+    """Capital the sizes refer to: its own times `capital_share`."""
 
-    equity: Annotated[Decimal, Meta(description='Equity at the last price.')]
-    """Equity at the last price."""
+    capital_share: Annotated[
+        float, Meta(description='Share of its own capital; 0 is idle.', ge=0.0, le=1.0)
+    ]
+    """Share of its own capital; 0 is idle."""
+
+    equity: Annotated[
+        Decimal, Meta(description='`capital` plus profit so far, at the last price.')
+    ]
+    """`capital` plus profit so far, at the last price."""
 
     instance_id: Annotated[str, Meta(description='Name.')]
     """Name."""

@@ -21,6 +21,16 @@ class ParamsAck(Message, frozen=True, kw_only=True):
     ]
     """Market time of the boundary at which it took effect."""
 
+    capital_share: Annotated[
+        float,
+        Meta(
+            description='Share of the capital now in force; 0 for an unknown instance.',
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    """Share of the capital now in force; 0 for an unknown instance."""
+
     deployment_id: Annotated[str, Meta(description='Id of the deployment.')]
     """Id of the deployment."""
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 class ParamsUpdate(Message, frozen=True, kw_only=True):
     """
-    New parameters for one instance, applied between two events if the base still holds.
+    New parameters or another share of the capital for one instance, applied between two events if the base still holds.
     """
 
     base_sha256: Annotated[str, Meta(description='Hash it must have now.')]
@@ -18,6 +18,16 @@ class ParamsUpdate(Message, frozen=True, kw_only=True):
 
     base_version: Annotated[int, Meta(description='Version it must have now.', ge=0)]
     """Version it must have now."""
+
+    capital_share: Annotated[
+        float,
+        Meta(
+            description="The share of the instance's capital that sizes of new orders refer to; at 0 the position is closed and nothing opened.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    """The share of the instance's capital that sizes of new orders refer to; at 0 the position is closed and nothing opened."""
 
     deployment_id: Annotated[str, Meta(description='Id of the deployment behind it.')]
     """Id of the deployment behind it."""

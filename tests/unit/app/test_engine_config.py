@@ -91,8 +91,39 @@ def test_the_rule_set_of_an_instance_reaches_the_engine_and_no_other_instance_ha
     versions = tuple(
         version_of(each["instance_id"], each["strategy"]) for each in cast(list[dict[str, str]], instances)
     )
-    follower, other = written(tmp_path, versions, instances=instances)["instances"]
+    follower, other, *slots = written(tmp_path, versions, instances=instances)["instances"]
     assert follower["rules"] == rules and "rules" not in other
+    assert [slot.get("rules") for slot in slots] == [rules] * 4 + [None] * 4
+
+
+def test_beside_each_live_instance_stand_its_slots_as_it_is_itself(tmp_path: Path) -> None:
+    instances = [
+        {"instance_id": name, "strategy": "sma_cross", "capital_share": 0.5, "driver": "trades"} for name in "ab"
+    ]
+    a, b, *slots = written(tmp_path, (version_of("a"), version_of("b")), instances=instances)["instances"]
+    assert [(x["instance_id"], x["mode"], x["capital_share"]) for x in (a, b)] == [("a", "live", 1), ("b", "live", 1)]
+    assert [(x["instance_id"], x["mode"], x["capital_share"]) for x in slots[:4]] == [
+        ("a.canary", "canary", 0.0),
+        ("a.shadow", "shadow", 0.0),
+        ("a.incumbent", "twin", 1.0),
+        ("a.day0", "twin", 1.0),
+    ]
+    own = {"instance_id", "mode", "capital_share"}
+    for live, companions in ((a, slots[:4]), (b, slots[4:])):
+        for slot in companions:
+            assert {k: v for k, v in slot.items() if k not in own} == {k: v for k, v in live.items() if k not in own}
+
+
+def test_an_installation_that_began_without_slots_is_refused(tmp_path: Path) -> None:
+    instances = [{"instance_id": "sma-1", "strategy": "sma_cross", "capital_share": 0.5}]
+    config = written(tmp_path, (version_of("sma-1"),), instances=instances)
+    home = Home(tmp_path)
+    old = json.dumps(config | {"instances": config["instances"][:1]})
+    home.engine_config.write_text(old, encoding="utf-8")
+    settings = Settings.model_validate({"home": str(tmp_path), "instances": instances})
+    with pytest.raises(BadInput, match=r"began without slots for candidates beside sma-1.*Begin another installation"):
+        renew_engine_config(settings, home)
+    assert home.engine_config.read_text(encoding="utf-8") == old
 
 
 @pytest.mark.parametrize("text", ["junk", "[]", ""])

@@ -165,7 +165,7 @@ def test_an_equity_mark_is_stored_once(store: Store, logger: TradingLogger) -> N
     assert latest.equity_usd == Decimal("10010")
 
 
-@pytest.mark.parametrize("over", [{"equity": "NaN"}, {"capital": "0"}, {"prices": {"BTCUSDT": "0"}}, {"at_ns": -5}])
+@pytest.mark.parametrize("over", [{"equity": "NaN"}, {"capital": "-1"}, {"prices": {"BTCUSDT": "0"}}, {"at_ns": -5}])
 def test_an_implausible_mark_is_set_aside(store: Store, logger: TradingLogger, over: dict[str, Any]) -> None:
     with store.session() as session:
         assert logger.log_equity(session, factories.equity_mark(**over)) is None

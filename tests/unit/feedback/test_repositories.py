@@ -112,6 +112,14 @@ def test_equity_is_read_at_a_time_and_peaks_are_remembered(any_store: Store) -> 
         assert peak_of(session, ["nobody"]) is None
 
 
+def test_capital_that_is_moved_lowers_no_peak(any_store: Store) -> None:
+    with any_store.session() as session:
+        equity.add(session, factories.equity(NOON, "10500"))
+        equity.add(session, factories.equity(NOON + HOUR, "9400", capital_usd=Decimal(9000)))
+        peak = peak_of(session, ["momentum-1"])
+        assert peak is not None and peak.usd == Decimal(9500)
+
+
 def test_the_engine_heard_last_is_the_latest(any_store: Store) -> None:
     with any_store.session() as session:
         assert engine_states.latest(session) is None

@@ -61,6 +61,7 @@ class World:
         version = param_versions.get(self.session, deployment.instance_id, deployment.version)
         fields = {
             "applied": applied,
+            "capital_share": deployment.capital_share,
             "at_ns": to_ns(self.clock.now()),
             "deployment_id": deployment.deployment_id,
             "instance_id": deployment.instance_id,
@@ -127,7 +128,9 @@ def test_a_repeated_ack_has_no_second_effect(world):
     assert (world.active.version, world.state(deployment), world.state(later)) == (3, "superseded", "active")
 
 
-@pytest.mark.parametrize("changed", [{"applied": False}, {"params_sha256": "0" * 64}, {"version": 7}])
+@pytest.mark.parametrize(
+    "changed", [{"applied": False}, {"params_sha256": "0" * 64}, {"version": 7}, {"capital_share": 0.5}]
+)
 def test_a_refusal_or_a_wrong_hash_leaves_the_old_version_in_force_and_alerts(world, changed):
     proposal, verdict = world.judged()
     deployment = world.rollout.deploy(world.session, proposal, verdict)

@@ -8,7 +8,7 @@ use sha2::Sha256;
 pub const MIN_SECRET_BYTES: usize = 16;
 /// First bytes of a tag that are sent: a forger has one try a link, and 2^128 tags to choose from.
 pub const MAC_BYTES: usize = 16;
-const LABEL: &str = "xcrack bridge 2";
+const LABEL: &str = "xcrack bridge 3";
 
 /// Which way frames go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -132,9 +132,13 @@ impl Snapshot {
         for x in &self.instances {
             page.sample("xcrack_equity", &[("instance", &x.instance_id), ("strategy", &x.strategy)], x.equity);
         }
-        page.family("xcrack_capital", "gauge", "Capital, in quote currency.");
+        page.family("xcrack_capital", "gauge", "Capital that sizes refer to, in quote currency.");
         for x in &self.instances {
             page.sample("xcrack_capital", &[("instance", &x.instance_id), ("strategy", &x.strategy)], x.capital);
+        }
+        page.family("xcrack_capital_share", "gauge", "Share of its own capital that the instance trades; 0 is idle.");
+        for x in &self.instances {
+            page.sample("xcrack_capital_share", &[("instance", &x.instance_id)], x.capital_share);
         }
         page.family("xcrack_position", "gauge", "Signed position in base currency.");
         for x in &self.instances {
@@ -151,7 +155,7 @@ impl Snapshot {
     fn write_orders(&self, page: &mut Page) {
         page.single("xcrack_orders_total", "counter", "Orders passed by the risk gate.", self.orders_sent);
         page.single("xcrack_cancels_total", "counter", "Cancels.", self.cancels);
-        page.single("xcrack_fills_total", "counter", "Fills, partial ones included.", self.fills);
+        page.single("xcrack_fills_total", "counter", "Fills of live and canary instances.", self.fills);
         page.family("xcrack_orders_refused_total", "counter", "Orders refused by the risk gate, by rule.");
         for (rule, n) in &self.orders_refused {
             page.sample("xcrack_orders_refused_total", &[("rule", rule)], n);

@@ -14,6 +14,7 @@ pub(crate) fn snapshot() -> Snapshot {
         positions: [("BTCUSDT".into(), "-0.25".parse().unwrap())].into(),
         equity: "9999.5".parse().unwrap(),
         capital: "10000".parse().unwrap(),
+        capital_share: 1.0,
     };
     let taken = Summary { n: 2, sum_ns: 3_000, quantiles_ns: vec![(0.5, 1_000), (0.99, 2_000), (0.999, 2_000)] };
     Snapshot {

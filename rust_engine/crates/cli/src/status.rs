@@ -53,18 +53,19 @@ fn instances(text: &mut String, instances: &Value) {
     }
     let _ = writeln!(
         text,
-        "\n{:<20} {:<18} {:<8} {:>7} {:>16}  positions",
-        "instance", "strategy", "mode", "version", "equity"
+        "\n{:<20} {:<18} {:<8} {:>7} {:>6} {:>16}  positions",
+        "instance", "strategy", "mode", "version", "share", "equity"
     );
     for row in rows {
         let positions = row["positions"].as_object().map_or_else(String::new, |positions| {
             let held = positions.iter().filter(|(_, qty)| *qty != "0");
             held.map(|(symbol, qty)| format!("{symbol} {}", words(qty))).collect::<Vec<_>>().join(", ")
         });
-        let [id, strategy, mode, version, equity] =
-            ["instance_id", "strategy", "mode", "params_version", "equity"].map(|field| words(&row[field]));
+        let [id, strategy, mode, version, share, equity] =
+            ["instance_id", "strategy", "mode", "params_version", "capital_share", "equity"]
+                .map(|field| words(&row[field]));
         let positions = if positions.is_empty() { "flat" } else { &positions };
-        let _ = writeln!(text, "{id:<20} {strategy:<18} {mode:<8} {version:>7} {equity:>16}  {positions}");
+        let _ = writeln!(text, "{id:<20} {strategy:<18} {mode:<8} {version:>7} {share:>6} {equity:>16}  {positions}");
     }
 }
 
@@ -90,7 +91,8 @@ mod tests {
             "stop": { "by": "kim", "reason": "odd fills", "release": "`resume` by a named operator", "state": "halted" },
             "market": { "received": 800, "refused": 3 },
             "instances": [{
-                "instance_id": "sma-1", "strategy": "sma_cross", "mode": "live", "params_version": 3, "equity": "9999.5",
+                "instance_id": "sma-1", "strategy": "sma_cross", "mode": "live", "params_version": 3, "capital_share": 0.9,
+                "equity": "9999.5",
                 "positions": { "BTCUSDT": "-0.25", "ETHUSDT": "0" },
             }],
             "latency": { "decide": { "n": 3, "p50_ns": 1500, "p99_ns": 20000, "p999_ns": 30000 } },
@@ -101,7 +103,7 @@ mod tests {
             "worker       no",
             "odd fills",
             "refused      3 of 800 market events",
-            "9999.5  BTCUSDT -0.25\n",
+            "0.9           9999.5  BTCUSDT -0.25\n",
             "1.5         20.0",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");

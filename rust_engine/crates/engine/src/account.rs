@@ -2,7 +2,7 @@
 
 use crate::exchange::Exchange;
 use crate::instance::Instance;
-use model::{InstanceId, Mode, Money, Price, Qty, SymbolId};
+use model::{InstanceId, Money, Price, Qty, SymbolId};
 use risk::{Exposure, worst_position};
 
 /// What the gate sees: one account of live and canary instances, and one of its own for each shadow and twin.
@@ -26,9 +26,11 @@ impl<T: Clone> Exposure for Account<'_, T> {
     }
 
     fn sellable(&self, instance: InstanceId, symbol: SymbolId) -> Option<Qty> {
-        let Exchange::External(venue) = self.exchange else { return None };
-        if venue.may_be_short() {
-            return None;
+        let venue = self.exchange.external().filter(|venue| !venue.may_be_short())?;
+        if !self.exchange.is_external_for(instance) {
+            // It stands in for one that trades the account, so it sells no more than that one could.
+            let (_, sells) = self.resting(instance, symbol);
+            return Some((self.position(instance, symbol) - sells).max(Qty::ZERO));
         }
         let open = venue.sales(|order| (order.instance, order.symbol) == (instance, symbol));
         let open_in_all = venue.sales(|order| order.symbol == symbol);
@@ -37,12 +39,11 @@ impl<T: Clone> Exposure for Account<'_, T> {
     }
 
     fn gross_elsewhere(&self, instance: InstanceId, symbol: SymbolId) -> Money {
-        let funded = |mode: Mode| matches!(mode, Mode::Live | Mode::Canary);
-        let mine = funded(self.instances[instance.index()].identity.mode);
+        let mine = self.instances[instance.index()].identity.mode.is_funded();
         let mut total = Money::ZERO;
         for (i, other) in self.instances.iter().enumerate() {
             let id = InstanceId(i as u16);
-            if id != instance && !(mine && funded(other.identity.mode)) {
+            if id != instance && !(mine && other.identity.mode.is_funded()) {
                 continue;
             }
             for elsewhere in other.symbols.iter().filter(|s| id != instance || **s != symbol) {
@@ -56,12 +57,10 @@ impl<T: Clone> Exposure for Account<'_, T> {
 }
 
 impl<T: Clone> Account<'_, T> {
-    /// What all instances have bought of a symbol and still hold, less what fees took beyond the positions.
+    /// What live and canary instances have bought of a symbol and still hold, less what fees took beyond the positions.
     pub(crate) fn held_in_all(&self, symbol: SymbolId) -> Qty {
-        let lacking = match self.exchange {
-            Exchange::External(venue) => venue.residue(symbol).min(Qty::ZERO),
-            Exchange::Bars(_) | Exchange::Book(_) => Qty::ZERO,
-        };
-        self.instances.iter().fold(lacking, |sum, instance| sum + instance.ledger.position(symbol.index()))
+        let lacking = self.exchange.external().map_or(Qty::ZERO, |venue| venue.residue(symbol).min(Qty::ZERO));
+        let funded = self.instances.iter().filter(|instance| instance.identity.mode.is_funded());
+        funded.fold(lacking, |sum, instance| sum + instance.ledger.position(symbol.index()))
     }
 }

@@ -80,7 +80,7 @@ impl<T> AdviceDesk<T> {
     /// Whether the advisor must be asked about this order.
     pub(crate) fn wants(&self, mode: Mode, order: &OrderRequest) -> bool {
         let Some(policy) = &self.policy else { return false };
-        if order.reduce_only || !matches!(mode, Mode::Live | Mode::Canary) {
+        if order.reduce_only || !mode.is_funded() {
             return false;
         }
         let notional = (order.decision_price * order.qty).to_f64();

@@ -358,6 +358,7 @@ fn setup_instance(request: &BacktestRequest<'_>) -> InstanceConfig {
         strategy: request.strategy.to_owned(),
         symbols: request.symbols.iter().map(|s| s.name.clone()).collect(),
         capital: request.capital,
+        capital_share: 1.0,
         mode: Mode::Shadow,
         version: 1,
         params: request.params.clone(),

@@ -81,8 +81,8 @@ impl<R: Recorder> Core<R> {
         Ok(())
     }
 
-    /// Changes the parameters of one instance if the base still holds. Positions and indicator history stay, resting orders are
-    /// cancelled. An update that was already applied is answered again and has no second effect.
+    /// Changes the parameters of one instance, its share of the capital or both, if the base still holds. Positions and indicator
+    /// history stay, resting orders are cancelled; at share 0 the position is closed as well. An update that was already applied is answered again and has no second effect.
     ///
     /// # Errors
     /// [`CoreError::Runaway`]; a refused update is an answer, not an error.
@@ -104,8 +104,12 @@ impl<R: Recorder> Core<R> {
         instance.identity.version = update.version;
         instance.identity.params_sha256 = Arc::from(update.params_sha256.as_str());
         instance.params = params;
+        // First, so that no strategy of an idle instance puts up again what is cancelled here.
+        instance.set_share(update.capital_share);
+        self.flattening.hurry(InstanceId(i as u16));
         self.cancel_resting(i, |_| true, CancelReason::Requested, "params_changed");
         self.settle_all(self.market.now)?;
+        self.keep_flat(self.market.now)?;
         let ack = ParamsAck { applied: true, ..self.ack(update, Some(i), String::new()) };
         self.instances[i].applied.insert(update.deployment_id.clone(), ack.clone());
         Ok(ack)
@@ -124,6 +128,7 @@ impl<R: Recorder> Core<R> {
         if update.version <= update.base_version {
             return Err(format!("version {} is not above base {}", update.version, update.base_version));
         }
+        self.check_share(i, update.capital_share)?;
         let params = StrategyParams::validate(identity.strategy, &update.params).map_err(|e| e.to_string())?;
         let sha256 = self.instances[i].sha256_of(&params)?;
         if sha256 != update.params_sha256 {
@@ -140,6 +145,7 @@ impl<R: Recorder> Core<R> {
             applied: false,
             version: identity.map_or(0, |x| x.version),
             params_sha256: identity.map_or(String::new(), |x| x.params_sha256.to_string()),
+            capital_share: i.map_or(0.0, |i| self.instances[i].capital_share),
             at_ns: self.market.now.0,
             reason,
         }
@@ -227,8 +233,8 @@ impl<R: Recorder> Core<R> {
                 strategy: x.identity.strategy.to_owned(),
                 mode: x.identity.mode,
                 at_ns: at.0,
-                capital: x.capital,
-                equity: x.capital + x.ledger.profit(last),
+                capital: x.traded_capital(),
+                equity: x.traded_capital() + x.ledger.profit(last),
                 gross_notional: x.ledger.gross_notional(last),
                 costs: fees + slippage,
                 params_version: x.identity.version,
@@ -253,8 +259,9 @@ impl<R: Recorder> Core<R> {
                 params_sha256: x.identity.params_sha256.to_string(),
                 params: x.params.values(),
                 positions: self.positions(i),
-                equity: x.capital + x.ledger.profit(&self.market.last),
-                capital: x.capital,
+                equity: x.traded_capital() + x.ledger.profit(&self.market.last),
+                capital: x.traded_capital(),
+                capital_share: x.capital_share,
             }
         };
         (0..self.instances.len()).map(state).collect()

@@ -9,6 +9,7 @@ use crate::instance::Instance;
 use crate::ledger::Holding;
 use crate::models::PredictionBook;
 use crate::recorder::Recorder;
+use crate::share;
 use model::config::{AdvicePolicy, EngineConfig};
 use model::{
     Actions, Costs, InstanceConfig, Mode, Money, OrderUpdate, Price, Qty, RiskLimits, SymbolSpec, Ts, VenueConfig,
@@ -71,7 +72,8 @@ pub struct Core<R: Recorder> {
     pub(crate) gate: RiskGate,
     pub(crate) exchange: Exchange<R::Tag>,
     pub(crate) rates: CostRates,
-    pub(crate) fees: FeeSchedule,
+    /// By account of the exchange, so that no twin's volume moves the account's tier.
+    pub(crate) fees: Vec<FeeSchedule>,
     pub(crate) market: Clockwork,
     pub(crate) desk: AdviceDesk<R::Tag>,
     pub(crate) parents: execution::Desk<R::Tag>,
@@ -114,6 +116,7 @@ impl<R: Recorder> Core<R> {
     /// The first thing in the configuration that cannot be.
     pub fn new(setup: &Setup<'_>, recorder: R) -> Result<Self, CoreError> {
         check_symbols(setup.symbols)?;
+        share::check_configured(setup.instances)?;
         let n = setup.symbols.len();
         let mut instances: Vec<Instance<R::Tag>> = Vec::new();
         let mut watchers = vec![Vec::new(); n];
@@ -126,6 +129,10 @@ impl<R: Recorder> Core<R> {
             instance.symbols.iter().for_each(|symbol| watchers[symbol.index()].push(i));
             instances.push(instance);
         }
+        if setup.venue.simulated == VenueModel::External {
+            let problem = "shadows and twins never leave the engine; set it to bars or book".to_owned();
+            return Err(CoreError::Setup { what: "venue.simulated".to_owned(), problem });
+        }
         let modes: Vec<Mode> = setup.instances.iter().map(|config| config.mode).collect();
         let works_orders = instances.iter().any(|instance| instance.strategy.works_orders());
         Ok(Self {
@@ -133,9 +140,9 @@ impl<R: Recorder> Core<R> {
             instances,
             watchers,
             gate: RiskGate::new(setup.limits.clone(), setup.symbols)?.with_modes(&modes),
-            exchange: Exchange::new(&setup.venue, setup.symbols)?,
+            exchange: Exchange::new(&setup.venue, setup.symbols, &modes)?,
             rates: CostRates::try_from(&setup.costs)?,
-            fees: FeeSchedule::new(&setup.costs, &setup.venue.fee_tiers)?,
+            fees: vec![FeeSchedule::new(&setup.costs, &setup.venue.fee_tiers)?; 1 + modes.len()],
             market: Clockwork {
                 last: vec![Price::ZERO; n],
                 last_closed: vec![Ts(i64::MIN); n],

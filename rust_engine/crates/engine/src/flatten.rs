@@ -1,9 +1,10 @@
-//! Closing every position at the word of an operator or of a loss limit, until nothing is left of them.
+//! Closing positions until nothing is left of them: every one at the word of an operator or of a loss limit, and those of an
+//! idle instance.
 //!
 //! An order that closes may come to nothing: too many orders were sent, a stop still holds the coins, the process died before
 //! it left. So a flatten is a state and not an order. While it is in force, each position that is not zero has one order on its
 //! way that closes it, or gets the next one after a wait that doubles. Strategies put up no stops and targets meanwhile: at an
-//! exchange these hold what is to be sold. `resume` ends it.
+//! exchange these hold what is to be sold. `resume` ends it; for an idle instance a share of the capital does.
 
 use crate::core::Core;
 use crate::error::CoreError;
@@ -35,9 +36,9 @@ impl Flattening {
         *self = Self::default();
     }
 
-    /// Whether a strategy's order must not go out now.
-    pub(crate) fn withholds(&self, order: &OrderRequest) -> bool {
-        self.is_on && order.reduce_only && order.kind != OrderKind::Market
+    /// The next order for a position of `instance` does not wait any more.
+    pub(crate) fn hurry(&mut self, instance: InstanceId) {
+        self.sent.retain(|(other, _), _| *other != instance);
     }
 
     fn due(&self, position: (InstanceId, SymbolId)) -> Option<Ts> {
@@ -52,15 +53,28 @@ impl Flattening {
 }
 
 impl<R: Recorder> Core<R> {
-    /// Sends what a flatten in force still needs; nothing without one.
+    /// Whether the positions of instance `i` are to be closed.
+    fn closes(&self, i: usize) -> bool {
+        self.flattening.is_on || self.instances[i].is_idle()
+    }
+
+    /// Whether a strategy's order must not go out now.
+    pub(crate) fn withholds(&self, order: &OrderRequest) -> bool {
+        order.reduce_only && order.kind != OrderKind::Market && self.closes(order.instance.index())
+    }
+
+    /// Sends what a flatten in force, or an idle instance, still needs; nothing without either.
     ///
     /// # Errors
     /// [`CoreError::Runaway`].
     pub(crate) fn keep_flat(&mut self, at: Ts) -> Result<(), CoreError> {
-        if !self.flattening.is_on {
+        if !(0..self.instances.len()).any(|i| self.closes(i)) {
             return Ok(());
         }
         for i in 0..self.instances.len() {
+            if !self.closes(i) {
+                continue;
+            }
             for k in 0..self.instances[i].symbols.len() {
                 self.close(i, self.instances[i].symbols[k], at);
             }
@@ -68,17 +82,14 @@ impl<R: Recorder> Core<R> {
         self.settle_all(at)
     }
 
-    /// When a flatten in force may send again; `None` while it waits for answers or has nothing to do.
+    /// When one of these may send again; `None` while it waits for answers or has nothing to do.
     pub(crate) fn next_close(&self) -> Option<Ts> {
-        if !self.flattening.is_on {
-            return None;
-        }
         let due = |(i, symbol): (usize, SymbolId)| {
             let waits = self.to_close(i, symbol) != Qty::ZERO && !self.is_closing(i, symbol);
             waits.then(|| self.flattening.due((InstanceId(i as u16), symbol)).unwrap_or(self.market.now))
         };
         let of = |i: usize| self.instances[i].symbols.iter().map(move |symbol| (i, *symbol));
-        (0..self.instances.len()).flat_map(of).filter_map(due).min()
+        (0..self.instances.len()).filter(|i| self.closes(*i)).flat_map(of).filter_map(due).min()
     }
 
     fn close(&mut self, i: usize, symbol: SymbolId, at: Ts) {

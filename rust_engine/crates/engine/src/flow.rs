@@ -6,7 +6,6 @@
 
 use crate::core::Core;
 use crate::error::CoreError;
-use crate::exchange::Exchange;
 use crate::external::{Executed, Meaning, VenueReport};
 use crate::instance::Instance;
 use crate::recorder::Recorder;
@@ -64,11 +63,9 @@ impl<R: Recorder> Core<R> {
     /// # Errors
     /// [`CoreError::Runaway`].
     pub fn on_time(&mut self, at: Ts) -> Result<(), CoreError> {
-        if let Exchange::Book(venue) = &mut self.exchange {
-            let mut outcomes = std::mem::take(&mut self.outcomes);
-            venue.on_time(at, &mut outcomes);
-            self.apply_outcomes(outcomes)?;
-        }
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        self.exchange.books_mut().for_each(|venue| venue.on_time(at, &mut outcomes));
+        self.apply_outcomes(outcomes)?;
         self.market.now = self.market.now.max(at);
         self.parents.on_time(self.market.now, &mut self.instructions);
         self.carry_out(self.market.now)?;
@@ -209,12 +206,10 @@ impl<R: Recorder> Core<R> {
 
     fn fill_from(&mut self, bar: &Bar) -> Result<(), CoreError> {
         // A venue that works on prints and quotes learns nothing from the candle that sums them up.
-        let Exchange::Bars(venue) = &mut self.exchange else { return Ok(()) };
-        if venue.is_quiet(bar.symbol) {
-            return Ok(());
-        }
         let mut matched = std::mem::take(&mut self.matched);
-        venue.match_bar(bar, &mut matched);
+        for venue in self.exchange.bars_mut().filter(|venue| !venue.is_quiet(bar.symbol)) {
+            venue.match_bar(bar, &mut matched);
+        }
         for order in matched.drain(..) {
             let i = order.instance().index();
             let position = self.instances[i].ledger.position(bar.symbol.index());
@@ -233,11 +228,9 @@ impl<R: Recorder> Core<R> {
     /// Lets the venue answer up to this event, and time pass to it.
     fn match_event(&mut self, event: &MarketEvent, what: &'static str) -> Result<(), CoreError> {
         self.require_order(event.at(), what)?;
-        if let Exchange::Book(venue) = &mut self.exchange {
-            let mut outcomes = std::mem::take(&mut self.outcomes);
-            venue.on_market(event, &mut outcomes);
-            self.apply_outcomes(outcomes)?;
-        }
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        self.exchange.books_mut().for_each(|venue| venue.on_market(event, &mut outcomes));
+        self.apply_outcomes(outcomes)?;
         self.pass_time(event.at());
         Ok(())
     }
@@ -262,7 +255,7 @@ impl<R: Recorder> Core<R> {
     /// # Errors
     /// [`CoreError::Runaway`].
     pub fn on_report(&mut self, report: &VenueReport) -> Result<Option<String>, CoreError> {
-        let Exchange::External(venue) = &mut self.exchange else {
+        let Some(venue) = self.exchange.external_mut() else {
             return Ok(Some("this run trades on a simulated venue".to_owned()));
         };
         match venue.report(report) {

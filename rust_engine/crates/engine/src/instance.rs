@@ -19,7 +19,9 @@ pub(crate) struct Instance<T> {
     /// The program of strategy `rules`; part of what the instance is, so no update changes it.
     rules: Option<RuleSet>,
     pub(crate) symbols: Vec<SymbolId>,
+    /// As configured: what a share of one is.
     pub(crate) capital: Money,
+    pub(crate) capital_share: f64,
     pub(crate) strategy: Box<dyn Strategy>,
     pub(crate) ledger: Ledger<T>,
     /// Updates that were applied, so that a repeat is answered again and has no second effect.
@@ -67,18 +69,23 @@ impl<T> Instance<T> {
             version: config.version,
             params_sha256: Arc::from(params.sha256_with(config.rules.as_ref()).map_err(|e| setup(e.to_string()))?),
         };
-        Ok(Self {
+        let mut instance = Self {
             identity,
             strategy: strategies::build(&params, &market),
             params,
             rules: market.rules,
             symbols,
             capital: config.capital,
+            capital_share: 1.0,
             ledger: Ledger::new(specs.len()),
             applied: BTreeMap::new(),
             index: index as u64,
             orders: 0,
-        })
+        };
+        if config.capital_share != 1.0 {
+            instance.set_share(config.capital_share);
+        }
+        Ok(instance)
     }
 
     /// The hash of this instance with other parameters: its rule set is in it.
@@ -91,10 +98,22 @@ impl<T> Instance<T> {
     where
         T: Serialize,
     {
-        let Self { identity, params, rules: _, symbols: _, capital: _, strategy, ledger, applied, index: _, orders } =
-            self;
+        let Self {
+            identity,
+            params,
+            rules: _,
+            symbols: _,
+            capital: _,
+            capital_share,
+            strategy,
+            ledger,
+            applied,
+            index: _,
+            orders,
+        } = self;
+        let running = (identity.version, &*identity.params_sha256, params.values(), capital_share);
         let strategy = ByteBuf::from(strategy.save()?);
-        to_bytes(&(identity.version, &*identity.params_sha256, params.values(), strategy, ledger, applied, orders))
+        to_bytes(&(running, strategy, ledger, applied, orders))
     }
 
     /// Goes on from what [`Instance::save`] wrote.
@@ -102,8 +121,9 @@ impl<T> Instance<T> {
     where
         T: DeserializeOwned,
     {
-        let (version, sha256, values, strategy, ledger, applied, orders): (_, String, _, ByteBuf, _, _, _) =
-            from_bytes(bytes)?;
+        type Running<V, P> = (V, String, P, f64);
+        let (running, strategy, ledger, applied, orders): (Running<_, _>, ByteBuf, _, _, _) = from_bytes(bytes)?;
+        let (version, sha256, values, capital_share) = running;
         let name = self.identity.strategy;
         let params = StrategyParams::validate(name, &values).map_err(|e| StateError::new(name, &e))?;
         let found = self.sha256_of(&params).map_err(|e| StateError::new(name, &e))?;
@@ -114,7 +134,7 @@ impl<T> Instance<T> {
             ));
         }
         self.strategy.restore(&strategy)?;
-        self.identity.version = version;
+        (self.identity.version, self.capital_share) = (version, capital_share);
         self.identity.params_sha256 = Arc::from(sha256);
         (self.params, self.ledger, self.applied, self.orders) = (params, ledger, applied, orders);
         Ok(())

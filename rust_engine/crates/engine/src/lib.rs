@@ -4,6 +4,7 @@
 //! - [`flow`], `past`, `outcomes`: the market in, live or missed, and what simulated exchanges answer
 //! - [`orders`], `working`: requests out, orders worked in children
 //! - `safety`, `flatten`: what losses stop, and positions closed until nothing is left of them
+//! - `share`: the share of its capital that an instance trades, none when idle
 //! - [`models`]: predictions and chances in, feedback out
 //! - `taken`: signals that have acted, so that none acts twice
 //! - [`external`], `outside`, `spot`: orders at an exchange, its reports, what we believe it holds, and what may be sold of it
@@ -61,6 +62,7 @@ pub mod resample;
 pub mod run;
 pub mod runtime;
 mod safety;
+mod share;
 pub mod snapshot;
 pub mod spool;
 mod spot;

@@ -178,6 +178,10 @@ impl Recorder for LiveRecorder {
     }
 
     fn wished(&mut self, who: &Identity, wish: &Wish, outcome: &str) {
+        // What a simulated companion wished would only repeat the market to those who study the account's wishes.
+        if !who.mode.is_funded() {
+            return;
+        }
         let n = self.n_signals.entry(who.instance_id.clone()).or_default();
         *n += 1;
         let signal_id = format!("{}-s{n}", who.instance_id);

@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::error::CoreError;
 use crate::recorder::Recorder;
 use model::message::{Message, MevOpportunity, PerformanceFeedback, Prediction};
-use model::{Event, FeedbackView, Mode, OpportunityView, PredictionView, Qty, SymbolId, Ts};
+use model::{Event, FeedbackView, InstanceId, Mode, OpportunityView, PredictionView, Qty, SymbolId, Ts};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -65,11 +65,16 @@ impl<R: Recorder> Core<R> {
     }
 
     pub(crate) fn report_back(&mut self, i: usize, view: &FeedbackView, at: Ts) {
+        let instance = &self.instances[i];
+        // A model is scored by what the account made of it, once.
+        if !instance.identity.mode.is_funded() || (instance.is_idle() && instance.identity.mode == Mode::Canary) {
+            return;
+        }
         let Some(prediction_id) = self.predictions.names.get(&view.number).cloned() else { return };
         let reports = self.predictions.reports.entry(i).or_default();
         *reports += 1;
         let identity = &self.instances[i].identity;
-        let simulated = identity.mode != Mode::Live || !self.exchange.is_external();
+        let simulated = !self.exchange.is_external_for(InstanceId(i as u16));
         let feedback = PerformanceFeedback {
             feedback_id: format!("{}-p{reports}", identity.instance_id),
             prediction_id,

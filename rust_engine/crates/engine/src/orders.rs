@@ -5,10 +5,10 @@ use crate::advice::{Held, PendingAdvice};
 use crate::core::Core;
 use crate::recorder::{Ask, Recorder, Wish};
 use model::{
-    Action, CancelReason, Capture, Fill, InstanceId, Liquidity, Money, OrderId, OrderRequest, OrderUpdate, Purpose,
-    Qty, Side, SignalView, Ts,
+    Action, CancelReason, Capture, Fill, InstanceId, Liquidity, Mode, Money, OrderId, OrderRequest, OrderUpdate,
+    Purpose, Qty, Side, SignalView, Ts,
 };
-use risk::RiskApproved;
+use risk::{RiskApproved, Rule};
 
 impl<R: Recorder> Core<R> {
     /// Does what instance `i` asked for, in order.
@@ -56,6 +56,9 @@ impl<R: Recorder> Core<R> {
     }
 
     fn record_skip(&mut self, i: usize, view: &SignalView, at: Ts) {
+        if self.instances[i].is_idle() && self.instances[i].identity.mode != Mode::Live {
+            return;
+        }
         let SignalView { symbol, side, strength, price, skipped } = *view;
         let wish = Wish { symbol, side, strength, price, qty: Qty::ZERO, at };
         self.recorder.wished(&self.instances[i].identity, &wish, skipped);
@@ -63,10 +66,13 @@ impl<R: Recorder> Core<R> {
 
     pub(crate) fn submit(&mut self, i: usize, order: OrderRequest, at: Ts) {
         let order = self.named(i, order, at);
+        if self.is_idle_opening(&order) {
+            return self.end_idle(&order);
+        }
         if self.is_blind(&order) {
             return self.end_unsent(&order, CancelReason::Stale, "stale_data");
         }
-        if self.flattening.withholds(&order) {
+        if self.withholds(&order) {
             return self.end_unsent(&order, CancelReason::Refused, "flattening");
         }
         if !self.desk.wants(self.instances[i].identity.mode, &order) {
@@ -96,7 +102,7 @@ impl<R: Recorder> Core<R> {
             order: *order,
             deadline: pending.deadline,
             krw_per_quote: self.desk.rate_at(at),
-            equity: instance.capital + instance.ledger.profit(&self.market.last),
+            equity: instance.traded_capital() + instance.ledger.profit(&self.market.last),
             position: instance.ledger.position(order.symbol.index()),
         };
         self.recorder.asked(&instance.identity, &ask);
@@ -112,6 +118,9 @@ impl<R: Recorder> Core<R> {
             }
         }
         let mode = self.instances[i].identity.mode;
+        if legs.iter().any(|leg| self.is_idle_opening(leg)) {
+            return legs.iter().for_each(|leg| self.end_idle(leg));
+        }
         let blocked = if legs.len() != n {
             Some((CancelReason::Ungrouped, "malformed_group"))
         } else if legs.iter().any(|leg| self.is_blind(leg)) {
@@ -152,6 +161,9 @@ impl<R: Recorder> Core<R> {
             ..OrderRequest::market(symbol, Side::Buy, qty, buy_price)
         };
         let buy = self.named(i, base, at);
+        if self.is_idle_opening(&buy) {
+            return self.end_idle(&buy);
+        }
         let Some(approved) = self.approve(buy) else { return };
         let buy = approved.into_inner();
         let sell = self.named(i, OrderRequest { side: Side::Sell, reduce_only: true, ..base }, at);
@@ -205,6 +217,15 @@ impl<R: Recorder> Core<R> {
     pub(crate) fn end_unsent(&mut self, order: &OrderRequest, reason: CancelReason, outcome: &str) {
         self.record_wish(order, outcome);
         self.notices.push_back(OrderUpdate { order: *order, reason });
+    }
+
+    /// Ends an opening of an idle instance. A live one tells why it does not trade; an empty slot beside it is only counted.
+    pub(crate) fn end_idle(&mut self, order: &OrderRequest) {
+        self.gate.stopped_before(Rule::Idle);
+        if self.instances[order.instance.index()].identity.mode == Mode::Live {
+            self.record_wish(order, Rule::Idle.as_str());
+        }
+        self.notices.push_back(OrderUpdate { order: *order, reason: CancelReason::Refused });
     }
 
     // Quotes are renewed all the time and children repeat their parent: only entries by themselves are signals.

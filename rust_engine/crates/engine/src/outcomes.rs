@@ -34,8 +34,9 @@ impl<R: Recorder> Core<R> {
                     let qty = self.fillable(&order, told);
                     if qty > Qty::ZERO {
                         let notional = price * qty;
-                        let fee = self.fees.fee(at, notional, liquidity);
-                        self.fees.traded(at, notional);
+                        let fees = &mut self.fees[self.exchange.account(order.instance)];
+                        let fee = fees.fee(at, notional, liquidity);
+                        fees.traded(at, notional);
                         let free = Fill::free(order, at, price, qty, liquidity);
                         let fill = Fill { fee, arrival_price: arrival, half_spread, ..free };
                         self.book_fill(&fill, tag)?;

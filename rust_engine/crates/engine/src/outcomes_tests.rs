@@ -45,6 +45,8 @@ impl Strategy for Ear {
 
     fn set_params(&mut self, _: &StrategyParams) {}
 
+    fn set_capital(&mut self, _: model::Money) {}
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(Vec::new())
     }

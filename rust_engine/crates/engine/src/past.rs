@@ -3,7 +3,6 @@
 
 use crate::core::Core;
 use crate::error::CoreError;
-use crate::exchange::Exchange;
 use crate::recorder::Recorder;
 use model::{Bar, CancelReason, InstanceId, OrderUpdate, SymbolId};
 
@@ -38,11 +37,12 @@ impl<R: Recorder> Core<R> {
 
     /// Only where candles fill: elsewhere an order meets the market's own events, missed or not.
     fn end_openings(&mut self, symbol: SymbolId) {
-        let Exchange::Bars(venue) = &mut self.exchange else { return };
         let notices = &mut self.notices;
-        for &i in &self.watchers[symbol.index()] {
-            let ended = |order| notices.push_back(OrderUpdate { order, reason: CancelReason::Stale });
-            venue.cancel_where(InstanceId(i as u16), symbol, |order| !order.reduce_only, ended);
+        for venue in self.exchange.bars_mut() {
+            for &i in &self.watchers[symbol.index()] {
+                let ended = |order| notices.push_back(OrderUpdate { order, reason: CancelReason::Stale });
+                venue.cancel_where(InstanceId(i as u16), symbol, |order| !order.reduce_only, ended);
+            }
         }
     }
 }

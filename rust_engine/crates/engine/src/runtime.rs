@@ -295,10 +295,11 @@ impl Runtime {
         self.core.gate.counts()
     }
 
-    /// Fills of every instance so far.
+    /// Fills of live and canary instances so far.
     #[must_use]
     pub fn n_fills(&self) -> u64 {
-        self.core.instances.iter().map(|instance| instance.ledger.n_fills()).sum()
+        let funded = self.core.instances.iter().filter(|instance| instance.identity.mode.is_funded());
+        funded.map(|instance| instance.ledger.n_fills()).sum()
     }
 
     /// What runs.

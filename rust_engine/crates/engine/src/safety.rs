@@ -30,12 +30,15 @@ impl<R: Recorder> Core<R> {
             return Ok(());
         }
         self.market.looked_at = at;
-        let (mut equity, mut capital) = (Money::ZERO, Money::ZERO);
-        for instance in self.instances.iter().filter(|i| matches!(i.identity.mode, Mode::Live | Mode::Canary)) {
-            capital += instance.capital;
-            equity += instance.capital + instance.ledger.profit(&self.market.last);
+        let (mut profit, mut capital) = (Money::ZERO, Money::ZERO);
+        for instance in self.instances.iter().filter(|i| i.identity.mode.is_funded()) {
+            // A canary trades the money of a live instance: it adds its profit and no capital, and no share moves the account.
+            if instance.identity.mode == Mode::Live {
+                capital += instance.capital;
+            }
+            profit += instance.ledger.profit(&self.market.last);
         }
-        let Some(breach) = self.gate.on_equity(at, equity, capital) else { return Ok(()) };
+        let Some(breach) = self.gate.on_equity(at, capital + profit, capital) else { return Ok(()) };
         if breach.state == TradingState::Halted && self.flattens {
             self.flattening.begin();
         }

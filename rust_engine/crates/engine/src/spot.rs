@@ -8,7 +8,6 @@
 use crate::account::Account;
 use crate::core::Core;
 use crate::error::CoreError;
-use crate::exchange::Exchange;
 use crate::recorder::Recorder;
 use model::{CancelReason, InstanceId, OrderKind, OrderRequest, OrderUpdate, Qty, Side, SymbolId, Ts};
 use risk::Rule;
@@ -18,8 +17,10 @@ use std::collections::BTreeMap;
 const MOST_WAITING: usize = 4;
 
 impl<R: Recorder> Core<R> {
-    fn is_spot(&self) -> bool {
-        matches!(&self.exchange, Exchange::External(venue) if !venue.may_be_short())
+    /// Whether orders of `instance` go to an account that cannot be short.
+    fn is_spot(&self, instance: InstanceId) -> bool {
+        let is_spot = self.exchange.external().is_some_and(|venue| !venue.may_be_short());
+        is_spot && self.exchange.is_external_for(instance)
     }
 
     fn account(&self) -> Account<'_, R::Tag> {
@@ -29,7 +30,7 @@ impl<R: Recorder> Core<R> {
     /// What there is to close of a position, above zero when long: on Spot whole lots of what is held.
     pub(crate) fn to_close(&self, i: usize, symbol: SymbolId) -> Qty {
         let position = self.instances[i].ledger.position(symbol.index());
-        if !self.is_spot() {
+        if !self.is_spot(InstanceId(i as u16)) {
             return position;
         }
         let held = position.min(self.account().held_in_all(symbol)).max(Qty::ZERO);
@@ -39,13 +40,13 @@ impl<R: Recorder> Core<R> {
     /// Keeps an exit, or a stop that replaces another, until the sales that lock its quantity have ended; `false` where that is
     /// not what stands in its way.
     pub(crate) fn waits_for_room(&mut self, order: &OrderRequest, at: Ts) -> bool {
-        if order.side != Side::Sell || !order.reduce_only || !self.is_spot() {
+        if order.side != Side::Sell || !order.reduce_only || !self.is_spot(order.instance) {
             return false;
         }
         let (instance, symbol) = (order.instance, order.symbol);
         let is_short = self.gate.check(order, at, &self.account()).is_err_and(|e| e.rule == Rule::ShortSale);
         let is_covered = self.position_of(order) >= order.qty;
-        let Exchange::External(venue) = &self.exchange else { return false };
+        let Some(venue) = self.exchange.external() else { return false };
         let is_stop = |other: &OrderRequest| matches!(other.kind, OrderKind::Stop { .. });
         let is_same = |other: &OrderRequest| (other.instance, other.symbol) == (instance, symbol);
         let can_wait = match order.kind {
@@ -61,7 +62,7 @@ impl<R: Recorder> Core<R> {
         }
         let identity = &self.instances[instance.index()].identity;
         let tag = self.recorder.tag(identity, order, self.exchange.top(symbol));
-        if let Exchange::External(venue) = &mut self.exchange {
+        if let Some(venue) = self.exchange.external_mut() {
             venue.wait(*order, tag);
         }
         true
@@ -81,14 +82,14 @@ impl<R: Recorder> Core<R> {
     /// # Errors
     /// [`CoreError::Runaway`].
     pub(crate) fn let_go(&mut self, instance: InstanceId, symbol: SymbolId, at: Ts) -> Result<(), CoreError> {
-        let Exchange::External(venue) = &mut self.exchange else { return Ok(()) };
+        let Some(venue) = self.exchange.external_mut() else { return Ok(()) };
         // All of them at once: none is to stand in the way of one that came before it.
         let mut waiting = venue.take_waiting(instance, symbol).into_iter();
         while let Some((order, tag)) = waiting.next() {
             if self.position_of(&order) < order.qty {
                 self.end_unsent(&order, CancelReason::NothingToReduce, "nothing_to_reduce");
             } else if self.is_locked(&order) {
-                if let Exchange::External(venue) = &mut self.exchange {
+                if let Some(venue) = self.exchange.external_mut() {
                     venue.wait(order, tag);
                     waiting.for_each(|(order, tag)| venue.wait(order, tag));
                 }
@@ -102,7 +103,7 @@ impl<R: Recorder> Core<R> {
 
     /// Whether open sales, which may end, leave too little for this one.
     fn is_locked(&self, order: &OrderRequest) -> bool {
-        let Exchange::External(venue) = &self.exchange else { return false };
+        let Some(venue) = self.exchange.external() else { return false };
         let is_short =
             self.gate.check(order, self.market.now, &self.account()).is_err_and(|e| e.rule == Rule::ShortSale);
         is_short && venue.has_open_sale(order.instance, order.symbol)
@@ -116,9 +117,10 @@ impl<R: Recorder> Core<R> {
     /// fees took from coins that are not the engine's. Empty with a simulated venue.
     #[must_use]
     pub fn dust(&self) -> BTreeMap<String, Qty> {
-        let Exchange::External(venue) = &self.exchange else { return BTreeMap::new() };
+        let Some(venue) = self.exchange.external() else { return BTreeMap::new() };
         let of = |(symbol, spec): (usize, &model::SymbolSpec)| {
-            let parts = self.instances.iter().map(|x| x.ledger.position(symbol));
+            let funded = self.instances.iter().filter(|x| x.identity.mode.is_funded());
+            let parts = funded.map(|x| x.ledger.position(symbol));
             let parts = parts.fold(Qty::ZERO, |sum, held| sum + (held - held.round_down(spec.lot)));
             let dust = venue.residue(SymbolId(symbol as u16)) + parts;
             (dust != Qty::ZERO).then(|| (spec.name.clone(), dust))

@@ -5,7 +5,6 @@
 
 use crate::core::Core;
 use crate::error::CoreError;
-use crate::exchange::Exchange;
 use crate::feed::Chunk;
 use crate::recorder::Recorder;
 use model::Bar;
@@ -44,7 +43,7 @@ impl<R: Recorder> Core<R> {
     /// How many bars can be played as one; 0 where even the first needs the whole loop.
     fn longest_stretch(&self, first: &Bar, Chunk { bars, is_series }: Chunk<'_>) -> usize {
         let symbol = first.symbol.index();
-        let rests = !matches!(&self.exchange, Exchange::Bars(venue) if venue.is_quiet(first.symbol));
+        let rests = !self.exchange.is_quiet_on_bars(first.symbol);
         let is_shown = self.watchers.get(symbol).is_some_and(|watchers| *watchers == [0]);
         if rests || !is_shown || self.works_orders || self.limits_losses || !self.desk.held.is_empty() {
             return 0;

@@ -1,7 +1,6 @@
 //! A small world for the tests of this crate: one symbol, a momentum instance, bars by the minute.
 
 use crate::advice::PendingAdvice;
-use crate::exchange::Exchange;
 use crate::{Core, LiveRecorder, Setup};
 use model::config::AdvicePolicy;
 use model::message::Prediction;
@@ -25,6 +24,7 @@ pub(crate) fn instance(name: &str, strategy: &str, mode: Mode) -> InstanceConfig
         strategy: strategy.into(),
         symbols: vec!["AAA".into()],
         capital: usd(10_000.0),
+        capital_share: 1.0,
         mode,
         version: 1,
         params: StrategyParams::defaults(strategy).unwrap().values(),
@@ -75,7 +75,8 @@ pub(crate) fn core_on_spot(instances: &[InstanceConfig]) -> Core<LiveRecorder> {
     core_at(instances, None, venue, limits())
 }
 
-fn core_at(
+/// A core on any venue.
+pub(crate) fn core_at(
     instances: &[InstanceConfig],
     advice: Option<AdvicePolicy>,
     venue: VenueConfig,
@@ -146,11 +147,7 @@ fn burst(mut core: Core<LiveRecorder>) -> Core<LiveRecorder> {
 impl Core<LiveRecorder> {
     /// How many orders rest at the venue or are on their way.
     pub(crate) fn n_resting(&self) -> usize {
-        match &self.exchange {
-            Exchange::Bars(venue) => venue.len(),
-            Exchange::Book(venue) => venue.len(),
-            Exchange::External(venue) => venue.orders().count(),
-        }
+        self.exchange.n_resting()
     }
 
     /// Orders that wait for the advisor, oldest first.

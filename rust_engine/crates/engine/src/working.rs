@@ -13,6 +13,9 @@ impl<R: Recorder> Core<R> {
     pub(crate) fn execute(&mut self, i: usize, parent: &ParentOrder, at: Ts) {
         let parent = ParentOrder { order: self.named(i, parent.order, at), ..*parent };
         let order = parent.order;
+        if self.is_idle_opening(&order) {
+            return self.end_idle(&order);
+        }
         if self.is_blind(&order) {
             return self.end_unsent(&order, CancelReason::Stale, "stale_data");
         }
@@ -70,7 +73,9 @@ impl<R: Recorder> Core<R> {
 
     fn send_child(&mut self, order: OrderRequest, tag: R::Tag, at: Ts) {
         let order = self.named(order.instance.index(), order, at);
-        if self.is_blind(&order) {
+        if self.is_idle_opening(&order) {
+            self.end_idle(&order);
+        } else if self.is_blind(&order) {
             self.end_unsent(&order, CancelReason::Stale, "stale_data");
         } else if let Some(approved) = self.approve(order) {
             self.place(approved, tag);

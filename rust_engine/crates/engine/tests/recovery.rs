@@ -14,7 +14,7 @@ use engine::{Recovered, Run, journal, snapshot};
 use live_world::{CANDLE, Random, config, is_missed, play};
 use model::config::{EngineConfig, Retain};
 use model::message::Message;
-use model::{Driver, VenueModel};
+use model::{Driver, Purpose, VenueModel};
 use state_dir::{cut, lengths, waiting};
 use std::collections::BTreeMap;
 use std::fs;
@@ -63,10 +63,13 @@ fn a_live_run_meets_every_kind_of_event_and_trades() {
         ] {
             assert!(said.iter().any(|m| m.kind() == kind), "{venue:?}: no {kind}");
         }
-        for instance in ["sma-1", "momentum-1", "making-1", "predictive-1", "rules-1"] {
+        let shadows = ["making-1.shadow", "predictive-1.shadow"];
+        for instance in ["sma-1", "momentum-1", "making-1", "predictive-1", "rules-1"].into_iter().chain(shadows) {
             let traded = |m: &Message| matches!(m, Message::TradeEvent(trade) if trade.instance_id == instance);
             assert!(said.iter().any(traded), "{venue:?}: {instance} has not traded");
         }
+        let closed = |m: &Message| matches!(m, Message::TradeEvent(trade) if shadows.contains(&&*trade.instance_id) && trade.exit_reason == Purpose::Flatten);
+        assert!(said.iter().any(closed), "{venue:?}: nothing was closed at share 0");
         let counts = run.runtime().market_counts();
         assert!(counts.received > 500 && run.restamped() > 10 && counts.refused > 0, "{counts:?}");
         let closes = (0..TURNS).filter(|n| (n + 1) % CANDLE == 0);

@@ -20,12 +20,20 @@ pub use state::{Retain, StateConfig};
 pub enum Mode {
     /// Trades for the account.
     Live,
-    /// A second instance beside the incumbent, with a share of its capital.
+    /// A second instance beside a live one, on a share of its capital.
     Canary,
-    /// Same events, simulated venue, no capital.
+    /// A candidate on the same events, filled by a simulated venue whatever the venue of live instances is.
     Shadow,
-    /// Old parameters kept running as the counterfactual.
+    /// Old parameters kept running as the counterfactual, filled as a shadow's.
     Twin,
+}
+
+impl Mode {
+    /// Whether it trades the account's capital.
+    #[must_use]
+    pub const fn is_funded(self) -> bool {
+        matches!(self, Self::Live | Self::Canary)
+    }
 }
 
 /// Whether new exposure may be opened.
@@ -53,6 +61,10 @@ pub struct InstanceConfig {
     pub symbols: Vec<String>,
     /// Its capital in quote currency; sizes are shares of this and do not compound.
     pub capital: Money,
+    /// The share of `capital` that its sizes refer to at the start; 0 is idle: it sees the market and opens nothing.
+    #[serde(default = "whole")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub capital_share: f64,
     /// Live, canary, shadow or twin.
     pub mode: Mode,
     /// Version of the parameters below.
@@ -65,6 +77,10 @@ pub struct InstanceConfig {
     /// The program of strategy `rules`; no other strategy has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleSet>,
+}
+
+const fn whole() -> f64 {
+    1.0
 }
 
 /// Which events of the market a strategy decides on.
@@ -116,6 +132,13 @@ pub enum VenueModel {
     Book,
     /// Not simulated: orders go to an exchange and its reports come back.
     External,
+}
+
+impl VenueModel {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    const fn is_bars(&self) -> bool {
+        matches!(self, Self::Bars)
+    }
 }
 
 /// How a resting order moves up when others leave the queue before it.
@@ -181,6 +204,9 @@ pub struct VenueConfig {
     /// is at most what the engine bought there and still holds.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub short_sales: bool,
+    /// For `external`: how the orders of shadows and twins fill, which never leave; not `external`.
+    #[serde(skip_serializing_if = "VenueModel::is_bars")]
+    pub simulated: VenueModel,
 }
 
 /// Hard limits, checked when an order is sent. Amounts are in quote currency.

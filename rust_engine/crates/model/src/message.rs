@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of this file's contract; both sides refuse another.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 macro_rules! messages {
     ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$fdoc:meta])* pub $field:ident: $ty:ty,)* })+) => {
@@ -101,10 +101,13 @@ pub struct InstanceState {
     pub params: BTreeMap<String, f64>,
     /// Signed position by symbol.
     pub positions: BTreeMap<String, Qty>,
-    /// Equity at the last price.
+    /// `capital` plus profit so far, at the last price.
     pub equity: Money,
-    /// Capital the sizes refer to.
+    /// Capital the sizes refer to: its own times `capital_share`.
     pub capital: Money,
+    /// Share of its own capital; 0 is idle.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub capital_share: f64,
 }
 
 /// The worker's answer to `hello`; packets follow.

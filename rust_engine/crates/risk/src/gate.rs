@@ -73,7 +73,7 @@ impl RiskGate {
     /// does not trade cannot use up what trades.
     #[must_use]
     pub fn with_modes(mut self, modes: &[Mode]) -> Self {
-        let account = |(i, mode): (usize, &Mode)| if matches!(mode, Mode::Live | Mode::Canary) { 0 } else { i + 1 };
+        let account = |(i, mode): (usize, &Mode)| if mode.is_funded() { 0 } else { i + 1 };
         self.accounts = modes.iter().enumerate().map(account).collect();
         self
     }
@@ -134,7 +134,12 @@ impl RiskGate {
         }
     }
 
-    /// Takes the equity of the funded account, which is that of its live and canary instances, and its capital. A loss that
+    /// Counts an order that was stopped by this rule before it came here.
+    pub fn stopped_before(&mut self, rule: Rule) {
+        self.memory.counts.refuse(rule);
+    }
+
+    /// Takes the equity of the funded account, which its live and canary instances made of its capital, and the capital. A loss that
     /// reaches a limit latches the state; `Some` when it did, so that the caller cancels what rests. The state in force may
     /// have been as strong before, because the gate was unready: that cancels nothing.
     pub fn on_equity(&mut self, at: Ts, equity: Money, capital: Money) -> Option<Breach> {

@@ -31,6 +31,8 @@ rules! {
     Halted = "halted",
     /// Only reductions are allowed.
     Reducing = "reducing",
+    /// The instance has no share of its capital: stopped before it came to the gate.
+    Idle = "idle",
     /// The symbol is not configured.
     UnknownSymbol = "unknown_symbol",
     /// Quantity is not a positive number of lots.

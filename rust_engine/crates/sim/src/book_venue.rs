@@ -10,7 +10,7 @@
 use crate::ladder::Execution;
 use crate::matcher::{Arrival, Matcher};
 use crate::outcome::{BookVenueError, VenueOutcome};
-use crate::wire::{Answer, Exposure, Message, News, RateLimit, Wire};
+use crate::wire::{Answer, Bounds, Exposure, Message, News, Wire};
 use book::L2Book;
 use model::{
     BookTop, CancelReason, InstanceId, Liquidity, MarketEvent, OrderId, OrderRequest, Price, Qty, QueueModel, Quote,
@@ -48,7 +48,8 @@ struct Listed {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BookVenue<T> {
     wire: Wire,
-    rate: RateLimit,
+    /// One for all, or one for each instance.
+    bounds: Bounds,
     listed: Vec<Listed>,
     slots: Vec<Option<Open<T>>>,
     free: Vec<u32>,
@@ -63,7 +64,7 @@ pub struct BookVenue<T> {
     #[serde(skip)]
     ended: Vec<u32>,
     #[serde(skip)]
-    picked: Vec<(OrderId, u32)>,
+    picked: Vec<(OrderId, InstanceId, u32)>,
 }
 
 impl<T: Clone> BookVenue<T> {
@@ -87,7 +88,7 @@ impl<T: Clone> BookVenue<T> {
         };
         Ok(Self {
             wire: Wire::new(config).ok_or(BookVenueError::Latency)?,
-            rate: RateLimit::new(config.max_messages_per_s),
+            bounds: Bounds::shared(config.max_messages_per_s),
             listed: symbols.iter().map(listed).collect::<Result<_, _>>()?,
             slots: Vec::new(),
             free: Vec::new(),
@@ -99,6 +100,13 @@ impl<T: Clone> BookVenue<T> {
             ended: Vec::new(),
             picked: Vec::new(),
         })
+    }
+
+    /// The same with a bound on messages for each instance instead of one for all.
+    #[must_use]
+    pub fn with_a_bound_each(mut self) -> Self {
+        self.bounds.split();
+        self
     }
 
     /// Sends an order.
@@ -126,13 +134,13 @@ impl<T: Clone> BookVenue<T> {
                 (self.slots.len() - 1) as u32
             }
         };
-        self.post(now, slot, order.id, false);
+        self.post(now, slot, (order.instance, order.id), false);
     }
 
-    fn post(&mut self, now: Ts, slot: u32, id: OrderId, is_cancel: bool) {
+    fn post(&mut self, now: Ts, slot: u32, (sender, id): (InstanceId, OrderId), is_cancel: bool) {
         let arrives_at = now.plus_ns(self.wire.order_ns);
         let arrives_at = self.messages.back().map_or(arrives_at, |last| last.arrives_at.max(arrives_at));
-        self.messages.push_back(Message { arrives_at, slot, id, is_cancel });
+        self.messages.push_back(Message { arrives_at, slot, id, sender, is_cancel });
     }
 
     /// Asks for the end of one order. Asking twice sends one message.
@@ -156,12 +164,12 @@ impl<T: Clone> BookVenue<T> {
         for (slot, open) in self.slots.iter_mut().enumerate() {
             if let Some(open) = open.as_mut().filter(|o| !o.cancel_sent && wanted(&o.order)) {
                 open.cancel_sent = true;
-                picked.push((open.order.id, slot as u32));
+                picked.push((open.order.id, open.order.instance, slot as u32));
             }
         }
         picked.sort_unstable();
-        for (id, slot) in picked.drain(..) {
-            self.post(now, slot, id, true);
+        for (id, sender, slot) in picked.drain(..) {
+            self.post(now, slot, (sender, id), true);
         }
         self.picked = picked;
     }
@@ -221,7 +229,7 @@ impl<T: Clone> BookVenue<T> {
 
     fn act(&mut self, message: Message) {
         let slot = message.slot;
-        let is_admitted = self.rate.admits(message.arrives_at);
+        let is_admitted = self.bounds.admit(message.sender, message.arrives_at);
         let Some(open) = self.slots[slot as usize].as_mut().filter(|o| o.order.id == message.id) else { return };
         let listed = &mut self.listed[open.order.symbol.index()];
         let order = open.order;

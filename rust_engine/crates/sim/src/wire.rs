@@ -31,7 +31,7 @@ impl Wire {
 
 /// The exchange's bound on messages within one second of its clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RateLimit {
+struct RateLimit {
     /// Zero is no bound.
     max_per_s: u32,
     second: i64,
@@ -39,13 +39,13 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    pub(crate) const fn new(max_per_s: u32) -> Self {
+    const fn new(max_per_s: u32) -> Self {
         Self { max_per_s, second: i64::MIN, n: 0 }
     }
 
     /// Counts a message; whether the exchange takes it.
     #[inline]
-    pub(crate) fn admits(&mut self, arrived_at: Ts) -> bool {
+    fn admits(&mut self, arrived_at: Ts) -> bool {
         if self.max_per_s == 0 {
             return true;
         }
@@ -58,12 +58,41 @@ impl RateLimit {
     }
 }
 
+/// The bounds of those who send: one for all, or one for each instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bounds {
+    untouched: RateLimit,
+    is_shared: bool,
+    by_sender: Vec<RateLimit>,
+}
+
+impl Bounds {
+    pub(crate) const fn shared(max_per_s: u32) -> Self {
+        Self { untouched: RateLimit::new(max_per_s), is_shared: true, by_sender: Vec::new() }
+    }
+
+    pub(crate) const fn split(&mut self) {
+        self.is_shared = false;
+    }
+
+    /// Counts a message; whether the exchange takes it.
+    #[inline]
+    pub(crate) fn admit(&mut self, sender: InstanceId, arrived_at: Ts) -> bool {
+        let i = if self.is_shared { 0 } else { sender.index() };
+        if self.by_sender.len() <= i {
+            self.by_sender.resize(i + 1, self.untouched);
+        }
+        self.by_sender[i].admits(arrived_at)
+    }
+}
+
 /// A message on its way to the exchange.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Message {
     pub(crate) arrives_at: Ts,
     pub(crate) slot: u32,
     pub(crate) id: OrderId,
+    pub(crate) sender: InstanceId,
     pub(crate) is_cancel: bool,
 }
 

@@ -158,6 +158,10 @@ impl Strategy for Liquidation {
         self.params = p.clone();
     }
 
+    fn set_capital(&mut self, capital: Money) {
+        self.capital = capital;
+    }
+
     kept_whole!();
 }
 

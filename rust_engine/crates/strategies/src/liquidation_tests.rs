@@ -127,3 +127,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_capital_changes_which_loan_is_too_large() {
+    // Half of 15,000 is repaid.
+    crate::test_market::asked_on_a_quarter(
+        |capital| Liquidation::new(LiquidationParams::default(), &market(capital)),
+        |strategy| offered(strategy, &seen(), NOW_NS),
+    );
+}

@@ -263,9 +263,14 @@ impl Strategy for MarketMaking {
     fn set_params(&mut self, params: &StrategyParams) {
         let StrategyParams::MarketMaking(p) = params else { return };
         self.params = p.clone();
+        self.set_capital(self.capital);
+    }
+
+    fn set_capital(&mut self, capital: Money) {
+        self.capital = capital;
         for state in self.symbols.iter_mut().flatten() {
-            state.quote = Budget::new(self.capital, p.order_size, state.lot);
-            state.cap = Budget::new(self.capital, p.inventory_cap, state.lot);
+            state.quote = Budget::new(capital, self.params.order_size, state.lot);
+            state.cap = Budget::new(capital, self.params.inventory_cap, state.lot);
             state.ladder.reconsider();
         }
     }

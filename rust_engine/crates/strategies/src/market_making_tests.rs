@@ -1,4 +1,5 @@
 use super::*;
+use crate::strategy::Strategy;
 use crate::test_market::{ask, cancelled, end, fill, market, named_price, on_bar, price, quote as quote_of, submitted};
 use model::{CancelReason, MarketTrade, Resting, SymbolId, Ts};
 use proptest::prelude::*;
@@ -248,4 +249,18 @@ proptest! {
             prop_assert!(worst(Side::Buy) <= cap && worst(Side::Sell) <= cap, "{} {:?} {:?}", position, open, leaving);
         }
     }
+}
+
+#[test]
+fn another_capital_changes_the_next_quotes_and_the_cap() {
+    crate::test_market::asked_on_a_quarter(
+        |capital| MarketMaking::new(params(0.5), &market(capital)),
+        |maker| on_bar(maker, 0, 100.0),
+    );
+    let mut maker = MarketMaking::new(params(0.5), &market(10_000.0));
+    let bid = submitted(&on_bar(&mut maker, 0, 100.0))[0];
+    fill(&mut maker, bid, 99.5);
+    maker.set_capital(Money::from_f64(2_500.0).unwrap());
+    // The 5 that are held are the whole cap now: only the other side is quoted.
+    assert!(submitted(&on_bar(&mut maker, 1, 100.0)).iter().all(|order| order.side == Side::Sell));
 }

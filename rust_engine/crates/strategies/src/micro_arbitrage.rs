@@ -241,6 +241,10 @@ impl Strategy for MicroArbitrage {
         self.params = p.clone();
     }
 
+    fn set_capital(&mut self, capital: Money) {
+        self.capital = capital;
+    }
+
     kept_whole!();
 }
 

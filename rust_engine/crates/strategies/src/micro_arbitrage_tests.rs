@@ -207,3 +207,16 @@ proptest! {
         prop_assert!(n_rounds < 40);
     }
 }
+
+#[test]
+fn another_capital_changes_the_next_round() {
+    let run = |strategy: &mut MicroArbitrage| {
+        assert!(quote(strategy, 0, SECOND, 9_999.0).is_empty());
+        quote(strategy, 1, SECOND, 10_030.0)
+    };
+    let build = |capital: f64| {
+        let capital = Money::from_f64(capital).unwrap();
+        MicroArbitrage::new(MicroArbitrageParams::default(), &Market { capital, ..world() })
+    };
+    crate::test_market::asked_on_a_quarter(build, run);
+}

@@ -319,6 +319,13 @@ impl Strategy for MomentumScalping {
             }
         }
     }
+
+    fn set_capital(&mut self, capital: Money) {
+        self.capital = capital;
+        for state in self.symbols.iter_mut().flatten() {
+            state.size = Budget::new(capital, self.params.size, state.lot);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -195,3 +195,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_capital_changes_the_next_entry_and_leaves_the_position_to_its_exits() {
+    let run = |momentum: &mut MomentumScalping| {
+        (0..10).for_each(|n| assert!(on_bar(momentum, n, 100.0).is_empty()));
+        on_bar(momentum, 10, 110.0)
+    };
+    crate::test_market::asked_on_a_quarter(|capital| MomentumScalping::new(params(), &market(capital)), run);
+    let (mut momentum, actions) = burst_to(110.0);
+    let entry = submitted(&actions)[0];
+    fill(&mut momentum, entry, 110.0);
+    momentum.set_capital(Money::from_f64(2_500.0).unwrap());
+    assert_eq!(submitted(&on_bar(&mut momentum, 11, 60.0))[0].qty, entry.qty, "it closes what it holds");
+}

@@ -379,6 +379,10 @@ impl Strategy for Predictive {
         let StrategyParams::Predictive(p) = params else { return };
         self.params = p.clone();
     }
+
+    fn set_capital(&mut self, capital: Money) {
+        self.capital = capital;
+    }
 }
 
 #[cfg(test)]

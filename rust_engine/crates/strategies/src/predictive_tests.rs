@@ -286,3 +286,13 @@ fn its_state_survives_being_stored() {
     let at = START + 600 * SECOND;
     assert_eq!(close_at(&mut restored, at, 102.0), close_at(&mut predictive, at, 102.0));
 }
+
+#[test]
+fn another_capital_changes_the_next_order() {
+    let run = |predictive: &mut Predictive| {
+        on_bar(predictive, 0, 100.0);
+        predict(predictive, START, &prediction(1.0))
+    };
+    let build = |capital| Predictive::new(PredictiveParams::default(), &market(capital));
+    crate::test_market::asked_on_a_quarter(build, run);
+}

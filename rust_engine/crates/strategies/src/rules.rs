@@ -273,6 +273,13 @@ impl Strategy for Rules {
         }
     }
 
+    fn set_capital(&mut self, capital: Money) {
+        self.capital = capital;
+        for state in self.symbols.iter_mut().flatten() {
+            state.size = Budget::new(capital, self.params.size, state.lot);
+        }
+    }
+
     kept_whole!();
 }
 

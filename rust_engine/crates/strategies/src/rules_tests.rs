@@ -198,3 +198,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_capital_changes_the_next_entry() {
+    let rules = |capital| {
+        let rules = Some(RuleSet::parse(&candles("")).unwrap());
+        Rules::new(RulesParams::default(), &Market { rules, ..market(capital) })
+    };
+    crate::test_market::asked_on_a_quarter(rules, |rules| {
+        (0..2).for_each(|n| assert!(on_bar(rules, n, 100.0).is_empty()));
+        on_bar(rules, 2, 102.0)
+    });
+}

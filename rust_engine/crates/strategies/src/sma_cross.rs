@@ -1,4 +1,5 @@
-//! Long a fixed quantity while the fast average of closes is above the slow one, flat otherwise.
+//! Long a fixed quantity while the fast average of closes is above the slow one, flat otherwise. The quantity is that of the
+//! whole capital: a part of the capital buys that part of it.
 //!
 //! The averages are compared through integers, so the comparison is exact: the same trades as any correct implementation, on any machine.
 
@@ -7,7 +8,7 @@ use crate::sizing::whole_lots;
 use crate::state::kept_whole;
 use crate::strategy::{Market, Strategy};
 use model::params::SmaCrossParams;
-use model::{Action, Actions, Bar, Event, OrderRequest, Price, Purpose, Qty, Side, StrategyParams, SymbolId};
+use model::{Action, Actions, Bar, Event, Money, OrderRequest, Price, Purpose, Qty, Side, StrategyParams, SymbolId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +64,10 @@ impl SymbolState {
 pub struct SmaCross {
     fast: usize,
     slow: usize,
+    /// Quantity on the whole capital, in base units.
+    quantity: f64,
+    whole: Money,
+    capital: Money,
     symbols: Vec<Option<SymbolState>>,
 }
 
@@ -78,7 +83,15 @@ impl SmaCross {
             position: Qty::ZERO,
             order_open: false,
         });
-        Self { fast: params.fast as usize, slow: params.slow as usize, symbols }
+        let (fast, slow) = (params.fast as usize, params.slow as usize);
+        Self { fast, slow, quantity: params.size, whole: market.capital, capital: market.capital, symbols }
+    }
+
+    fn resize(&mut self) {
+        let share = if self.capital == self.whole { 1.0 } else { self.capital.to_f64() / self.whole.to_f64() };
+        for state in self.symbols.iter_mut().flatten() {
+            state.size = whole_lots(self.quantity * share, state.lot);
+        }
     }
 
     fn state(&mut self, symbol: SymbolId) -> Option<&mut SymbolState> {
@@ -141,11 +154,16 @@ impl Strategy for SmaCross {
 
     fn set_params(&mut self, params: &StrategyParams) {
         let StrategyParams::SmaCross(p) = params else { return };
-        (self.fast, self.slow) = (p.fast as usize, p.slow as usize);
+        (self.fast, self.slow, self.quantity) = (p.fast as usize, p.slow as usize, p.size);
+        self.resize();
         for state in self.symbols.iter_mut().flatten() {
-            state.size = whole_lots(p.size, state.lot);
             state.rebuild(self.fast, self.slow);
         }
+    }
+
+    fn set_capital(&mut self, capital: Money) {
+        self.capital = capital;
+        self.resize();
     }
 }
 

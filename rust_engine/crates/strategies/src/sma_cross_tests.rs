@@ -22,6 +22,25 @@ fn it_buys_when_fast_is_above_slow_and_sells_when_not() {
     assert_eq!((exit.side, exit.qty, exit.reduce_only), (Side::Sell, entry.qty, true));
 }
 
+#[test]
+fn a_share_of_the_capital_buys_that_share_of_the_quantity_and_new_parameters_keep_it() {
+    let crossed = |mut sma: SmaCross| {
+        (0..3).for_each(|n| assert!(on_bar(&mut sma, n, 10.0).is_empty()));
+        submitted(&on_bar(&mut sma, 3, 11.0))[0].qty
+    };
+    let quarter = |quantity: f64| {
+        let mut sma = strategy(2.0, 3.0);
+        sma.set_capital(model::Money::from_f64(250.0).unwrap());
+        sma.set_params(&StrategyParams::SmaCross(SmaCrossParams { fast: 2.0, slow: 3.0, size: quantity }));
+        sma
+    };
+    let qty = |value: f64| Qty::from_f64(value).unwrap();
+    assert_eq!((crossed(quarter(2.0)), crossed(quarter(4.0))), (qty(0.5), qty(1.0)));
+    let mut whole = quarter(2.0);
+    whole.set_capital(model::Money::from_f64(1_000.0).unwrap());
+    assert_eq!(crossed(whole), qty(2.0));
+}
+
 proptest! {
     #[test]
     fn new_windows_decide_as_if_they_had_always_been_there(

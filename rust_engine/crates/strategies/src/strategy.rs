@@ -36,6 +36,9 @@ pub trait Strategy: Send {
     /// are ignored: the engine checks the name before it calls.
     fn set_params(&mut self, params: &StrategyParams);
 
+    /// From now on sizes of new orders refer to this capital; open positions are the strategy's to close as they are.
+    fn set_capital(&mut self, capital: Money);
+
     /// Everything it knows, for a snapshot.
     ///
     /// # Errors
@@ -54,7 +57,7 @@ pub trait Strategy: Send {
 pub struct Market {
     /// Its symbols.
     pub symbols: Vec<(SymbolId, SymbolSpec)>,
-    /// Its own capital in quote currency.
+    /// Its own capital in quote currency, whole; see [`Strategy::set_capital`].
     pub capital: Money,
     /// Which events it decides on.
     pub driver: Driver,

@@ -10,6 +10,16 @@ pub(crate) fn price(value: f64) -> Price {
     Price::from_f64(value).unwrap()
 }
 
+/// What is asked for by a strategy of 10,000 that is given 2,500, of one built on 2,500, and of one left at 10,000.
+pub(crate) fn asked_on_a_quarter<S: Strategy>(build: impl Fn(f64) -> S, run: impl Fn(&mut S) -> Vec<Action>) {
+    let (mut given, mut built, mut left) = (build(10_000.0), build(2_500.0), build(10_000.0));
+    given.set_capital(Money::from_f64(2_500.0).unwrap());
+    let (given, built, left) = (run(&mut given), run(&mut built), run(&mut left));
+    assert!(!given.is_empty());
+    assert_eq!(given, built);
+    assert_ne!(given, left);
+}
+
 pub(crate) fn market(capital: f64) -> Market {
     let spec = SymbolSpec::new("A", price(0.01), Qty::from_f64(0.001).unwrap());
     Market {

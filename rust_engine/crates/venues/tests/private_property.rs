@@ -43,12 +43,15 @@ fn config(venue: Venue, strategy: &str, clock: &Clock) -> EngineConfig {
         strategy: strategy.into(),
         symbols: vec!["BTCUSDT".into()],
         capital: money("10000"),
+        capital_share: 1.0,
         mode: Mode::Live,
         version: 1,
         params,
         driver: if is_maker { Driver::Quotes } else { Driver::Bars },
         rules: None,
     };
+    // It trades all the while on a venue of its own, and the exchange never hears of it.
+    let twin = InstanceConfig { instance_id: "one.incumbent".into(), mode: Mode::Twin, ..instance.clone() };
     EngineConfig {
         engine_id: "live-1".into(),
         state_dir: "unused".into(),
@@ -65,9 +68,14 @@ fn config(venue: Venue, strategy: &str, clock: &Clock) -> EngineConfig {
         state: StateConfig::default(),
         pace: Pace::Realtime,
         trade_from_ns: clock().0,
-        instances: vec![instance],
+        instances: vec![instance, twin],
         costs: Costs::default(),
-        venue: VenueConfig { model: VenueModel::External, short_sales: venue == Venue::Usdm, ..VenueConfig::default() },
+        venue: VenueConfig {
+            model: VenueModel::External,
+            short_sales: venue == Venue::Usdm,
+            simulated: VenueModel::Book,
+            ..VenueConfig::default()
+        },
         limits: RiskLimits::basic(money("100000"), money("100000"), money("100000"), 1_000.0),
         advice: AdvicePolicy {
             enabled: false,
@@ -339,9 +347,15 @@ fn every_lock_refuses_by_name_and_all_of_them_open_together() {
     assert!(matches!(locks::check_config(&good, &spot), Err(Locked::ShortOnSpot)));
     assert!(matches!(refused(|c| c.pace = Pace::Granted), Locked::NotLiveData));
     assert!(matches!(refused(|c| c.markets.clear()), Locked::NotLiveData));
-    assert!(matches!(refused(|c| c.instances[0].mode = Mode::Shadow), Locked::Mode { mode: "shadow", .. }));
-    assert!(matches!(refused(|c| c.instances[0].mode = Mode::Twin), Locked::Mode { mode: "twin", .. }));
+    for mode in [Mode::Shadow, Mode::Twin] {
+        let mut engine = good.clone();
+        engine.instances[0].mode = mode;
+        assert!(matches!(locks::check_config(&engine, &live), Err(Locked::NothingLive)));
+    }
     assert!(matches!(refused(|c| c.instances[0].strategy = "liquidation".into()), Locked::PaperOnly(_)));
+    let mut shadowed = good.clone();
+    shadowed.instances[1].strategy = "liquidation".into();
+    assert!(locks::check_config(&shadowed, &live).is_ok(), "a twin is paper");
     assert!(matches!(refused(|c| c.limits.max_daily_loss = None), Locked::NoLossLimit));
     assert!(matches!(refused(|c| c.symbols.clear()), Locked::Config(_)));
     assert!(matches!(locks::check(&good, &live, clock()), Err(Locked::NotApproved(_))));

@@ -56,6 +56,7 @@ fn instance(name: &str, strategy: &str, driver: Driver, changes: &[(&str, f64)])
         strategy: strategy.into(),
         symbols: SYMBOLS.map(str::to_owned).to_vec(),
         capital: "10000".parse().unwrap(),
+        capital_share: 1.0,
         mode: Mode::Live,
         version: 1,
         params,
@@ -93,6 +94,11 @@ pub fn config(dir: &Path, venue: VenueModel, snapshot_every_s: u64) -> EngineCon
         rules: Some(RuleSet::parse(RULES).unwrap()),
         ..instance("rules-1", "rules", Driver::Bars, &[])
     };
+    let slot = |name: &str, strategy: &str, driver: Driver| InstanceConfig {
+        mode: Mode::Shadow,
+        capital_share: 0.0,
+        ..instance(name, strategy, driver, &[])
+    };
     let limit: Money = "100000".parse().unwrap();
     let quoting = if venue == VenueModel::Book { Driver::Quotes } else { Driver::Bars };
     EngineConfig {
@@ -128,6 +134,8 @@ pub fn config(dir: &Path, venue: VenueModel, snapshot_every_s: u64) -> EngineCon
             instance("predictive-1", "predictive", Driver::Trades, &[]),
             instance("arbitrage-1", "micro_arbitrage", Driver::Quotes, &[]),
             rules,
+            slot("making-1.shadow", "market_making", quoting),
+            slot("predictive-1.shadow", "predictive", Driver::Trades),
         ],
         costs: Costs::default(),
         venue: VenueConfig {
@@ -282,18 +290,31 @@ fn prediction(random: &mut Random, n: i64, wall: Ts) -> Prediction {
     }
 }
 
-/// New parameters for `sma-1`, on whatever version runs.
-fn update(run: &Run, n: i64) -> ParamsUpdate {
-    let state = &run.runtime().instance_states()[0];
+/// The next share in turn for each slot, which is idle before and after; for `sma-1` new parameters and a share beside.
+fn updates(run: &Run, n: i64) -> Vec<ParamsUpdate> {
+    let share = |step: i64| [1.0, 0.25, 0.0][usize::try_from(step % 3).unwrap()];
+    match n % 40 {
+        39 => vec![update(run, n, 0, [0.5, 1.0][usize::try_from(n / 40 % 2).unwrap()])],
+        9 | 24 => vec![update(run, n, 6, share(n / 15)), update(run, n, 7, share(n / 15))],
+        _ => Vec::new(),
+    }
+}
+
+/// Parameters and a share for instance `i`, on whatever version runs.
+fn update(run: &Run, n: i64, i: usize, capital_share: f64) -> ParamsUpdate {
+    let state = run.runtime().instance_states().remove(i);
     let mut params = state.params.clone();
-    params.insert("fast".into(), 2.0 + (n / 40 % 2) as f64);
+    if i == 0 {
+        params.insert("fast".into(), 2.0 + (n / 40 % 2) as f64);
+    }
     ParamsUpdate {
-        deployment_id: format!("d-{n}"),
-        instance_id: "sma-1".into(),
+        deployment_id: format!("d-{n}-{i}"),
+        instance_id: state.instance_id,
         base_version: state.params_version,
         base_sha256: state.params_sha256.clone(),
         version: state.params_version + 1,
-        params_sha256: StrategyParams::validate("sma_cross", &params).unwrap().sha256(),
+        params_sha256: StrategyParams::validate(&state.strategy, &params).unwrap().sha256(),
+        capital_share,
         params,
         origin: "test".into(),
         issued_at_ns: 0,
@@ -309,8 +330,7 @@ pub fn play(run: &mut Run, seed: u64, n: i64, acked: u64) -> Result<Vec<Message>
     for input in inputs {
         run.accept(None, input, wall)?;
     }
-    if n % 40 == 39 {
-        let change = update(run, n);
+    for change in updates(run, n) {
         run.accept(None, Input::Params(change), wall)?;
     }
     let mut said = Vec::new();

@@ -151,7 +151,7 @@ pub struct EquityMark {
     pub mode: Mode,
     /// When.
     pub at_ns: i64,
-    /// Capital the sizes refer to.
+    /// Capital the sizes refer to: the instance's own times its share now. It moves with the share, which is no profit.
     pub capital: Money,
     /// Capital plus realised and unrealised profit, after costs.
     pub equity: Money,

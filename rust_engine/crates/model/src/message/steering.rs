@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 messages! {
-/// New parameters for one instance, applied between two events if the base still holds.
+/// New parameters or another share of the capital for one instance, applied between two events if the base still holds.
 pub struct ParamsUpdate {
     /// Id of the deployment behind it.
     pub deployment_id: String,
@@ -25,6 +25,9 @@ pub struct ParamsUpdate {
     pub params: BTreeMap<String, f64>,
     /// Hash of the new parameters.
     pub params_sha256: String,
+    /// The share of the instance's capital that sizes of new orders refer to; at 0 the position is closed and nothing opened.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub capital_share: f64,
     /// Who is behind it: proposal id, or the person who rolled back.
     pub origin: String,
     /// On the injected clock.
@@ -45,6 +48,9 @@ pub struct ParamsAck {
     pub version: u64,
     /// Hash now in force.
     pub params_sha256: String,
+    /// Share of the capital now in force; 0 for an unknown instance.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub capital_share: f64,
     /// Market time of the boundary at which it took effect.
     pub at_ns: i64,
     /// Empty, or why it was refused.

@@ -3,7 +3,7 @@
 use super::approval::{self, Approval, NotApproved};
 use super::config::{LiveConfig, LiveConfigError, Market};
 use model::config::{EngineConfig, Pace};
-use model::{Mode, Ts, VenueModel};
+use model::{Ts, VenueModel};
 
 /// Why an engine may not trade an account.
 #[derive(Debug, thiserror::Error)]
@@ -14,14 +14,9 @@ pub enum Locked {
     /// It does not follow the market as it happens.
     #[error("not_live_data: an account is traded on live markets in real time; set pace to realtime and name markets")]
     NotLiveData,
-    /// Something would trade that must not.
-    #[error("instance '{instance}' is a {mode}: it would trade the account; run it in a paper engine")]
-    Mode {
-        /// Which.
-        instance: String,
-        /// Its mode.
-        mode: &'static str,
-    },
+    /// Shadows and twins are simulated, whatever the venue is.
+    #[error("nothing_live: no instance is live or canary, so nothing would trade the account; simulate the venue")]
+    NothingLive,
     /// Its fills are made up.
     #[error("instance '{0}' runs liquidation, which is for paper alone")]
     PaperOnly(String),
@@ -59,16 +54,12 @@ pub fn check_config(engine: &EngineConfig, live: &LiveConfig) -> Result<(), Lock
     if engine.pace != Pace::Realtime || engine.markets.is_empty() {
         return Err(Locked::NotLiveData);
     }
-    for config in &engine.instances {
-        let instance = config.instance_id.clone();
-        match config.mode {
-            Mode::Live | Mode::Canary => {}
-            Mode::Shadow => return Err(Locked::Mode { instance, mode: "shadow" }),
-            Mode::Twin => return Err(Locked::Mode { instance, mode: "twin" }),
-        }
-        if config.strategy == "liquidation" {
-            return Err(Locked::PaperOnly(instance));
-        }
+    let funded = || engine.instances.iter().filter(|instance| instance.mode.is_funded());
+    if funded().next().is_none() {
+        return Err(Locked::NothingLive);
+    }
+    if let Some(paper) = funded().find(|instance| instance.strategy == "liquidation") {
+        return Err(Locked::PaperOnly(paper.instance_id.clone()));
     }
     if !engine.limits.limits_losses() {
         return Err(Locked::NoLossLimit);
