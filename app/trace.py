@@ -122,7 +122,8 @@ def _of_proposal(session: Session, proposal: Proposal) -> Iterator[Link]:
 
 def _study(session: Session, analysis: Analysis) -> Iterator[Link]:
     dataset = datasets.for_day(session, analysis.on)
-    parent = None if dataset is None else dataset.dataset_id
+    # A weekly study is of more than its last day.
+    parent = None if dataset is None or dataset.sha256 != analysis.dataset_sha256 else dataset.dataset_id
     prompt = prompts.find(session, analysis.prompt_sha256) if analysis.prompt_sha256 else None
     if prompt is not None:
         yield Link(5, "prompt", f"{prompt.name} v{prompt.version}", parent, "", prompt.sha256)

@@ -57,4 +57,6 @@ def _moved(space: Space, name: str, share: float, sign: int) -> int:
 
 def _placebo_of(proposal: Proposal, edits: tuple[Edit, ...]) -> Proposal:
     identity = (proposal.analysis_id, proposal.instance_id, proposal.base_sha256, canonical_json(edits), PLACEBO)
-    return replace(proposal, proposal_id=short_id("proposal", *identity), edits=edits, source=PLACEBO)
+    # What became of the proposal that it shadows is not what becomes of it.
+    fresh = replace(proposal, state="pending", hold=False)
+    return replace(fresh, proposal_id=short_id("proposal", *identity), edits=edits, source=PLACEBO)

@@ -104,15 +104,15 @@ def test_stations_3_and_4_the_day_becomes_a_dataset_under_its_own_hash(session: 
         assert dataset.context == contexts.get(session, dataset.context.context_id)
         for field in dataset.context.fields:
             assert field.reason if field.value is None else field.source and field.age_s is not None, field
-        of_the_day = trades.between(session, *kst_day_bounds(dataset.on))
+        of_the_day = [t for t in trades.between(session, *kst_day_bounds(dataset.on)) if t.mode == "live"]
         assert dataset.totals.n_trades == len(of_the_day)
         assert {t.trade_id for t in (*dataset.best, *dataset.worst)} <= {t.trade_id for t in of_the_day}
 
 
-def test_stations_5_and_6_the_proposal_comes_from_the_study_of_that_dataset(
-    session: Session, deployed: tuple[Proposal, Deployment]
-) -> None:
-    proposal, _ = deployed
+def test_stations_5_and_6_the_proposal_comes_from_the_study_of_that_dataset(session: Session) -> None:
+    study = analyses.for_day(session, FIRST_ON, "daily_analysis")
+    assert study is not None
+    proposal = next(each for each in proposals.for_analysis(session, study.analysis_id) if not each.is_placebo)
     analysis = analyses.get(session, proposal.analysis_id)
     dataset = datasets.for_day(session, FIRST_ON)
     assert dataset is not None and analysis.dataset_sha256 == dataset.sha256

@@ -41,7 +41,28 @@ def secret_imports(path):
 
 def test_what_feeds_the_proposer_reads_no_verdict_backtest_or_ledger():
     readers = {path.name: found for path in feeding_modules() if (found := secret_imports(path))}
-    assert readers in ({}, {"memory.py": {"verdicts"}})
+    assert readers == {"memory.py": {"verdicts"}, "search.py": {"verdicts", "strategies.gate"}}
+
+
+def test_the_search_asks_the_gate_for_its_windows_and_verdicts_for_the_outcome_of_the_screen_alone():
+    tree = ast.parse((FEEDBACK / "search.py").read_text(encoding="utf-8"))
+    asked = [
+        (node.func.attr, [arg.value for arg in node.args if isinstance(arg, ast.Constant)])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "verdicts"
+    ]
+    assert asked
+    assert all(call == ("outcomes", ["screen"]) for call in asked)
+    taken = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("strategies.gate")
+        for alias in node.names
+    }
+    assert taken <= {"Gate", "HistorySplit", "IN_FLIGHT", "history_span", "read_split", "seen_window"}
 
 
 def test_the_memory_of_refuted_changes_asks_verdicts_only_for_a_stage():
