@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from decimal import Decimal
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from app.engine_process import EngineProcess, instance_capital, point_engine_at, start_engine
@@ -70,25 +72,37 @@ class CandleFile:
         return [[int(at), *map(float, row)] for at, row in zip(chosen.opened_at_ms, chosen.values(), strict=True)]
 
 
+def no_candles(connection: ServerConnection, request: Request) -> Response | None:
+    """Answer by REST that no candle closed since the ones that the engine knows."""
+    return connection.respond(HTTPStatus.OK, "[]") if "/klines" in request.path else None
+
+
 @contextmanager
-def pushing(candles: Candles) -> Iterator[str]:
-    """Yield the address of an exchange that pushes these closed candles to who subscribes, as fast as they are read."""
+def pushing(candles: Candles, is_live: threading.Event) -> Iterator[str]:
+    """Yield the address of an exchange that pushes these closed candles to who subscribes, as fast as they are read.
+
+    The second waits for `is_live`: what comes while the engine still asks for earlier candles would be history to it.
+    """
 
     def push(connection: ServerConnection) -> None:
         asked = json.loads(connection.recv())
         connection.send(json.dumps({"result": None, "id": asked["id"]}))
         for at_ms, row in zip(candles.opened_at_ms.tolist(), candles.values(), strict=True):
             connection.send(kline(at_ms, [repr(float(value)) for value in row]))
+            is_live.wait()
         # The engine leaves without a farewell when it is done.
         with suppress(ConnectionClosed):
             connection.recv()
 
-    with serve(push, "127.0.0.1", 0) as server:
+    with serve(push, "127.0.0.1", 0, process_request=no_candles) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            is_live.set()
+            server.shutdown()
+            thread.join()
 
 
 def kline(at_ms: int, row: Sequence[str]) -> str:
@@ -131,23 +145,25 @@ def leave_it_to_the_candles(home: Home) -> None:
     home.engine_config.write_text(json.dumps(config))
 
 
-def wait_for_bars(settings: Settings, home: Home, engine: EngineProcess) -> dict[str, Any]:
-    """Return the engine's status once every candle is played; the number of looks only bounds a hang."""
+def wait_for_bars(settings: Settings, home: Home, engine: EngineProcess, n_bars: int) -> dict[str, Any]:
+    """Return the engine's status once so many candles are played; the number of looks only bounds a hang."""
     pause = threading.Event()
     for _ in range(LOOKS):
         engine.require_alive()
         facts = engine_status(settings, home).facts
-        if facts.get("bars", 0) >= N_LIVE:
+        if facts.get("bars", 0) >= n_bars:
             return facts
         pause.wait(0.1)
     pytest.fail(f"the engine stands at {facts}: {engine.log.read_text()[-2000:]}")
 
 
-async def play_live(settings: Settings, home: Home) -> dict[str, Any]:
+async def play_live(settings: Settings, home: Home, is_live: threading.Event) -> dict[str, Any]:
     """Let the engine trade on what is pushed, and return where it stands at the end."""
     engine = start_engine(settings, home)
     try:
-        return wait_for_bars(settings, home, engine)
+        wait_for_bars(settings, home, engine, 1)
+        is_live.set()
+        return wait_for_bars(settings, home, engine, N_LIVE)
     finally:
         await engine.stop()
 
@@ -179,13 +195,14 @@ async def test_paper_and_backtest_fill_alike_over_the_same_candles(tmp_path: Pat
     candles = recorded(first=4_000)
     begin = from_ns(int(candles.opened_at_ms[N_WARM_UP]) * 1_000_000)
     home = Home(tmp_path / "h").create()
-    with pushing(candles.rows(slice(N_WARM_UP, None))) as address:
+    is_live = threading.Event()
+    with pushing(candles.rows(slice(N_WARM_UP, None)), is_live) as address:
         settings = settings_of(home.path, address)
         past = CandleFile(candles.rows(slice(N_WARM_UP)))
         set_up_paper(settings, home, VirtualClock(begin), lambda _: past)
         point_engine_at(home, f"ws://127.0.0.1:{free_port()}/ai_bridge")
         leave_it_to_the_candles(home)
-        standing = await play_live(settings, home)
+        standing = await play_live(settings, home, is_live)
 
     end = begin + timedelta(minutes=N_LIVE)
     archive = live_archive(settings, home, VirtualClock(end))
