@@ -19,7 +19,17 @@ from market.bars import BarArchive
 START = datetime(2023, 1, 1, tzinfo=UTC)
 """The made market begins here; day one comes after its history."""
 HISTORY_DAYS = 910
-DAYS = 21
+DAYS = 24
+TURN_DAY = 2
+"""Days after the history at which the market turns: what was right about quotes for two years is wrong from then on."""
+SCHEDULE = {
+    "shadow_days": 4,
+    "canary_shares": (0.1, 0.5, 1.0),
+    "canary_step_days": (4, 4, 4),
+    "canary_max_days": 24,
+    "watch_days": 5,
+}
+"""The way to the whole capital in simulated days; an installation takes weeks for each of these steps."""
 MONITOR_MINUTES = 360
 """Simulated time between two looks of the monitor: on a virtual clock there is no machine and no silence to watch."""
 DONE = "demo.json"
@@ -34,6 +44,7 @@ def demo_settings(settings: Settings, home: Path) -> Settings:
         "analyzer": {**settings.analyzer.model_dump(), "api_key": "", "provider": "deepseek"},
         "sources": {name: "" for name in type(settings.sources).model_fields if name.endswith("_url")}
         | {"file": Home(home).context},
+        "gate": {**settings.gate.model_dump(), **SCHEDULE},
         "schedule": {**settings.schedule.model_dump(), "monitor_minutes": MONITOR_MINUTES},
         "telegram": {},
         "redis": {},
@@ -67,10 +78,12 @@ def clock_at_end(home: Path) -> VirtualClock:
 
 
 def _make_market(settings: Settings, home: Home, seed: int, days: int) -> Plan:
-    total = HISTORY_DAYS + settings.gate.embargo_days + days + 2
+    before = HISTORY_DAYS + settings.gate.embargo_days
+    total = before + days + 2
     end = VirtualClock(START + timedelta(days=total))
     archive = BarArchive(home.bars, end)
-    synthetic.write_market(archive, synthetic.demo_market(seed, START, total))
+    turn_at = START + timedelta(days=before + TURN_DAY)
+    synthetic.write_market(archive, synthetic.demo_market(seed, START, total, turn_at=turn_at))
     synthetic.write_context(home.context, seed, START, total)
     plan = plan_run(settings, archive, archive.symbols(), seed, HISTORY_DAYS, days, min_days_left=1)
     (home.path / "plan.json").write_bytes(msgspec.json.encode(plan))

@@ -14,6 +14,7 @@ from core.model.operations import Notification, Request, Severity
 from core.store import Session, audit, deployments, engine_states, notifications, param_versions
 from feedback.advisor import RealTimeAIAdvisor
 from feedback.alerts import AlertDesk
+from feedback.cycles.canaries import CanaryRoom
 from feedback.logger import TradingLogger
 from strategies.rollout import Rollout
 
@@ -74,7 +75,7 @@ class EngineDesk:
 
 
 def build_handlers(
-    logger: TradingLogger, rollout: Rollout, advisor: RealTimeAIAdvisor, desk: EngineDesk
+    logger: TradingLogger, rollout: Rollout, canaries: CanaryRoom, advisor: RealTimeAIAdvisor, desk: EngineDesk
 ) -> Mapping[str, Handler]:
     """Return the handler of every kind the engine sends."""
 
@@ -82,6 +83,7 @@ def build_handlers(
         alert = rollout.on_ack(session, ack)
         if alert:
             desk.alerts.raise_once(session, "rejected", ack.deployment_id, "critical", {"reason": alert})
+        canaries.on_ack(session, ack)
 
     return {
         "trade_event": _quietly(logger.log_trade),

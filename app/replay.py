@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from app.engine_process import engine_pace, write_engine_config
 from app.home import Home
@@ -16,9 +16,21 @@ from app.wiring import Rooms, build_rooms
 from core import native
 from core.clock import KST, SystemClock, VirtualClock, kst_day_bounds
 from core.errors import BadInput
+from core.model.canary import CanaryStage
 from core.model.canonical import sha256_of
 from core.settings import Settings
-from core.store import Session, deployments, frames, param_versions, proposals, reports, setting_facts, trades, verdicts
+from core.store import (
+    Session,
+    canaries,
+    deployments,
+    frames,
+    param_versions,
+    proposals,
+    reports,
+    setting_facts,
+    trades,
+    verdicts,
+)
 from feedback.worker_lease import require_no_worker
 from market.bars import BarArchive
 
@@ -55,7 +67,10 @@ class Summary:
     trades: int
     proposals: dict[str, int]
     deployments: int
+    """Promotions and narrowings that the engine took."""
     rollbacks: int
+    canaries: dict[str, int]
+    """Changes that passed the sealed test, by how far they came."""
     report_sha256: str
     wall_s: float
     bars: int
@@ -171,6 +186,7 @@ def summarize(session: Session, plan: Plan, bars: int, wall_s: float) -> Summary
         elif proposal.state in counts:
             counts[proposal.state] += 1
     sent = deployments.latest(session, 1_000_000)
+    begun = canaries.latest(session, 1_000_000)
     written = sorted((r.kind, r.on.isoformat(), r.language, r.sha256) for r in reports.list(session, 1_000_000))
     return Summary(
         seed=plan.seed,
@@ -180,7 +196,8 @@ def summarize(session: Session, plan: Plan, bars: int, wall_s: float) -> Summary
         deployments=sum(
             1 for d in sent if d.acked_at is not None and d.state != "rejected" and d.proposal_id is not None
         ),
-        rollbacks=sum(1 for d in sent if d.acked_at is not None and d.proposal_id is None),
+        rollbacks=sum(1 for one in begun if one.stage == "rolled_back"),
+        canaries={stage: n for stage in get_args(CanaryStage) if (n := sum(one.stage == stage for one in begun))},
         report_sha256=sha256_of(written),
         wall_s=wall_s,
         bars=bars,
@@ -191,7 +208,12 @@ def summarize(session: Session, plan: Plan, bars: int, wall_s: float) -> Summary
 
 def demo_object(summary: Summary) -> dict[str, Any]:
     """Return the demo's object: the replay's without what only a replay counts."""
-    return {k: v for k, v in asdict(summary).items() if k not in {"bars", "daily_reports", "weekly_reports"}}
+    return {k: v for k, v in replay_object(summary).items() if k not in {"bars", "daily_reports", "weekly_reports"}}
+
+
+def replay_object(summary: Summary) -> dict[str, Any]:
+    """Return the replay's object, whose keys are promised; `xcrack canary list --json` tells of canaries."""
+    return {k: v for k, v in asdict(summary).items() if k != "canaries"}
 
 
 def run_in_loop(settings: Settings, home: Home, plan: Plan, on_progress: Callable[[Progress], None]) -> Summary:

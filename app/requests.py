@@ -7,9 +7,11 @@ from typing import Literal, get_args
 from core.clock import Clock, kst_day
 from core.errors import BadInput, UnknownName, XcrackError
 from core.log import get_logger
+from core.model.canary import Canary
 from core.model.canonical import short_id
 from core.model.operations import Request
-from core.store import Session, Store, deployments, requests
+from core.store import Session, Store, canaries, deployments, requests
+from strategies.rollout import brought_by
 
 Via = Literal["web", "cli", "telegram"]
 Action = Callable[[Session, Request], str]
@@ -52,7 +54,9 @@ def place_request(
     with store.session() as session:
         if kind in {"approve", "reject"}:
             deployment_of(session, subject)
-        elif kind == "rollback":
+        elif kind == "stop_canary":
+            canaries.get(session, subject)
+        elif kind == "rollback" and open_canary_of(session, subject) is None:
             active_deployment_of(session, subject)
         requests.add(session, request)
     return request
@@ -74,6 +78,18 @@ def active_deployment_of(session: Session, subject: str) -> str:
     """Return the id of the deployment in force that a deployment, proposal or instance id means. Raises UnknownName."""
     of_instance = [d for d in deployments.of_instance(session, subject) if d.state == "active"]
     return of_instance[-1].deployment_id if of_instance else deployment_of(session, subject)
+
+
+def open_canary_of(session: Session, subject: str) -> Canary | None:
+    """Return the open canary that an id of a canary or proposal means, or that brought what is in force; or None."""
+    found = canaries.find(session, subject) or canaries.for_proposal(session, subject)
+    if found is None:
+        made = [d for d in deployments.of_instance(session, subject) if d.state == "active"]
+        named = deployments.find(session, subject)
+        target = made[-1] if made else named
+        proposal_id = None if target is None else brought_by(session, target).proposal_id
+        found = None if proposal_id is None else canaries.for_proposal(session, proposal_id)
+    return found if found is not None and found.is_open else None
 
 
 def carry_out(store: Store, actions: Mapping[str, Action], errands: Mapping[str, Errand]) -> int:

@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.clock import kst_day
+from core.clock import kst_day, kst_day_bounds
 from core.errors import UnknownName
 from core.model.analysis import Analysis
+from core.model.canary import Canary
 from core.model.canonical import sha256_of
 from core.model.dataset import DailyDataset
 from core.model.proposal import Deployment, ParamVersion, Proposal
+from core.model.slots import slots_of
 from core.model.trade import Trade
 from core.store import (
     Session,
     analyses,
     backtests,
+    canaries,
     datasets,
     deployments,
     llm_calls,
@@ -24,6 +27,7 @@ from core.store import (
     trades,
     verdicts,
 )
+from strategies.rollout.records import CANARY
 
 LATER_TRADES = 3
 
@@ -49,7 +53,7 @@ def trace_chain(session: Session, identifier: str) -> list[Link]:
             seen.add((link.kind, link.id))
             chain.append(link)
     if not chain:
-        remedy = "Give a trade, signal, proposal, deployment, verdict, analysis or dataset id"
+        remedy = "Give a trade, signal, proposal, canary, deployment, verdict, analysis or dataset id"
         raise UnknownName(f"nothing is stored under '{identifier[:80]}'", remedy)
     return chain
 
@@ -64,6 +68,8 @@ def _walk(session: Session, identifier: str) -> Iterator[Link]:
             yield from _of_deployment(session, deployment, None)
         else:
             yield from _of_proposal(session, proposals.get(session, deployment.proposal_id))
+    elif (canary := canaries.find(session, identifier)) is not None:
+        yield from _of_proposal(session, proposals.get(session, canary.proposal_id))
     elif (verdict := verdicts.find(session, identifier)) is not None:
         yield from _of_proposal(session, proposals.get(session, verdict.proposal_id))
     elif (analysis := analyses.find(session, identifier)) is not None:
@@ -77,11 +83,12 @@ def _walk(session: Session, identifier: str) -> Iterator[Link]:
 def _of_trade(session: Session, trade: Trade) -> Iterator[Link]:
     """What made the trade, then what was learnt on its day."""
     version = param_versions.get(session, trade.instance_id, trade.params_version)
-    made_by = proposals.find(session, version.origin)
+    canary = canaries.find(session, version.origin.removeprefix(f"{CANARY}:"))
+    made_by = proposals.find(session, version.origin if canary is None else canary.proposal_id)
     if made_by is not None:
         yield from _of_proposal(session, made_by)
-    name = _version_id(version)
-    yield Link(10, "params", name, version.origin, version.created_at.isoformat(), version.sha256)
+    name, parent = _version_id(version), version.origin if canary is None else canary.canary_id
+    yield Link(10, "params", name, parent, version.created_at.isoformat(), version.sha256)
     yield Link(1, "trade", trade.trade_id, name, trade.closed_at.isoformat(), sha256_of(trade))
     dataset = datasets.for_day(session, kst_day(trade.closed_at))
     if dataset is not None:
@@ -146,8 +153,26 @@ def _outcome(session: Session, proposal: Proposal) -> Iterator[Link]:
         station = 7 if verdict.stage == "admission" else 9
         yield Link(station, "verdict", verdict.verdict_id, parent, verdict.decided_at.isoformat(), sha256_of(verdict))
         parent = verdict.verdict_id
+    canary = canaries.for_proposal(session, proposal.proposal_id)
+    if canary is not None:
+        yield Link(
+            10, "canary", canary.canary_id, parent, kst_day_bounds(canary.started_on)[0].isoformat(), sha256_of(canary)
+        )
+        parent = canary.canary_id
+        for deployment in _of_canary(session, canary):
+            yield from _of_deployment(session, deployment, parent)
     for deployment in deployments.for_proposal(session, proposal.proposal_id):
         yield from _of_deployment(session, deployment, parent)
+
+
+def _of_canary(session: Session, canary: Canary) -> Iterator[Deployment]:
+    """Return what was sent to the instance and its slots for a canary, oldest first of each."""
+    for name in (canary.instance_id, *slots_of(canary.instance_id)):
+        made = {each.version: each for each in deployments.of_instance(session, name)}
+        versions = (
+            each for each in param_versions.history(session, name) if each.origin == f"{CANARY}:{canary.canary_id}"
+        )
+        yield from (made[each.version] for each in versions)
 
 
 def _of_deployment(session: Session, deployment: Deployment, parent: str | None) -> Iterator[Link]:

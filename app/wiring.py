@@ -22,6 +22,8 @@ from feedback.advisor import RealTimeAIAdvisor
 from feedback.alerts import AlertDesk
 from feedback.analyzer import build_analyzer
 from feedback.context import MarketContextCollector, usd_krw_at
+from feedback.cycles.canaries import CanaryRoom
+from feedback.cycles.canary_parity import ShadowReplay
 from feedback.cycles.daily import DailyFeedbackLoop
 from feedback.cycles.monitor import Monitor, read_host_load, unread_host_load
 from feedback.cycles.report_facts import ReportSources
@@ -39,7 +41,7 @@ from market.collector import Collector, build_sources
 from strategies.bridge import BridgeServer, load_secret
 from strategies.gate import Gate
 from strategies.programs import Programs, load_programs
-from strategies.rollout import Rollout
+from strategies.rollout import CanaryDesk, Rollout
 
 COLLECT_DEADLINE_S = 30.0
 """A whole collection of context takes no longer than this; what is late is missing."""
@@ -60,6 +62,7 @@ class Rooms:
     weekly: WeeklyDeepAnalysis
     gate: Gate
     rollout: Rollout
+    canaries: CanaryRoom
     desk: EngineDesk
 
     def usd_krw(self, session: Session, at: datetime) -> tuple[Decimal, bool]:
@@ -133,35 +136,61 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
         rollout.require_same_programs(session)
     alert_desk = AlertDesk(clock, settings.alerts.cooldown_s, settings.language)
     desk = EngineDesk(clock, alert_desk, send)
-    server = _build_server(ground, rollout, desk, alert_desk, bridge_port)
+    canaries = _build_canaries(ground, gate, rollout, alert_desk)
+    server = _build_server(ground, rollout, canaries, desk, alert_desk, bridge_port)
     sources = build_sources(settings)
     collector = MarketContextCollector(
         Collector(sources, ground.archive, COLLECT_DEADLINE_S), store, clock, settings.advisor
     )
-    daily, weekly = _build_cycles(ground, collector, gate, rollout, symbols)
+    daily, weekly = _build_cycles(ground, collector, gate, rollout, canaries, symbols)
     return Rooms(
         settings=settings,
         store=store,
         clock=clock,
         lease=WorkerLease(store, SystemClock(), home.path, ground.owner, on_lost=_leave_at_once),
         server=server,
-        scheduler=_build_scheduler(ground, daily, weekly, _build_monitor(ground, server), alert_desk),
+        scheduler=_build_scheduler(ground, daily, weekly, _build_monitor(ground, server, canaries), alert_desk),
         collector=collector,
         daily=daily,
         weekly=weekly,
         gate=gate,
         rollout=rollout,
+        canaries=canaries,
         desk=desk,
     )
 
 
+def _build_canaries(ground: _Ground, gate: Gate, rollout: Rollout, alert_desk: AlertDesk) -> CanaryRoom:
+    settings = ground.settings
+    fills_by_bars = not is_live_market(ground.home) or settings.market.venue_model == "bars"
+    replay = ShadowReplay(
+        store=ground.store,
+        archive=ground.archive,
+        costs=settings.costs,
+        symbols=ground.symbols,
+        capital=ground.capital,
+        by_bars=frozenset(i.instance_id for i in settings.instances if fills_by_bars and i.driver == "bars"),
+        programs=ground.programs,
+    )
+    return CanaryRoom(
+        store=ground.store,
+        clock=ground.clock,
+        settings=settings.gate,
+        gate=gate,
+        desk=CanaryDesk(ground.clock, rollout),
+        alerts=alert_desk,
+        capital=ground.capital,
+        replay=replay,
+    )
+
+
 def _build_server(
-    ground: _Ground, rollout: Rollout, desk: EngineDesk, alert_desk: AlertDesk, port: int
+    ground: _Ground, rollout: Rollout, canaries: CanaryRoom, desk: EngineDesk, alert_desk: AlertDesk, port: int
 ) -> BridgeServer:
     """Return the bridge with the rooms that answer the engine: logger, rollout, advisor and desk."""
     logger = TradingLogger(ground.clock, ground.usd_krw, contexts.as_of)
     advisor = RealTimeAIAdvisor(ground.clock, ground.settings.advisor, ground.usd_krw, ground.send)
-    handlers = build_handlers(logger, rollout, advisor, desk)
+    handlers = build_handlers(logger, rollout, canaries, advisor, desk)
     if isinstance(ground.clock, VirtualClock):
         handlers = at_market_time(ground.clock, handlers)
     return BridgeServer(
@@ -179,7 +208,12 @@ def _build_server(
 
 
 def _build_cycles(
-    ground: _Ground, collector: MarketContextCollector, gate: Gate, rollout: Rollout, symbols: tuple[str, ...]
+    ground: _Ground,
+    collector: MarketContextCollector,
+    gate: Gate,
+    rollout: Rollout,
+    canaries: CanaryRoom,
+    symbols: tuple[str, ...],
 ) -> tuple[DailyFeedbackLoop, WeeklyDeepAnalysis]:
     settings, store, clock, archive = ground.settings, ground.store, ground.clock, ground.archive
     runs = RunLedger(store, clock, ground.owner, crash_at(crash_point()), take_over=True)
@@ -200,6 +234,7 @@ def _build_cycles(
         analyzer=analyzer,
         gate=gate,
         rollout=rollout,
+        canaries=canaries,
         forecaster=Forecaster(store, archive, ground.symbols),
         report_sources=report_sources,
         symbols=symbols,
@@ -209,12 +244,12 @@ def _build_cycles(
     finder = PatternFinder(store, archive)
     search = ParameterSearch(gate, archive, settings.search)
     weekly = WeeklyDeepAnalysis(
-        store, clock, runs, finder, analyzer, search, gate, rollout, report_sources, settings.language
+        store, clock, runs, finder, analyzer, search, gate, canaries, report_sources, settings.language
     )
     return daily, weekly
 
 
-def _build_monitor(ground: _Ground, server: BridgeServer) -> Monitor:
+def _build_monitor(ground: _Ground, server: BridgeServer, canaries: CanaryRoom) -> Monitor:
     # On a virtual clock the machine's load and latency are not read: they belong to another time.
     return Monitor(
         ground.store,
@@ -223,6 +258,7 @@ def _build_monitor(ground: _Ground, server: BridgeServer) -> Monitor:
         ground.settings.language,
         host_load=read_host_load if ground.is_real_time else unread_host_load,
         bridge_latency_ms=(lambda: server.latency_ms) if ground.is_real_time else (lambda: None),
+        take_back=canaries.watch_budgets,
     )
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime, time
 
 from app.bridge_line import bound_address, engine_tls
@@ -17,7 +17,7 @@ from app.feeds import judge_feeds
 from app.home import Home
 from app.paper import live_archive
 from app.replay import PLAN, Plan
-from app.requests import Action, Errand, active_deployment_of, carry_out, deployment_of
+from app.requests import Action, Errand, active_deployment_of, carry_out, deployment_of, open_canary_of
 from app.setup import with_made_context
 from app.status import engine_status
 from app.telegram import Courier, Desk, TelegramBot, talk
@@ -27,7 +27,7 @@ from core.errors import BadInput, XcrackError
 from core.log import get_logger
 from core.model.operations import Request
 from core.settings import Settings
-from core.store import Session, engine_states, open_store, schema, setting_facts
+from core.store import Session, canaries, engine_states, open_store, schema, setting_facts
 from feedback.alerts import Finding
 from market.live_archive import LiveArchive
 
@@ -132,14 +132,23 @@ def build_actions(rooms: Rooms) -> tuple[Mapping[str, Action], Mapping[str, Erra
 
     def reject(session: Session, request: Request) -> str:
         subject = deployment_of(session, request.subject_id)
-        return (
-            f"deployment {rooms.rollout.reject(session, subject, request.by, request.reason).deployment_id} is rejected"
-        )
+        rejected = rooms.rollout.reject(session, subject, request.by, request.reason)
+        canary = canaries.for_proposal(session, rejected.proposal_id or "")
+        if canary is not None and canary.is_open:
+            rooms.canaries.stop(session, canary.canary_id, request.by, request.reason)
+        return f"deployment {rejected.deployment_id} is rejected"
 
     def roll_back(session: Session, request: Request) -> str:
+        canary = open_canary_of(session, request.subject_id)
+        if canary is not None:
+            return stop_canary(session, replace(request, subject_id=canary.canary_id))
         target = active_deployment_of(session, request.subject_id)
         made = rooms.rollout.rollback(session, target, request.by, request.reason)
         return f"version {made.version} of {made.instance_id} is on its way"
+
+    def stop_canary(session: Session, request: Request) -> str:
+        ended = rooms.canaries.stop(session, request.subject_id, request.by, request.reason)
+        return f"canary {ended.canary_id} of {ended.instance_id} is rolled back"
 
     def cycle(run: Callable[[datetime, bool], str | None], name: str) -> Errand:
         def errand(request: Request) -> str:
@@ -154,6 +163,7 @@ def build_actions(rooms: Rooms) -> tuple[Mapping[str, Action], Mapping[str, Erra
         "approve": approve,
         "reject": reject,
         "rollback": roll_back,
+        "stop_canary": stop_canary,
         "halt": order,
         "resume": order,
         "reduce": order,

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+MIN_SCHEDULE_DAYS = 7
+"""No boundary can be calibrated for a shorter way to the whole capital."""
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -200,7 +202,7 @@ class GateSettings(Section):
     watch_days: Annotated[int, Field(ge=1)] = 90
     """Whole days at the whole capital beside the old parameters, until a change is confirmed."""
     false_rollbacks: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of harmless changes that the boundary may take back over the whole schedule."""
+    """Share of harmless changes that may be taken back over the days of shadow and steps."""
     drift_days: Annotated[float, Field(gt=1)] = 365.0
     """Threshold of the drift detectors: about the days between two false alarms."""
 
@@ -211,6 +213,8 @@ class GateSettings(Section):
             raise ValueError("canary_shares must rise from step to step and end at 1")
         if len(days) != len(shares):
             raise ValueError("canary_step_days needs one number for each of canary_shares")
+        if self.shadow_days + sum(days) < MIN_SCHEDULE_DAYS:
+            raise ValueError(f"shadow_days and canary_step_days must make at least {MIN_SCHEDULE_DAYS} days together")
         needed = self.shadow_days + sum(days[:-1])
         if self.canary_max_days < needed:
             raise ValueError(f"canary_max_days must be at least the {needed} days that shadow_days and the steps need")

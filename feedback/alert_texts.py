@@ -48,6 +48,21 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "The parameters before stay in force; see the deployment",
         ),
         "dead_letter": ("A message was set aside: {reason}", "See the log; nothing else waits for it"),
+        "canary_held": (
+            "The canary of {subject} holds: {reason}",
+            "See `xcrack canary list`; it goes on by itself once its days are sound again",
+        ),
+        "canary_moved": ("The canary of {subject} moved on, {reason}", "See `xcrack canary list`"),
+        "canary_rolled_back": (
+            "The change of {subject} was taken back, {reason}",
+            "The old parameters have the whole capital again; see `xcrack canary list`",
+        ),
+        "canary_stopped": ("The canary of {subject} was stopped: {reason}", "See `xcrack canary list`"),
+        "canary_asks": (
+            "The shadow of {subject} has passed and a person must approve its first money: {reason}",
+            "`xcrack proposals approve {reason}`, or `reject`",
+        ),
+        "canary_waits": ("{subject} passed the sealed test and cannot begin: {reason}", "The next week tries it again"),
     },
     "ko": {
         "latency": (
@@ -96,5 +111,23 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "이전 파라미터가 그대로 유지됩니다. 배포 내역을 확인하세요",
         ),
         "dead_letter": ("메시지 하나를 격리했습니다: {reason}", "로그를 확인하세요. 다른 작업에는 영향이 없습니다"),
+        "canary_held": (
+            "{subject} 카나리가 멈춰 있습니다: {reason}",
+            "`xcrack canary list`를 확인하세요. 하루 결과가 다시 정상이면 자동으로 이어집니다",
+        ),
+        "canary_moved": ("{subject} 카나리가 다음 단계로 갔습니다, {reason}", "`xcrack canary list`를 확인하세요"),
+        "canary_rolled_back": (
+            "{subject} 변경을 되돌렸습니다, {reason}",
+            "이전 파라미터가 다시 전체 자본을 운용합니다. `xcrack canary list`를 확인하세요",
+        ),
+        "canary_stopped": ("{subject} 카나리를 중단했습니다: {reason}", "`xcrack canary list`를 확인하세요"),
+        "canary_asks": (
+            "{subject} 섀도가 통과했습니다. 첫 자본 투입에는 사람의 승인이 필요합니다: {reason}",
+            "`xcrack proposals approve {reason}` 또는 `reject`",
+        ),
+        "canary_waits": (
+            "{subject}은(는) 봉인 시험을 통과했지만 시작할 수 없습니다: {reason}",
+            "다음 주에 다시 시도합니다",
+        ),
     },
 }

@@ -5,7 +5,7 @@ subject stay quiet for the cool-down, so that a condition that flickers does not
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from core.clock import Clock
@@ -66,6 +66,11 @@ class AlertDesk:
             alerts.resolve(session, last.alert_id, now)
         raised = self.settle(session, [Finding(kind, subject, True, severity, facts)])
         return raised[0] if raised else None
+
+    def tell(self, session: Session, news: Finding) -> None:
+        """Put a message to people into the outbox about something that is no condition; once for the same words."""
+        alert = build_alert(news, self.clock.now(), self.language)
+        notifications.add(session, replace(notification_of(alert), kind="news"))
 
     def close_old_events(self, session: Session) -> None:
         """Resolve the alerts of single events after a day."""

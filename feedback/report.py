@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from core.clock import KST
 from core.metrics import share_interval
 from core.model.analysis import Analysis, Forecast, PatternRule
+from core.model.canary import Canary
 from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, StrategyResult
 from core.model.language import Language
@@ -132,6 +133,8 @@ class ReportFacts:
     scorecard: Scorecard
     next_daily: datetime
     next_weekly: datetime
+    canaries: tuple[Canary, ...] = ()
+    """Changes on their way to the whole capital, and those that ended in the period."""
 
 
 @cache
@@ -193,6 +196,7 @@ def _environment(language: Language) -> Environment:
         plain=_plain,
         number=lambda v: f"{v:g}",
         edits=_edits,
+        canary_edits=_canary_edits,
         flag=lambda v: describe_flag(v, language),
         why=lambda v: _why(v, texts),
         score_lines=lambda v: scorecard_lines(v, texts),
@@ -244,6 +248,12 @@ def _plain(text: str) -> str:
 def _edits(proposal: Proposal) -> str:
     base = proposal.base_params
     return ", ".join(f"{e.param} {base.get(e.param, float('nan')):g} → {e.value:g}" for e in proposal.edits)
+
+
+def _canary_edits(canary: Canary) -> str:
+    base = canary.incumbent_params
+    changed = ((name, value) for name, value in canary.candidate_params.items() if base.get(name) != value)
+    return ", ".join(f"{name} {base.get(name, float('nan')):g} → {value:g}" for name, value in changed)
 
 
 def _squeeze(text: str) -> str:

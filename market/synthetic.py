@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from core.clock import to_ns
 from core.durable import replacing
 from core.errors import BadInput
-from core.native import Bars, MarketSpec, MarketSymbol, generate
+from core.native import Bars, MarketSpec, MarketSymbol, MarketTurn, generate
 from market.bars import BarArchive
 from market.candles import MINUTE_MS, Candles, Floats, interval_name, ms_of
 
@@ -23,6 +23,8 @@ SYMBOLS: tuple[MarketSymbol, ...] = (
     MarketSymbol("BNBUSDT", Decimal("0.01"), Decimal("0.001"), Decimal(550)),
     MarketSymbol("XRPUSDT", Decimal("0.0001"), Decimal("0.1"), Decimal("0.6")),
 )
+TURNED_BOUNCE_BPS = 2.0
+"""What a turn leaves of the bounce."""
 _DAY_MS = 86_400_000
 _WALKS: tuple[tuple[str, float, float, float, float], ...] = (
     # name, start, daily step (standard deviation), lowest, highest
@@ -38,10 +40,19 @@ _WALKS: tuple[tuple[str, float, float, float, float], ...] = (
 )
 
 
-def demo_market(seed: int, start_at: datetime, days: int, bar_minutes: int = 15, n_symbols: int = 3) -> MarketSpec:
+def demo_market(
+    seed: int,
+    start_at: datetime,
+    days: int,
+    bar_minutes: int = 15,
+    n_symbols: int = 3,
+    turn_at: datetime | None = None,
+) -> MarketSpec:
     """Return the specification of the demo's market, with both planted effects at their usual size.
 
-    Raises BadInput for no days, an unknown candle length, more symbols than there are, or a start between candles.
+    With `turn_at` most of the bounce is gone from then on: a narrower spread pays before and costs after. Raises
+    BadInput for no days, an unknown candle length, more symbols than there are, a start between candles, or a turn
+    before it.
     """
     bar_ms = bar_minutes * MINUTE_MS
     interval_name(bar_ms)
@@ -51,12 +62,15 @@ def demo_market(seed: int, start_at: datetime, days: int, bar_minutes: int = 15,
         raise BadInput(f"a market of {days} days holds nothing", "Ask for at least one day")
     if ms_of(start_at) % bar_ms:
         raise BadInput(f"{start_at.isoformat()} is no multiple of {bar_minutes} minutes", "Start on a whole candle")
+    if turn_at is not None and turn_at < start_at:
+        raise BadInput(f"the market turns at {turn_at.isoformat()}, before it begins", "Name a later time")
     return MarketSpec(
         seed=seed,
         n_bars=days * _DAY_MS // bar_ms,
         bar_ms=bar_ms,
         start_ns=to_ns(start_at),
         symbols=SYMBOLS[:n_symbols],
+        turn=None if turn_at is None else MarketTurn((ms_of(turn_at) - ms_of(start_at)) // bar_ms, TURNED_BOUNCE_BPS),
     )
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "cycle": ("learn", "Ask the worker for a cycle now, instead of at its hour."),
     "report": ("learn", "Print a report that a cycle wrote."),
     "proposals": ("learn", "Proposed changes: what became of them and why."),
+    "canary": ("canary", "Accepted changes on their way to the whole capital."),
     "scorecard": ("scorecard", "How good suggestions, changes and the gate were, less placebos."),
     "params": ("learn", "Parameters in force, their history, and the way back."),
     "trace": ("learn", "Print the chain an id is part of, from trade to trade."),

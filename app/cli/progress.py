@@ -41,6 +41,8 @@ def print_summary(summary: Summary) -> None:
     print(f"trades           {summary.trades}")
     print(f"proposals        {counts}")
     print(f"deployments      {summary.deployments} acknowledged by the engine, {summary.rollbacks} rollbacks")
+    stages = ", ".join(f"{n} {stage.replace('_', ' ')}" for stage, n in summary.canaries.items()) or "none"
+    print(f"canaries         {stages}")
     sha = summary.report_sha256[:16]
     print(f"reports          {summary.daily_reports} daily, {summary.weekly_reports} weekly, sha256 {sha}")
     print(f"wall time        {summary.wall_s:.1f} s")

@@ -9,7 +9,7 @@ from app import demo as demo_run
 from app.cli.output import json_option, print_json, print_table, say, start
 from app.cli.progress import ProgressLine, print_summary, seed_option
 from app.home import Home
-from app.replay import empty_home, plan_run, run_in_loop, symbol_of
+from app.replay import empty_home, plan_run, replay_object, run_in_loop, symbol_of
 from app.window import Window, WindowRun, run_window
 from core.clock import KST, SystemClock, require_utc
 from core.errors import BadInput
@@ -94,7 +94,7 @@ def _replay_files(
     summary = run_in_loop(settings, home, plan, line.show)
     line.end()
     if as_json:
-        print_json(summary)
+        print_json(replay_object(summary))
     else:
         print_summary(summary)
 

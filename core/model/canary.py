@@ -58,7 +58,10 @@ class GuardTerms:
     """By which figures a change is taken back; fixed before the start."""
 
     boundary: float
-    """c: the running t of d at or below -c is harm, from day `n_min_days` to day `n_days` of shadow and steps."""
+    """c: the running t of d at or below -c is harm, from day `n_min_days` to day `n_days` since the start.
+
+    One that takes longer to the whole capital than planned stays under it until it gets there.
+    """
     n_min_days: int
     n_days: int
     false_share: float

@@ -59,7 +59,9 @@ class Request:
     """A wish of web, CLI or Telegram that only the worker may carry out."""
 
     request_id: str
-    kind: Literal["approve", "reject", "rollback", "halt", "resume", "reduce", "daily_cycle", "weekly_cycle"]
+    kind: Literal[
+        "approve", "reject", "rollback", "stop_canary", "halt", "resume", "reduce", "daily_cycle", "weekly_cycle"
+    ]
     subject_id: str
     by: str
     via: Literal["web", "cli", "telegram"]

@@ -1,5 +1,6 @@
 """Canaries, their days, and what was decided about them: at most one decision a day and canary."""
 
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select, update
@@ -75,6 +76,13 @@ def days(session: Session, canary_id: str) -> list[CanaryDay]:
 def add_decision(session: Session, decision: CanaryDecision) -> bool:
     """Keep a decision; False when the same one is kept. Raises Conflict when the day has another one."""
     return add_value(session, canary_decision, decision, {"canary_id": decision.canary_id, "on": decision.on})
+
+
+def decision_on(session: Session, canary_id: str, on: date) -> CanaryDecision | None:
+    """Return what was decided about a canary on a KST day, or None."""
+    kept = canary_decision.c
+    query = select(kept.detail).where(kept.canary_id == canary_id, kept.on == on)
+    return value_or_none(session, query, CanaryDecision, canary_decision)
 
 
 def decisions(session: Session, canary_id: str) -> list[CanaryDecision]:

@@ -6,7 +6,7 @@ Every step is durable: killed between any two lines, the next start goes on at t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from core.clock import KST, Clock, kst_day, kst_day_bounds, require_utc, to_ns
 from core.errors import Conflict
@@ -34,6 +34,7 @@ from core.store import (
 )
 from feedback.analyzer import Analyzer
 from feedback.context import MarketContextCollector
+from feedback.cycles.canaries import CanaryRoom
 from feedback.cycles.publishing import save_notification, save_reports, write_notification, write_reports
 from feedback.cycles.report_facts import ReportSources
 from feedback.dataset import DatasetBuilder
@@ -63,6 +64,7 @@ class DailyFeedbackLoop:
     analyzer: Analyzer
     gate: Gate
     rollout: Rollout
+    canaries: CanaryRoom
     forecaster: Forecaster
     report_sources: ReportSources
     symbols: tuple[str, ...]
@@ -87,6 +89,7 @@ class DailyFeedbackLoop:
         run.step("admit", lambda: self._judge_pending(on, self.gate.admit), self._save_admissions)
         run.step("screen", lambda: self._judge_pending(on, self.gate.screen), self._save_screens)
         run.step("narrow", lambda: None, self._deploy_narrowed)
+        run.step("advance", lambda: self.canaries.judge(on), self.canaries.save)
         run.step("forecast", lambda: self.forecaster.forecast(on + timedelta(days=1)), _save_forecasts)
         run.step("aftermath", self.gate.judge_aftermaths, _save_aftermaths)
         run.step("twin", lambda: self._compare_with_twins(on), _save_twin_days)
@@ -172,7 +175,7 @@ class DailyFeedbackLoop:
 
     def _deploy_narrowed(self, session: Session, _: None) -> str:
         """Send what only narrows the same day; it needs no evidence."""
-        return canonical_json(deploy_all(session, self.rollout, "narrowed"))
+        return canonical_json(deploy_narrowed(session, self.rollout))
 
     def _prepare(self, session: Session, _: None) -> str:
         """Let old proposals expire and tell the engine what changed outside, for the day that begins."""
@@ -184,13 +187,13 @@ class DailyFeedbackLoop:
         return canonical_json(payload)
 
 
-def deploy_all(session: Session, rollout: Rollout, state: Literal["accepted", "narrowed"]) -> list[str]:
-    """Deploy every proposal in `state` that is not on its way yet; returns the deployment ids.
+def deploy_narrowed(session: Session, rollout: Rollout) -> list[str]:
+    """Deploy every narrowing that is not on its way yet; returns the deployment ids.
 
     One whose base was replaced since it was judged, as by a rollback meanwhile, expires: it must not stop the cycle.
     """
     deployed = []
-    for proposal in proposals.in_state(session, state):
+    for proposal in proposals.in_state(session, "narrowed"):
         if deployments.for_proposal(session, proposal.proposal_id):
             continue
         verdict = verdicts.for_proposal(session, proposal.proposal_id)[-1]

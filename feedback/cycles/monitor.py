@@ -16,6 +16,7 @@ from core.model.trade import EquityPoint
 from core.settings_sections import AlertSettings
 from core.store import Session, Store, alerts, engine_states, equity, outcomes, reports, setting_facts
 from feedback.alerts import AlertDesk, Finding
+from feedback.cycles.acks import await_acks
 from feedback.peaks import keep_peak
 from feedback.results import LIVE_MODES, live_instances
 from feedback.scheduler import FIRST_TICK_FACT
@@ -65,11 +66,17 @@ class Monitor:
     heard: Mapping[str, Callable[[Session], datetime | None]] = field(
         default_factory=lambda: {"engine": engine_heard_at}
     )
+    take_back: Callable[[Session], Sequence[object]] = lambda session: ()
+    """Takes back every canary that has lost its budget within the running day, and returns them."""
 
     def run_monitor(self, scheduled_for: datetime | None = None, late: bool = False) -> tuple[Alert, ...]:
         """Return the alerts raised now. The arguments are those of any scheduled job; only the clock counts."""
         desk = AlertDesk(self.clock, self.settings.cooldown_s, self.language)
         load, latency_ms = self.host_load(), self.bridge_latency_ms()
+        with self.store.session() as session:
+            taken_back = self.take_back(session)
+        if taken_back:
+            await_acks(self.store)
         with self.store.session() as session:
             desk.close_old_events(session)
             findings = [*self._of_host(load, latency_ms), *self._of_work(session), *self._of_equity(session)]

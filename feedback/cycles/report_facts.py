@@ -11,6 +11,7 @@ import numpy as np
 from core import metrics
 from core.clock import KST, kst_day, kst_day_bounds
 from core.model.analysis import Analysis, PatternRule
+from core.model.canary import Canary
 from core.model.dataset import DaySummary
 from core.model.proposal import Deployment, Proposal
 from core.model.scorecard import Scorecard
@@ -19,6 +20,7 @@ from core.store import (
     Session,
     alerts,
     analyses,
+    canaries,
     datasets,
     deployments,
     engine_states,
@@ -124,6 +126,7 @@ class ReportSources:
             scorecard=self._scorecard(session, kind, on, due_at),
             next_daily=_next(due_at, self.settings.schedule.daily_at, None),
             next_weekly=_next(due_at, self.settings.schedule.weekly_at, 6),
+            canaries=tuple(one for one in canaries.latest(session, 100) if one.is_open or _ended_since(one, first)),
         )
 
     def _period(self, session: Session, on: date) -> PeriodResult:
@@ -193,9 +196,14 @@ def _summary(session: Session, on: date) -> DaySummary:
 
 
 def _changes(session: Session, since: datetime) -> tuple[Change, ...]:
-    """Return the deployments that were made or acknowledged since a time, newest first."""
+    """Return the deployments that changed parameters and were made or acknowledged since a time, newest first."""
     moved = [d for d in deployments.latest(session, 100) if (d.acked_at or d.created_at) >= since]
-    return tuple(_change(session, deployment) for deployment in moved)
+    changes = (_change(session, deployment) for deployment in moved)
+    return tuple(change for change in changes if change.edits)
+
+
+def _ended_since(canary: Canary, on: date) -> bool:
+    return canary.ended_on is not None and canary.ended_on > on
 
 
 def _change(session: Session, deployment: Deployment) -> Change:

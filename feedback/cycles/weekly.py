@@ -1,6 +1,6 @@
 """The weekly cycle: 30 days become patterns, searches look for better parameters, one champion goes to the sealed test.
 
-Every step is durable, each instance's search is one of them.
+What passes begins its canary. Every step is durable, each instance's search is one of them.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from core.model.language import Language
 from core.model.proposal import Proposal, Verdict
 from core.store import Session, Store, analyses, audit, pattern_weeks, patterns, proposals, searches
 from feedback.analyzer import Analyzer
-from feedback.cycles.daily import deploy_all
+from feedback.cycles.canaries import CanaryRoom, Planned
 from feedback.cycles.publishing import save_notification, save_reports, write_notification, write_reports
 from feedback.cycles.report_facts import ReportSources
 from feedback.patterns import PatternFinder
@@ -26,7 +26,6 @@ from feedback.runs import RunLedger
 from feedback.search import ParameterSearch, Searched
 from strategies.gate import Gate, Judgement
 from strategies.gate.placebo import PlaceboTest
-from strategies.rollout import Rollout
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ class WeeklyDeepAnalysis:
     analyzer: Analyzer
     search: ParameterSearch
     gate: Gate
-    rollout: Rollout
+    canaries: CanaryRoom
     report_sources: ReportSources
     language: Language
 
@@ -65,7 +64,7 @@ class WeeklyDeepAnalysis:
         champion_id = run.step("champion", lambda: None, self._choose)
         run.step("sealed", lambda: self._judge(champion_id), self._save_verdict)
         run.step("placebo", self._judge_placebo, self._save_placebo)
-        run.step("deploy", lambda: None, self._deploy)
+        run.step("deploy", self.canaries.plan, self._begin)
         run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
         run.step("notify", lambda: write_notification(self.store, read_facts, self.language), save_notification)
         run.finish()
@@ -122,11 +121,12 @@ class WeeklyDeepAnalysis:
     def _save_placebo(self, session: Session, judged: tuple[Proposal, PlaceboTest] | None) -> str:
         return "" if judged is None else self.gate.save_placebo(session, *judged)
 
-    def _deploy(self, session: Session, _: None) -> str:
-        deployed = deploy_all(session, self.rollout, "accepted")
+    def _begin(self, session: Session, planned: Sequence[Planned]) -> str:
+        """Begin the canary of what passed, in the shadow: nothing gets capital before its days are over."""
+        begun = self.canaries.save_plans(session, planned)
         now = self.clock.now()
-        audit.append(session, now, "worker", "weekly_cycle", kst_day(now).isoformat(), {"deployed": deployed})
-        return canonical_json(deployed)
+        audit.append(session, now, "worker", "weekly_cycle", kst_day(now).isoformat(), {"begun": begun})
+        return begun
 
 
 def _save_patterns(session: Session, on: date, rules: Sequence[PatternRule]) -> str:

@@ -36,6 +36,8 @@ class AdmissionFacts:
     touched_at: Mapping[str, datetime]
     """By parameter: when it was last deployed or put to a sealed test."""
     now: datetime
+    canary_id: str = ""
+    """The open canary of the instance, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,9 @@ def _repeat_check(proposal: Proposal, facts: AdmissionFacts) -> Check:
 
 
 def _one_at_a_time_check(facts: AdmissionFacts, narrowing: bool) -> Check:
-    # Lowering a cap must not wait behind an idea that waits for its test.
-    waiting = [*facts.on_the_way, *(() if narrowing else (other.proposal_id for other in facts.queued))]
+    # Lowering a cap must not wait behind an idea that waits for its test, or is on its way to the whole capital.
+    ideas = [*((facts.canary_id,) if facts.canary_id else ()), *(other.proposal_id for other in facts.queued)]
+    waiting = [*facts.on_the_way, *(() if narrowing else ideas)]
     detail = f"{waiting[0]} is on its way for this instance" if waiting else "nothing else is on its way"
     return _check("one_at_a_time", not waiting, detail)
 

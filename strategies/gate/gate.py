@@ -11,9 +11,10 @@ from decimal import Decimal
 
 from core.clock import Clock
 from core.errors import Conflict, Refused, UnknownName
+from core.metrics import Series
 from core.model.proposal import Check, Outcome, Proposal, ProposalState, Stage, Verdict
 from core.settings_sections import CostSettings, GateSettings
-from core.store import Session, Store, deployments, ledger, param_versions, proposals
+from core.store import Session, Store, canaries, deployments, ledger, param_versions, proposals, verdicts
 from strategies.gate import records
 from strategies.gate.admission import check_admission
 from strategies.gate.aftermath import JudgedAftermath, find_due, judge_horizon
@@ -109,7 +110,7 @@ class Gate:
         """Return the queued proposal with the best screen statistic over all strategies, never a placebo.
 
         None without one, without a test left, and while a gate that breaks its promises may promote nothing; since when
-        and why becomes a ledger row.
+        and why becomes a ledger row. What is queued for an instance with an open canary waits for its end.
         """
         if self.budget(session).tests_left == 0 or check_promotions(session, self.clock.now()):
             return None
@@ -117,6 +118,7 @@ class Gate:
             (statistic, proposal)
             for proposal in proposals.in_state(session, "queued")
             if not proposal.is_placebo and self._is_current(session, proposal) and not self._is_old(proposal)
+            if canaries.open_of(session, proposal.instance_id) is None
             if (statistic := records.screen_statistic(session, proposal, STATISTIC)) is not None
         ]
         # `in_state` is oldest first and max keeps the first of equals.
@@ -160,6 +162,22 @@ class Gate:
         """
         records.save_verdict(session, proposal, judgement, judgement.verdict.outcome)
         return judgement.verdict.verdict_id
+
+    def sealed_results(self, proposal: Proposal) -> tuple[Series, Series] | str:
+        """Return candidate's and incumbent's USD a sealed day of a proposal that passed, or why there are none.
+
+        For the guard of its canary and for people; nothing is spent, and nothing of it may reach a proposer.
+        """
+        with self.store.session() as session:
+            judged = verdicts.find(session, records.verdict_id(proposal.proposal_id, "sealed"))
+            fault = self._sealed_fault(session, proposal)
+            split = read_split(session)
+        if judged is None or judged.outcome != "accepted":
+            return "it did not pass the sealed test"
+        if fault or split is None:
+            return fault or "the history was never split"
+        candidate, incumbent, _ = self._laboratory(proposal).run_sealed(split)
+        return candidate.pnl_usd, incumbent.pnl_usd
 
     def next_placebo(self, session: Session) -> Proposal | None:
         """Return the placebo whose turn it is: the queued one that waits longest, or None."""

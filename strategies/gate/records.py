@@ -10,7 +10,7 @@ from core.errors import Conflict, Refused
 from core.model.canonical import canonical_json, short_id
 from core.model.proposal import BacktestRun, ParamVersion, Proposal, ProposalState, Stage, Verdict
 from core.settings_sections import CostSettings, GateSettings
-from core.store import Session, backtests, deployments, ledger, param_versions, proposals, verdicts
+from core.store import Session, backtests, canaries, deployments, ledger, param_versions, proposals, verdicts
 from strategies.gate.admission import AdmissionFacts
 from strategies.gate.budget import BudgetState, read_budget
 
@@ -42,6 +42,7 @@ def load_admission_facts(session: Session, proposal: Proposal, now: datetime) ->
     mates = proposals.for_analysis(session, proposal.analysis_id)
     earlier = [each for each in mates if each.state == "pending" and _order(each) < _order(proposal)]
     waiting = [*proposals.in_state(session, "queued"), *earlier]
+    canary = canaries.open_of(session, proposal.instance_id)
     return AdmissionFacts(
         active=active,
         evidenced=_evidenced_params(session, versions, active),
@@ -58,6 +59,7 @@ def load_admission_facts(session: Session, proposal: Proposal, now: datetime) ->
         on_the_way=[each.deployment_id for each in moving if each.proposal_id != proposal.proposal_id],
         touched_at=_touched_at(session, proposal.instance_id, versions),
         now=now,
+        canary_id="" if canary is None else canary.canary_id,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.model.canary import Canary
+from core.model.slots import slot_id
 
 Role = Literal["live", "canary", "shadow", "incumbent"]
 ROLES: tuple[Role, ...] = ("live", "canary", "shadow", "incumbent")
@@ -32,7 +33,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class SlotState:
     """What the engine has acknowledged of a slot, and what it was sent and has not answered yet."""
 
     in_force: Holding
@@ -44,12 +45,12 @@ class Slot:
         return max(self.in_force.share, 0.0 if self.under_way is None else self.under_way.share)
 
 
-def slot_id(instance_id: str, role: Role) -> str:
-    """Return the instance id of a slot; the live one is the instance itself."""
-    return instance_id if role == "live" else f"{instance_id}.{role}"
+def id_of(instance_id: str, role: Role) -> str:
+    """Return the instance id of a role's slot; the live one is the instance itself."""
+    return instance_id if role == "live" else slot_id(instance_id, role)
 
 
-def wanted_holdings(slots: Mapping[Role, Slot], canary: Canary | None) -> dict[Role, Holding]:
+def wanted_holdings(slots: Mapping[Role, SlotState], canary: Canary | None) -> dict[Role, Holding]:
     """Return what every slot should run, given the newest canary of the instance, open or over; None before any."""
     live = replace(slots["live"].in_force, share=1.0)
     idle: dict[Role, Holding] = {
@@ -75,7 +76,7 @@ def wanted_holdings(slots: Mapping[Role, Slot], canary: Canary | None) -> dict[R
     }
 
 
-def next_orders(slots: Mapping[Role, Slot], wanted: Mapping[Role, Holding]) -> dict[Role, Holding]:
+def next_orders(slots: Mapping[Role, SlotState], wanted: Mapping[Role, Holding]) -> dict[Role, Holding]:
     """Return what may be sent now; empty when all is as wanted, or the engine has to answer first."""
     differ = {role: wanted[role] for role in ROLES if not slots[role].in_force.is_same(wanted[role])}
     orders = {role: held for role, held in differ.items() if slots[role].under_way is None}
@@ -85,6 +86,6 @@ def next_orders(slots: Mapping[Role, Slot], wanted: Mapping[Role, Holding]) -> d
     return {role: held for role, held in orders.items() if role not in FUNDED or not lowered or role in lowered}
 
 
-def most_in_force(slots: Mapping[Role, Slot]) -> float:
+def most_in_force(slots: Mapping[Role, SlotState]) -> float:
     """Return the largest share of the account's capital that the slots may have in force at this moment."""
     return sum(slots[role].most for role in FUNDED)

@@ -10,17 +10,29 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from core.clock import Clock, to_ns
-from core.errors import BadInput, Conflict, Refused
+from core.errors import BadInput, Conflict
 from core.model.canonical import short_id
 from core.model.generated import Message, ParamsAck, ParamsUpdate
 from core.model.proposal import Deployment, DeploymentState, ParamVersion, Proposal, Verdict
-from core.model.slots import SLOT_MARK, is_slot, live_id, slots_of
+from core.model.slots import is_slot, live_id, slot_id, slots_of
 from core.native import validate_params
 from core.settings import Settings
 from core.settings_sections import InstanceSettings
-from core.store import Session, audit, deployments, param_versions, proposals, verdicts
+from core.store import Session, audit, deployments, param_versions, proposals
 from strategies.programs import Programs
-from strategies.schema import default_params, load_param_specs
+from strategies.rollout.checks import (
+    brought_by,
+    find_target,
+    is_as_sent,
+    is_wider,
+    refusal_of,
+    require_leave,
+    require_share,
+    require_slot,
+    require_waiting,
+    share_in_force,
+)
+from strategies.schema import default_params
 
 EXPIRES_AFTER = timedelta(hours=1)
 """The engine refuses an update that reaches it later than this: the market it was decided on is gone."""
@@ -75,7 +87,7 @@ class Rollout:
         done = deployments.find(session, deployment_id)
         if done is not None:
             return done
-        _require_leave(session, proposal, verdict)
+        require_leave(session, proposal, verdict)
         stored = proposals.get(session, proposal.proposal_id)
         active = param_versions.active(session, proposal.instance_id)
         if active.sha256 != proposal.base_sha256:
@@ -86,12 +98,13 @@ class Rollout:
             )
         waits = self.settings.gate.require_approval or stored.hold
         version = self._add_version(session, active, proposal.params, proposal.proposal_id)
-        deployment = self._add_deployment(session, deployment_id, proposal.proposal_id, version, active)
+        share = share_in_force(session, proposal.instance_id)
+        deployment = self._add_deployment(session, deployment_id, proposal.proposal_id, version, active, share)
         audit.append(session, deployment.created_at, GATE, "deploy", deployment_id, {"verdict": verdict.verdict_id})
         return deployment if waits else self._push(session, deployment, version, active, GATE)
 
     def send_to_slot(
-        self, session: Session, slot_id: str, params: Mapping[str, float], capital_share: float, origin: str
+        self, session: Session, slot: str, params: Mapping[str, float], capital_share: float, origin: str
     ) -> Deployment:
         """Return the pushed deployment that has a slot run `params` at a share of the instance's capital; 0 is idle.
 
@@ -99,24 +112,69 @@ class Rollout:
         Raises BadInput for a share outside 0 to 1 or an id that is no slot's, Refused for the slot of day 0, Conflict
         while something else is on its way there.
         """
-        _require_sendable(slot_id, capital_share)
-        active = param_versions.active(session, slot_id)
-        sha256 = validate_params(active.strategy, params, self._program(slot_id))
-        newest = next(reversed(deployments.of_instance(session, slot_id)), None)
+        require_slot(slot, capital_share)
+        return self._send(session, slot, params, capital_share, origin, None)
+
+    def send_to_live(
+        self,
+        session: Session,
+        instance_id: str,
+        params: Mapping[str, float],
+        capital_share: float,
+        origin: str,
+        proposal_id: str | None = None,
+    ) -> Deployment:
+        """Return the pushed deployment that has a live instance run `params` at a share of its capital.
+
+        With `proposal_id` it is that proposal's promotion. A repeat while it is the newest changes nothing. Raises
+        BadInput for a share outside 0 to 1, Conflict while something else is on its way there.
+        """
+        require_share(capital_share)
+        return self._send(session, instance_id, params, capital_share, origin, proposal_id)
+
+    def ask_for_canary(
+        self, session: Session, instance_id: str, params: Mapping[str, float], proposal_id: str
+    ) -> Deployment:
+        """Return the deployment that waits for a person's approval of a proposal's first money.
+
+        Approved it makes the canary's slot ready, idle; the money comes by the canary's own steps.
+        """
+        deployment_id = short_id("deployment", proposal_id, "canary")
+        done = deployments.find(session, deployment_id)
+        if done is not None:
+            return done
+        active = param_versions.active(session, slot_id(instance_id, "canary"))
+        version = self._add_version(session, active, params, proposal_id)
+        asked = self._add_deployment(session, deployment_id, proposal_id, version, active, 0.0)
+        audit.append(session, asked.created_at, GATE, "ask_for_canary", deployment_id, {"proposal_id": proposal_id})
+        return asked
+
+    def _send(
+        self,
+        session: Session,
+        instance_id: str,
+        params: Mapping[str, float],
+        capital_share: float,
+        origin: str,
+        proposal_id: str | None,
+    ) -> Deployment:
+        active = param_versions.active(session, instance_id)
+        sha256 = validate_params(active.strategy, params, self._program(instance_id))
+        newest = next(reversed(deployments.of_instance(session, instance_id)), None)
         if newest is not None and newest.state in {"pushed", "active"}:
-            there = param_versions.get(session, slot_id, newest.version)
+            there = param_versions.get(session, instance_id, newest.version)
             if (there.sha256, newest.capital_share, there.origin) == (sha256, capital_share, origin):
                 return newest
             if newest.state == "pushed":
                 raise Conflict(
-                    f"version {newest.version} of {slot_id} is on its way to the engine",
+                    f"version {newest.version} of {instance_id} is on its way to the engine",
                     "Wait for its acknowledgement",
                 )
         version = self._add_version(session, active, params, origin)
-        deployment_id = short_id("deployment", slot_id, version.version)
-        made = self._add_deployment(session, deployment_id, None, version, active, capital_share)
+        deployment_id = short_id("deployment", instance_id, version.version)
+        made = self._add_deployment(session, deployment_id, proposal_id, version, active, capital_share)
         payload = {"origin": origin, "capital_share": capital_share}
-        audit.append(session, made.created_at, GATE, "send_to_slot", deployment_id, payload)
+        audit.append(session, made.created_at, GATE, "send", deployment_id, payload)
         return self._push(session, made, version, active, GATE)
 
     def approve(self, session: Session, deployment_id: str, by: str) -> Deployment:
@@ -127,7 +185,7 @@ class Rollout:
         deployment = deployments.get(session, deployment_id)
         if deployment.approved_by:
             return deployment
-        _require_waiting(deployment, "approve")
+        require_waiting(deployment, "approve")
         active = param_versions.active(session, deployment.instance_id)
         if active.version != deployment.rollback_to:
             raise Conflict(
@@ -144,7 +202,7 @@ class Rollout:
         deployment = deployments.get(session, deployment_id)
         if deployment.state == "rejected":
             return deployment
-        _require_waiting(deployment, "reject")
+        require_waiting(deployment, "reject")
         rejected = replace(deployment, state="rejected", reason=f"rejected by {by}: {reason}")
         deployments.put(session, rejected)
         if deployment.proposal_id is not None:
@@ -157,7 +215,7 @@ class Rollout:
 
         Raises UnknownName for an unknown target, Conflict when it is not in force or something else is on its way.
         """
-        target = _find_target(session, target_id)
+        target = brought_by(session, find_target(session, target_id))
         if is_slot(target.instance_id):
             raise Conflict(
                 f"deployment {target.deployment_id} is in slot {target.instance_id}, which trades for no proposal yet",
@@ -167,7 +225,9 @@ class Rollout:
         done = deployments.find(session, deployment_id)
         if done is not None and done.state != "rejected":
             return done
-        if target.state != "active":
+        active = param_versions.active(session, target.instance_id)
+        is_in_force = active.sha256 == param_versions.get(session, target.instance_id, target.version).sha256
+        if target.state != "active" and not (target.state == "superseded" and is_in_force):
             raise Conflict(
                 f"deployment {target.deployment_id} is {target.state}; only what is in force can be rolled back",
                 "See which version is in force with `xcrack params show`",
@@ -176,10 +236,10 @@ class Rollout:
             # The engine refused the first attempt; a second one needs an id of its own.
             tried = [each for each in deployments.of_instance(session, target.instance_id) if each.state == "rejected"]
             deployment_id = short_id("deployment", "rollback", target.deployment_id, len(tried))
-        active = param_versions.active(session, target.instance_id)
         earlier = param_versions.get(session, target.instance_id, target.rollback_to)
         version = self._add_version(session, active, earlier.params, f"{ROLLBACK}{target.deployment_id}")
-        deployment = self._add_deployment(session, deployment_id, None, version, active)
+        share = share_in_force(session, target.instance_id)
+        deployment = self._add_deployment(session, deployment_id, None, version, active, share)
         payload = {"target": target.deployment_id, "reason": reason}
         audit.append(session, self.clock.now(), by, "rollback", deployment_id, payload)
         return self._push(session, replace(deployment, reason=reason), version, active, by)
@@ -192,10 +252,10 @@ class Rollout:
         if deployment.state != "pushed":
             return ""
         version = param_versions.get(session, deployment.instance_id, deployment.version)
-        if _is_as_sent(ack, version, deployment):
+        if is_as_sent(ack, version, deployment):
             self._activate(session, deployment, version)
             return ""
-        why = _refusal(ack, version, deployment)
+        why = refusal_of(ack, version, deployment)
         now = self.clock.now()
         deployments.put(
             session, replace(deployment, state="rejected", acked_at=now, ack_sha256=ack.params_sha256, reason=why)
@@ -211,7 +271,7 @@ class Rollout:
         now = self.clock.now()
         undone = version.origin.removeprefix(ROLLBACK) if version.origin.startswith(ROLLBACK) else ""
         for former in deployments.of_instance(session, deployment.instance_id):
-            if former.state == "active":
+            if former.state == "active" or former.deployment_id == undone:
                 state: DeploymentState = "rolled_back" if former.deployment_id == undone else "superseded"
                 deployments.put(session, replace(former, state=state))
         param_versions.activate(session, deployment.instance_id, version.version)
@@ -221,7 +281,8 @@ class Rollout:
         audit.append(session, now, ENGINE, "apply_params", deployment.deployment_id, payload)
 
     def _settle_proposals(self, session: Session, deployment: Deployment, undone: str) -> None:
-        if deployment.proposal_id is not None:
+        # What a slot of a candidate runs is not deployed yet.
+        if deployment.proposal_id is not None and not is_slot(deployment.instance_id):
             proposal = proposals.get(session, deployment.proposal_id)
             # A narrowing stays `narrowed`: nothing was shown about it.
             if proposal.state == "accepted":
@@ -298,60 +359,3 @@ class Rollout:
             ),
         )
         return pushed
-
-
-def is_wider(strategy: str, base: Mapping[str, float], candidate: Mapping[str, float]) -> bool:
-    """Return whether the candidate may expose more than the base: anything but lower caps and nothing else."""
-    specs = load_param_specs(strategy)
-    changed = [name for name in candidate if candidate[name] != base.get(name)]
-    return any(specs[name].risk != "cap" or candidate[name] > base[name] for name in changed)
-
-
-def _require_leave(session: Session, proposal: Proposal, verdict: Verdict) -> None:
-    if proposal.is_placebo or proposals.get(session, proposal.proposal_id).is_placebo:
-        raise Refused(f"{proposal.proposal_id} is a placebo", "It measures the gate and is never deployed")
-    # The stored verdict counts, not the one in hand.
-    stored = verdicts.find(session, verdict.verdict_id)
-    allowed = {("sealed", "accepted"), ("admission", "narrowed")}
-    if stored is None or stored.proposal_id != proposal.proposal_id or (stored.stage, stored.outcome) not in allowed:
-        raise Refused(
-            f"{proposal.proposal_id} has no verdict that lets it through",
-            "Only a passed sealed test, or a narrowing of caps, is deployed",
-        )
-
-
-def _require_waiting(deployment: Deployment, verb: str) -> None:
-    if deployment.state != "awaiting_approval":
-        raise Conflict(
-            f"cannot {verb} deployment {deployment.deployment_id}: it is {deployment.state}",
-            "Only deployments that wait for approval can be approved or rejected",
-        )
-
-
-def _find_target(session: Session, target_id: str) -> Deployment:
-    found = deployments.find(session, target_id)
-    if found is not None:
-        return found
-    of_proposal = deployments.for_proposal(session, target_id)
-    return of_proposal[-1] if of_proposal else deployments.get(session, target_id)
-
-
-def _require_sendable(slot_id: str, capital_share: float) -> None:
-    if not is_slot(slot_id):
-        raise BadInput(f"{slot_id} is no slot", "A live instance changes by a deployment")
-    if slot_id.endswith(f"{SLOT_MARK}day0"):
-        raise Refused(f"{slot_id} keeps the parameters of the first day for ever", "Name another slot")
-    if not 0 <= capital_share <= 1:
-        raise BadInput(f"a share of {capital_share} of the capital is none", "Give a number from 0 to 1")
-
-
-def _is_as_sent(ack: ParamsAck, version: ParamVersion, deployment: Deployment) -> bool:
-    sent = (True, version.version, version.sha256, deployment.capital_share)
-    return (ack.applied, ack.version, ack.params_sha256, ack.capital_share) == sent
-
-
-def _refusal(ack: ParamsAck, version: ParamVersion, deployment: Deployment) -> str:
-    if not ack.applied:
-        return ack.reason or "the engine gave no reason"
-    reported = f"the engine reports version {ack.version} with hash {ack.params_sha256} at share {ack.capital_share:g}"
-    return f"{reported}, sent was {version.sha256} at share {deployment.capital_share:g}"

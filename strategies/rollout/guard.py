@@ -33,7 +33,7 @@ def difference_of(promise: Promise, day: CanaryDay) -> float | None:
 def judge_guard(canary: Canary, days: Sequence[CanaryDay]) -> GuardFigures:
     """Return how the guard stands after `days`, oldest first. Days that do not count for the schedule count here."""
     made = [(day.stage, d) for day in days if (d := difference_of(canary.promise, day)) is not None]
-    watch = RollbackWatch(_boundary_of(canary.terms))
+    watch = RollbackWatch(_boundary_of(canary))
     for _, d in made:
         watch = watch.updated(d)
     fired: GuardRule = "" if watch.cause == "not_a_number" else watch.cause
@@ -125,11 +125,12 @@ def simulator_alarm(residuals: Series, threshold: float) -> str:
     return ""
 
 
-def _boundary_of(terms: GuardTerms) -> RollbackBoundary:
+def _boundary_of(canary: Canary) -> RollbackBoundary:
+    terms = canary.terms
     return RollbackBoundary(
         c=terms.boundary,
         loss_budget=terms.loss_budget_usd,
-        n_days=terms.n_days,
+        n_days=terms.n_days if canary.stage == "promoted" else max(terms.n_days, canary.schedule.max_days),
         n_min_days=terms.n_min_days,
         share=terms.false_share,
         block_length=terms.block_length,

@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from core import native
-from core.clock import kst_day, kst_day_bounds
+from core.clock import kst_day_bounds
 from core.model.canonical import sha256_of
-from core.model.proposal import Deployment, Proposal
+from core.model.proposal import Proposal
+from core.model.slots import LIVE_MODES, slot_id
 from core.store import (
     Session,
     advice,
     analyses,
     backtests,
+    canaries,
     contexts,
     datasets,
     deployments,
@@ -31,7 +33,7 @@ from core.store import (
     trades,
     verdicts,
 )
-from tests.demo_runs import DAYS, SEED, contents_of, finish_demo, replay_of, require_unbroken_chains, run_cli, words_of
+from tests.demo_runs import DAYS, SEED, contents_of, finish_demo, replay_of, require_unbroken_chains, words_of
 
 FIRST_ON = date(2025, 7, 5)
 """A Saturday: the night after it holds the daily and the weekly cycle."""
@@ -51,11 +53,10 @@ def session(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def deployed(session: Session) -> tuple[Proposal, Deployment]:
-    """The one change that the sealed test accepted, and its way to the engine."""
-    [deployment] = deployments.latest(session, 10)
-    assert deployment.proposal_id is not None
-    return proposals.get(session, deployment.proposal_id), deployment
+def accepted(session: Session) -> Proposal:
+    """The one change that the sealed test accepted; `test_way_to_the_capital.py` follows it to the engine."""
+    [found] = proposals.in_state(session, "accepted")
+    return found
 
 
 def printed(finished: Path) -> dict:
@@ -67,7 +68,7 @@ def test_the_demo_prints_one_object_with_the_promised_keys(finished: Path) -> No
     assert list(summary) == SUMMARY_KEYS
     assert list(summary["proposals"]) == ["accepted", "refused", "inconclusive", "queued", "narrowed", "expired"]
     assert (summary["seed"], summary["simulated_days"], summary["rollbacks"]) == (SEED, DAYS, 0)
-    assert summary["proposals"]["accepted"] == summary["deployments"] == 1
+    assert (summary["proposals"]["accepted"], summary["deployments"]) == (1, 0)
     assert summary["proposals"]["refused"] >= 1
     assert re.fullmatch("[0-9a-f]{64}", summary["report_sha256"])
 
@@ -104,31 +105,38 @@ def test_stations_3_and_4_the_day_becomes_a_dataset_under_its_own_hash(session: 
         assert dataset.context == contexts.get(session, dataset.context.context_id)
         for field in dataset.context.fields:
             assert field.reason if field.value is None else field.source and field.age_s is not None, field
-        of_the_day = [t for t in trades.between(session, *kst_day_bounds(dataset.on)) if t.mode == "live"]
+        of_the_day = [t for t in trades.between(session, *kst_day_bounds(dataset.on)) if t.mode in LIVE_MODES]
         assert dataset.totals.n_trades == len(of_the_day)
         assert {t.trade_id for t in (*dataset.best, *dataset.worst)} <= {t.trade_id for t in of_the_day}
 
 
-def test_stations_5_and_6_the_proposal_comes_from_the_study_of_that_dataset(session: Session) -> None:
-    study = analyses.for_day(session, FIRST_ON, "daily_analysis")
-    assert study is not None
-    proposal = next(each for each in proposals.for_analysis(session, study.analysis_id) if not each.is_placebo)
-    analysis = analyses.get(session, proposal.analysis_id)
+def test_stations_5_and_6_proposals_come_from_the_study_of_that_dataset(session: Session) -> None:
     dataset = datasets.for_day(session, FIRST_ON)
-    assert dataset is not None and analysis.dataset_sha256 == dataset.sha256
+    assert dataset is not None
+    analysis = analyses.for_day(session, FIRST_ON, "daily_analysis")
+    assert analysis is not None and analysis.dataset_sha256 == dataset.sha256
     # Without a key no prompt is rendered and no call is made, and the study says so.
     assert (analysis.source, analysis.fallback_reason, analysis.prompt_sha256, analysis.call_ids) == (
         "rule", "no_key", "", (),
     )  # fmt: skip
-    base = param_versions.get(session, proposal.instance_id, proposal.base_version)
-    assert (proposal.base_sha256, proposal.base_params) == (base.sha256, base.params)
-    assert proposal.source == "rule" and proposal.edits
+    studied = [each for each in proposals.for_analysis(session, analysis.analysis_id) if not each.is_placebo]
+    assert studied and {each.source for each in studied} == {"rule"}
+    for proposal in studied:
+        base = param_versions.get(session, proposal.instance_id, proposal.base_version)
+        assert (proposal.base_sha256, proposal.base_params) == (base.sha256, base.params) and proposal.edits
+
+
+def test_what_was_accepted_leads_back_to_a_study(session: Session, accepted: Proposal) -> None:
+    analysis = analyses.get(session, accepted.analysis_id)
+    base = param_versions.get(session, accepted.instance_id, accepted.base_version)
+    assert (accepted.base_sha256, accepted.base_params) == (base.sha256, base.params)
+    assert accepted.edits and analysis.dataset_sha256
 
 
 def test_stations_7_8_and_9_it_was_registered_before_any_backtest_and_judged_stage_by_stage(
-    session: Session, deployed: tuple[Proposal, Deployment]
+    session: Session, accepted: Proposal
 ) -> None:
-    proposal, _ = deployed
+    proposal = accepted
     of_proposal = [row for row in ledger.rows(session) if row.proposal_id == proposal.proposal_id]
     kinds = [row.kind for row in sorted(of_proposal, key=lambda row: row.n)]
     assert kinds.index("preregistration") < kinds.index("backtest") < kinds.index("sealed_test")
@@ -145,47 +153,19 @@ def test_stations_7_8_and_9_it_was_registered_before_any_backtest_and_judged_sta
     assert any(v.outcome == "refused" for v in verdicts.latest(session, 100))
 
 
-def test_stations_10_and_11_the_engine_acknowledges_the_very_parameters_that_were_judged(
-    session: Session, deployed: tuple[Proposal, Deployment]
+def test_it_begins_in_the_shadow_with_the_very_parameters_that_were_judged(
+    session: Session, accepted: Proposal
 ) -> None:
-    proposal, deployment = deployed
-    version = param_versions.active(session, proposal.instance_id)
-    assert (version.version, version.origin, version.params) == (
-        deployment.version, proposal.proposal_id, proposal.params,
-    )  # fmt: skip
-    assert version.sha256 == deployment.ack_sha256 == native.validate_params(proposal.strategy, proposal.params)
-    assert deployment.rollback_to == proposal.base_version and deployment.acked_at is not None
+    canary = canaries.for_proposal(session, accepted.proposal_id)
+    assert canary is not None and (canary.stage, canary.candidate_params) == ("shadow", accepted.params)
+    shadow = param_versions.active(session, slot_id(accepted.instance_id, "shadow"))
+    assert shadow.sha256 == canary.candidate_sha256
+    [sent] = deployments.of_instance(session, shadow.instance_id)
+    assert (sent.state, sent.capital_share, sent.ack_sha256) == ("active", 1.0, shadow.sha256)
+    assert param_versions.active(session, accepted.instance_id).origin == "initial"
     assert frames.acked_seq(session) == frames.made_seq(session)
-    made = [t for t in reversed(trades.latest(session, 10_000)) if t.instance_id == proposal.instance_id]
-    later = [t for t in made if t.entry.decided_at > deployment.acked_at]
-    assert len(later) >= 10
-    assert {t.params_version for t in later} == {deployment.version}
-    assert {t.params_version for t in made if t.entry.decided_at <= deployment.acked_at} == {deployment.rollback_to}
-
-
-def test_the_trace_closes_the_circle(
-    finished: Path, session: Session, deployed: tuple[Proposal, Deployment], tmp_path: Path
-) -> None:
-    proposal, deployment = deployed
-    [later] = trades.of_version(session, proposal.instance_id, deployment.version, 1)
-    chain = traced(finished, later.trade_id, tmp_path)
-    ids = {link["id"] for link in chain}
-    stations = {link["station"] for link in chain}
-    assert {1, 3, 4, 6, 7, 8, 9, 10, 11} <= stations
-    assert {later.trade_id, proposal.proposal_id, proposal.analysis_id, deployment.deployment_id} <= ids
-    assert all(link["parent"] in ids | {None, "initial"} for link in chain)
-    ack = next(link for link in chain if link["kind"] == "ack" and link["parent"] == deployment.deployment_id)
-    after = [link for link in chain if link["kind"] == "trade" and link["parent"] == ack["id"]]
-    assert after and all(trades.get(session, link["id"]).params_version == deployment.version for link in after)
-    # The later trade's own day was studied too, so the circle goes on.
-    day = datasets.for_day(session, kst_day(later.closed_at))
-    assert day is not None and day.dataset_id in ids
-
-
-def traced(finished: Path, identifier: str, folder: Path) -> list[dict]:
-    done = run_cli(folder, "trace", identifier, "--json", home=finished)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    simulated = trades.latest(session, 10_000, instance_id=shadow.instance_id)
+    assert len(simulated) >= 10 and {t.params_version for t in simulated} == {sent.version}
 
 
 def test_each_day_and_week_has_its_report_in_both_languages(finished: Path, session: Session) -> None:
@@ -195,7 +175,7 @@ def test_each_day_and_week_has_its_report_in_both_languages(finished: Path, sess
     assert set(written) == wanted | {("weekly", FIRST_ON, "ko"), ("weekly", FIRST_ON, "en")}
     assert re.search("[가-힣]", written["daily", FIRST_ON, "ko"].markdown)
     assert not re.search("[가-힣]", written["daily", FIRST_ON, "en"].markdown)
-    assert "deployed" in written["weekly", FIRST_ON, "en"].markdown
+    assert "in the shadow" in written["weekly", FIRST_ON, "en"].markdown
     hashes = sorted((r.kind, r.on.isoformat(), r.language, r.sha256) for r in written.values())
     assert printed(finished)["report_sha256"] == sha256_of(hashes)
 

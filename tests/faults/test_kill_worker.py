@@ -22,8 +22,8 @@ from tests.llm_server import running_llm
 
 STEPS = {
     "daily": (
-        "collect", "dataset", "score", "analyze", "propose", "admit", "screen", "narrow", "forecast", "aftermath",
-        "twin", "scorecard", "report", "notify", "prepare",
+        "collect", "dataset", "score", "analyze", "propose", "admit", "screen", "narrow", "advance", "forecast",
+        "aftermath", "twin", "scorecard", "report", "notify", "prepare",
     ),
     "weekly": (
         "patterns", "study", "search.mm-1", "search.momentum-1", "search.sma-1", "admit", "screen", "champion",
@@ -47,6 +47,18 @@ def test_a_worker_killed_at_every_point_of_a_cycle_in_turn_has_each_effect_once(
         assert finish_demo(home, point) == -signal.SIGKILL, f"{point}: {words_of(home)}"
     assert finish_demo(home) == 0, words_of(home)
     require_same(home, finished)
+
+
+def test_a_worker_killed_while_it_decides_about_a_canary_decides_once(
+    finished: Path, begun: Path, tmp_path: Path
+) -> None:
+    home = copy_home(begun, tmp_path / "home")
+    # The second night is the first one with an open canary.
+    for point in ("daily.advance:before#2", "daily.advance:after_effect", "daily.advance:after_commit"):
+        assert finish_demo(home, point) == -signal.SIGKILL, f"{point}: {words_of(home)}"
+    assert finish_demo(home) == 0, words_of(home)
+    require_same(home, finished)
+    assert len(contents_of(home)["canary_decision"]) == 1
 
 
 def test_an_answer_of_the_language_model_that_was_paid_for_is_used_whatever_is_killed(

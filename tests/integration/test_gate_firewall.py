@@ -13,7 +13,7 @@ from feedback.memory import refuted_edits
 from tests.gate_world import initial_version, make_proposal
 
 FEEDBACK = Path(__file__).parents[2] / "feedback"
-SECRET_ROOMS = {"aftermaths", "backtests", "ledger", "pattern_weeks", "scorecards", "twin_days", "verdicts"}
+SECRET_ROOMS = {"aftermaths", "backtests", "canaries", "ledger", "pattern_weeks", "scorecards", "twin_days", "verdicts"}
 WRITES_FOR_PEOPLE = {"report.py", "cycles", "scorecard.py", "scorecard_facts.py", "scorecard_text.py", "twin.py"}
 """Reports are read by people; nothing of them goes back into a dataset or a prompt."""
 

@@ -11,12 +11,13 @@ from core.model.proposal import PLACEBO, Check, Verdict
 from core.native import generate
 from core.settings import Settings
 from core.store import deployments, ledger, param_versions, proposals, verdicts
-from feedback.cycles.daily import deploy_all
+from feedback.cycles.daily import deploy_narrowed
 from feedback.memory import refuted_edits
 from market.synthetic import demo_market
 from strategies.gate.records import Judgement, verdict_id
 from strategies.gate.screen import STATISTIC
-from strategies.rollout import Rollout
+from strategies.rollout import CanaryDesk, Rollout
+from tests.canaries import canary
 from tests.gate_world import initial_version, make_gate, make_proposal
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -144,7 +145,8 @@ def test_no_verdict_and_no_relabelling_gets_a_placebo_deployed(world, stage, out
         proposals.set_state(session, placebo.proposal_id, outcome)
     for attempt in (
         lambda session: world.rollout.deploy(session, replace(placebo, source=told), verdict),
-        lambda session: deploy_all(session, world.rollout, outcome),
+        lambda session: deploy_narrowed(session, world.rollout),
+        lambda session: CanaryDesk(world.clock, world.rollout).begin(session, canary(proposal_id=placebo.proposal_id)),
     ):
         with world.store.session() as session:
             try:

@@ -16,7 +16,7 @@ from core.model.generated import Command, Heartbeat
 from core.model.proposal import Deployment
 from core.settings import Settings
 from core.store import audit, deployments, engine_states, frames, param_versions, proposals, requests, verdicts
-from feedback.cycles.daily import DailyFeedbackLoop, deploy_all
+from feedback.cycles.daily import DailyFeedbackLoop, deploy_narrowed
 from strategies.gate import Gate
 from strategies.schema import default_params
 from tests.factories import param_version, proposal, verdict
@@ -158,7 +158,7 @@ def test_a_narrowing_whose_base_was_replaced_meanwhile_expires_and_stops_no_cycl
             proposals.add(session, each)
             verdicts.add(session, verdict(each.proposal_id, "admission", outcome="narrowed"))
         param_versions.add(session, param_version("momentum-1", 1, sha256="a" * 64))
-        deployed = deploy_all(session, rooms.rollout, "narrowed")
+        deployed = deploy_narrowed(session, rooms.rollout)
     with rooms.store.session() as session:
         assert [deployments.get(session, each).proposal_id for each in deployed] == ["proposal-2"]
         assert proposals.get(session, "proposal-1").state == "expired"

@@ -125,6 +125,7 @@ def test_test_only_variables_are_no_settings(file):
         ({"canary_shares": (0.1, 0.5), "canary_step_days": (1, 1)}, "end at 1"),
         ({"canary_step_days": (30, 20)}, "one number for each"),
         ({"canary_max_days": 83}, "at least the 84 days"),
+        ({"shadow_days": 1, "canary_shares": (1.0,), "canary_step_days": (5,)}, "at least 7 days"),
     ],
 )
 def test_a_schedule_that_never_reaches_the_whole_capital_is_refused(gate, reason):

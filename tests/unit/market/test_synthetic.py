@@ -6,7 +6,7 @@ import pytest
 
 from core.clock import VirtualClock
 from core.errors import BadInput
-from core.native import Bars
+from core.native import Bars, generate
 from market.bars import BarArchive
 from market.synthetic import demo_market, write_market
 from tests.candle_factory import START
@@ -44,6 +44,14 @@ def test_a_market_that_cannot_be_is_refused() -> None:
         ({"days": 1, "n_symbols": 99}, "1 to 5"),
         ({"days": 1, "bar_minutes": 7}, "are not known"),
         ({"days": 1, "start_at": START + timedelta(minutes=1)}, "whole candle"),
+        ({"days": 1, "turn_at": START - timedelta(days=1)}, "before it begins"),
     ):
         with pytest.raises(BadInput, match=reason):
             demo_market(**{"seed": 1, "start_at": START, **wrong})
+
+
+def test_a_market_turns_when_it_is_told_to() -> None:
+    stays, turns = (generate(demo_market(7, START, 3, turn_at=at)) for at in (None, START + timedelta(days=2)))
+    n = 2 * 96 * len(stays.symbols)
+    assert np.array_equal(stays.close[:n], turns.close[:n])
+    assert not np.array_equal(stays.close[n:], turns.close[n:])

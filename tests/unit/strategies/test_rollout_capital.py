@@ -12,10 +12,10 @@ from strategies.rollout.capital import (
     ROLES,
     Holding,
     Role,
-    Slot,
+    SlotState,
+    id_of,
     most_in_force,
     next_orders,
-    slot_id,
     wanted_holdings,
 )
 from tests import canaries
@@ -23,11 +23,11 @@ from tests import canaries
 OLD = Holding({"spread_threshold": 60.0}, "a" * 64, 1.0)
 NEW = Holding({"spread_threshold": 45.0}, "b" * 64, 1.0)
 IDLE = replace(OLD, share=0.0)
-AT_START: dict[Role, Slot] = {
-    "live": Slot(OLD),
-    "canary": Slot(IDLE),
-    "shadow": Slot(IDLE),
-    "incumbent": Slot(OLD),
+AT_START: dict[Role, SlotState] = {
+    "live": SlotState(OLD),
+    "canary": SlotState(IDLE),
+    "shadow": SlotState(IDLE),
+    "incumbent": SlotState(OLD),
 }
 PLACES = (
     canaries.canary(),
@@ -46,7 +46,7 @@ PLACES = (
 class Engine:
     """Takes orders in turn, answers some, refuses some; a worker that only knows the answers goes on from them."""
 
-    slots: dict[Role, Slot] = field(default_factory=lambda: dict(AT_START))
+    slots: dict[Role, SlotState] = field(default_factory=lambda: dict(AT_START))
     truth: dict[Role, Holding] = field(default_factory=lambda: {role: slot.in_force for role, slot in AT_START.items()})
     orders: list[tuple[Role, Holding]] = field(default_factory=list)
 
@@ -61,7 +61,7 @@ class Engine:
         role, held = self.orders.pop(0)
         if is_taken:
             self.truth[role] = held
-        self.slots[role] = Slot(self.truth[role])
+        self.slots[role] = SlotState(self.truth[role])
 
     def settle(self, canary: Canary | None) -> None:
         self.send(canary)
@@ -113,7 +113,7 @@ def test_a_narrowed_base_keeps_its_narrowing_when_its_canary_is_stopped() -> Non
     engine.settle(PLACES[2])
     narrowed = Holding({"spread_threshold": 60.0, "order_size": 3.0}, "c" * 64, 0.75)
     engine.truth["live"] = narrowed
-    engine.slots["live"] = Slot(narrowed)
+    engine.slots["live"] = SlotState(narrowed)
     engine.settle(PLACES[7])
     assert engine.truth["live"].is_same(replace(narrowed, share=1.0))
     assert engine.truth["incumbent"].is_same(replace(narrowed, share=1.0))
@@ -133,5 +133,5 @@ def test_never_is_more_than_the_whole_capital_in_force(happened: list[tuple[str,
 
 
 def test_slots_are_named_after_their_instance() -> None:
-    names = [slot_id("mm-1", role) for role in ROLES]
+    names = [id_of("mm-1", role) for role in ROLES]
     assert names == ["mm-1", "mm-1.canary", "mm-1.shadow", "mm-1.incumbent"]

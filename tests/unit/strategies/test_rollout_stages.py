@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.model.canary import Canary, CanaryDay, CanaryDecision
-from strategies.rollout.capital import FUNDED, Holding, Role, Slot, wanted_holdings
+from strategies.rollout.capital import FUNDED, Holding, Role, SlotState, wanted_holdings
 from strategies.rollout.guard import difference_of, judge_guard
 from strategies.rollout.stages import Leave, after, days_needed, next_stage, stop
 from tests.canaries import SCHEDULE, STARTED_ON, TERMS, canary, day, days
@@ -17,7 +17,7 @@ from tests.canaries import SCHEDULE, STARTED_ON, TERMS, canary, day, days
 FREE = Leave()
 GOOD = [4.0, -1.0, 6.0, 2.0, 5.0]
 OLD = Holding({}, "a" * 64, 1.0)
-SLOTS: dict[Role, Slot] = {role: Slot(OLD) for role in ("live", "canary", "shadow", "incumbent")}
+SLOTS: dict[Role, SlotState] = {role: SlotState(OLD) for role in ("live", "canary", "shadow", "incumbent")}
 
 
 class Journey:
@@ -124,7 +124,7 @@ def test_the_boundary_takes_back_a_small_harm_that_does_not_end() -> None:
     while journey.canary.is_open:
         journey.live(-6.0 if len(journey.days) % 2 else -2.0)
     assert (journey.decision and journey.decision.figures.fired) == "boundary"
-    assert "t = " in journey.canary.reason and len(journey.days) <= SCHEDULE.n_days
+    assert "t = " in journey.canary.reason and len(journey.days) <= 12
 
 
 def test_after_the_promotion_a_drift_is_found_although_the_canary_gained() -> None:
