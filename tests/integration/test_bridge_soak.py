@@ -154,7 +154,7 @@ async def test_ten_minutes_of_everything_over_a_link_that_breaks(store: Store, t
         "participation": 10.0, "size": 10.0, "slices": 5.0, "stop_loss": 2.0, "target_volatility": 50.0,
     }  # fmt: skip
     config["instances"] += [config["instances"][0] | {
-        "instance_id": "predictive-1", "strategy": "predictive", "mode": "shadow", "params": predictive,
+        "instance_id": "predictive-1", "strategy": "predictive", "params": predictive,
     }]  # fmt: skip
     engine.start(config)
     try:
