@@ -133,6 +133,14 @@ def page_caller() -> Caller:
     return caller
 
 
+def may_see_sealed() -> bool:
+    """Return whether this page may show what rests on sealed days: to who may approve, and to readers on this machine.
+
+    A proposer may hold a key that reads; it holds none that approves.
+    """
+    return page_caller().may("approve") or public_reading()
+
+
 def require_page_scope(scope: Scope) -> Caller:
     """Return the signed-in caller of a dashboard form. Raises NotSignedIn or NotAllowed."""
     caller = page_caller()

@@ -81,8 +81,9 @@ def active_deployment_of(session: Session, subject: str) -> str:
 
 
 def open_canary_of(session: Session, subject: str) -> Canary | None:
-    """Return the open canary that an id of a canary or proposal means, or that brought what is in force; or None."""
+    """Return the open canary of an id: its own, its proposal's, its instance's, or of what is in force; or None."""
     found = canaries.find(session, subject) or canaries.for_proposal(session, subject)
+    found = found or canaries.open_of(session, subject)
     if found is None:
         made = [d for d in deployments.of_instance(session, subject) if d.state == "active"]
         named = deployments.find(session, subject)

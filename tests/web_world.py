@@ -37,13 +37,14 @@ from core.store import (
     trades,
     verdicts,
 )
-from tests import factories
+from tests import canary_pages, factories
 
 SEALED_P = 0.00312345
 SEALED_WORDS = "p = 0.00312345 <= 0.0077 on 730 sealed days, annual IR 6.2987"
 SCRIPT = "<script>alert('x')</script>"
 PLACES = {
     "proposal_id": "proposal-waiting",
+    "canary_id": canary_pages.OPEN,
     "analysis_id": "analysis-1",
     "instance_id": "mm-1",
     "kind": "daily",
@@ -92,6 +93,7 @@ def fill(store: Store, now: datetime) -> None:
         _learning(session, now)
         _proposals(session, now)
         _people(session, now)
+        canary_pages.plant(session, now)
 
 
 def _engine(session: Session, now: datetime) -> None:

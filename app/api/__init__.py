@@ -3,6 +3,7 @@
 from flask import Blueprint, Flask
 from flask_limiter import Limiter
 
+from app.api.canaries import list_canaries, show_canary, stop_canary
 from app.api.feedback import leave_feedback, list_feedback
 from app.api.health import healthz, openapi, readyz
 from app.api.insights import ai_insights
@@ -27,6 +28,8 @@ def register_api(app: Flask, limiter: Limiter) -> None:
         ("/api/trades/<trade_id>", show_trade),
         ("/api/proposals", list_proposals),
         ("/api/proposals/<proposal_id>", show_proposal),
+        ("/api/canaries", list_canaries),
+        ("/api/canaries/<canary_id>", show_canary),
         ("/api/parameters", list_parameters),
         ("/api/parameters/<instance_id>", show_history),
         ("/api/deployments", list_deployments),
@@ -48,6 +51,7 @@ def register_api(app: Flask, limiter: Limiter) -> None:
         ("/api/ai-feedback", leave_feedback),
         ("/api/proposals/<proposal_id>/approve", approve),
         ("/api/proposals/<proposal_id>/reject", reject),
+        ("/api/canaries/<canary_id>/stop", stop_canary),
         ("/api/parameters/<instance_id>/rollback", rollback),
     ):
         writes.add_url_rule(path, view_func=view, methods=["POST"])

@@ -10,13 +10,17 @@ from app.auth import Caller
 from app.requests import build_request
 from core.errors import Conflict
 from core.model.operations import Request
-from core.store import Session, audit, deployments, param_versions, proposals, requests
+from core.model.proposal import ParamVersion
+from core.store import Session, audit, canaries, deployments, param_versions, proposals, requests
+from strategies.rollout import brought_by
+
+MAX_REASON = 280
 
 
 class ReasonBody(Asked):
     """Why, for the audit trail."""
 
-    reason: Annotated[str, Field(max_length=280)] = ""
+    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
 
 
 class RequestView(Answer):
@@ -51,8 +55,14 @@ def ask_decision(
 
 
 def ask_rollback(session: Session, at: datetime, caller: Caller, instance_id: str, reason: str) -> Request:
-    """Return the stored wish to undo the deployment in force on the instance. Raises UnknownName or Conflict."""
+    """Return the stored wish to undo the deployment in force on the instance. Raises UnknownName or Conflict.
+
+    While a canary of it is open, that is the change to undo: it is stopped.
+    """
     active = param_versions.active(session, instance_id)
+    canary = canaries.open_of(session, instance_id)
+    if canary is not None:
+        return _ask(session, at, caller, "rollback", canary.canary_id, reason)
     made = [one for one in deployments.of_instance(session, instance_id) if one.version == active.version]
     if not made:
         raise Conflict(
@@ -60,6 +70,26 @@ def ask_rollback(session: Session, at: datetime, caller: Caller, instance_id: st
             "There is no earlier version to go back to",
         )
     return _ask(session, at, caller, "rollback", made[-1].deployment_id, reason)
+
+
+def find_way_back(session: Session, active: ParamVersion) -> ParamVersion | None:
+    """Return the version whose parameters a rollback of the deployment in force brings back, or None without one.
+
+    A deployment that only moved the share of the capital is passed over: what brought the parameters is undone.
+    """
+    made = [one for one in deployments.of_instance(session, active.instance_id) if one.version == active.version]
+    if not made:
+        return None
+    former = param_versions.get(session, active.instance_id, brought_by(session, made[-1]).rollback_to)
+    return None if former.sha256 == active.sha256 else former
+
+
+def ask_stop(session: Session, at: datetime, caller: Caller, canary_id: str, reason: str) -> Request:
+    """Return the stored wish to take the canary back. Raises UnknownName, and Conflict when it is over."""
+    canary = canaries.get(session, canary_id)
+    if not canary.is_open:
+        raise Conflict(f"canary {canary_id} is over: it is {canary.stage}", "See its page")
+    return _ask(session, at, caller, "stop_canary", canary_id, reason)
 
 
 def view_of(request: Request) -> RequestView:
@@ -81,19 +111,19 @@ def _ask(
     session: Session,
     at: datetime,
     caller: Caller,
-    kind: Literal["approve", "reject", "rollback"],
-    deployment_id: str,
+    kind: Literal["approve", "reject", "rollback", "stop_canary"],
+    subject_id: str,
     reason: str,
 ) -> Request:
     for known in requests.open(session):
-        if known.subject_id != deployment_id:
+        if known.subject_id != subject_id:
             continue
         if known.kind == kind:
             return known
-        raise Conflict(f"a request to {known.kind} {deployment_id} is already open", "Wait for the worker")
-    nonce = f"{kind}:{deployment_id}:{caller.key_id}:{at.isoformat()}"
-    wish = build_request(kind, deployment_id, caller.name, "web", reason, at, nonce)
+        raise Conflict(f"a request to {known.kind} {subject_id} is already open", "Wait for the worker")
+    nonce = f"{kind}:{subject_id}:{caller.key_id}:{at.isoformat()}"
+    wish = build_request(kind, subject_id, caller.name, "web", reason, at, nonce)
     requests.add(session, wish)
     payload = {"request_id": wish.request_id, "reason": reason}
-    audit.append(session, at, f"key:{caller.key_id}", f"asked_{kind}", deployment_id, payload)
+    audit.append(session, at, f"key:{caller.key_id}", f"asked_{kind}", subject_id, payload)
     return wish

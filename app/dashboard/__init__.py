@@ -14,6 +14,7 @@ from flask_wtf.csrf import CSRFProtect
 from app.auth import LOCAL_READER, Caller, public_reading, session_caller
 from app.dashboard import (
     alerts,
+    canaries,
     feedback,
     formats,
     overview,
@@ -47,8 +48,13 @@ def register_dashboard(app: Flask, limiter: Limiter) -> None:
         ("/proposals", "proposals", proposals.show_list),
         ("/proposals/<proposal_id>", "proposal", proposals.show_one),
         ("/proposals/<proposal_id>/equity.csv", "proposal_csv", proposals.export_overlay),
+        ("/canaries", "canaries", canaries.show_list),
+        ("/canaries/<canary_id>", "canary", canaries.show_one),
+        ("/canaries/<canary_id>/days.csv", "canary_csv", canaries.export_days),
+        ("/canaries/<canary_id>/stop", "confirm_stop", canaries.confirm_stop),
         ("/trades", "trades", trades.show),
         ("/parameters", "parameters", parameters.show),
+        ("/parameters/<instance_id>/rollback", "confirm_rollback", parameters.confirm_rollback),
         ("/feedback", "feedback", feedback.show),
         ("/alerts", "alerts", alerts.show),
         ("/reports", "reports", reports.show_list),
@@ -59,6 +65,7 @@ def register_dashboard(app: Flask, limiter: Limiter) -> None:
         pages.add_url_rule(path, name, view, methods=["GET"])
     sent: tuple[tuple[str, str, View], ...] = (
         ("/proposals/<proposal_id>/decide", "decide", proposals.decide),
+        ("/canaries/<canary_id>/stop", "stop_canary", canaries.stop),
         ("/parameters/<instance_id>/rollback", "rollback", parameters.rollback),
         ("/feedback", "leave_feedback", feedback.leave),
         ("/logout", "sign_out", sign_in.leave),

@@ -10,6 +10,7 @@ from flask import g, render_template
 from app.api.insights import load_risks
 from app.api.insights_model import RiskInsight
 from app.api.predictions import load_scores
+from app.canaries import CanaryFacts, facts_of
 from app.dashboard.charts import Chart, Series, build_chart
 from app.performance import DayTotal, Result, daily_totals, live_marks, result_between, today_of
 from app.rooms import rooms
@@ -22,6 +23,7 @@ from core.settings_sections import ScheduleSettings
 from core.store import (
     Session,
     analyses,
+    canaries,
     deployments,
     engine_states,
     forecasts,
@@ -85,6 +87,8 @@ class Overview:
     no_trades: tuple[NoTrades, ...]
     changes: tuple[ChangeLine, ...]
     waiting: int
+    canaries: tuple[CanaryFacts, ...]
+    """The open ones."""
     risks: tuple[RiskInsight, ...]
     analysis: Analysis | None
     report: Report | None
@@ -135,6 +139,7 @@ def _load(session: Session, now: datetime) -> Overview:
         no_trades=() if n_trades else tuple(_why_no_trades(session, heartbeat, now)),
         changes=tuple(_changes(session)),
         waiting=len(deployments.in_state(session, "awaiting_approval")),
+        canaries=tuple(facts_of(session, each) for each in canaries.all_open(session)),
         risks=load_risks(session, analysis, now)[:N_RISKS],
         analysis=analysis,
         report=reports.latest(session, "daily", g.language),

@@ -13,22 +13,22 @@ from flask import Response, g, redirect, render_template, request, url_for
 from app.api.insights import verdict_outcome
 from app.api.insights_model import VerdictOutcome
 from app.api.proposals import SEALED, STATES
-from app.api.requests import ask_decision
+from app.api.requests import MAX_REASON, ask_decision
 from app.api.tables import csv_line
-from app.auth import page_caller, public_reading, require_page_scope
+from app.auth import may_see_sealed, page_caller, require_page_scope
 from app.dashboard.charts import Chart, Series, build_chart
 from app.rooms import rooms
 from core.errors import BadInput, UnknownName
 from core.model.analysis import Analysis
+from core.model.canary import Canary
 from core.model.operations import FeedbackNote, Request
 from core.model.proposal import Deployment, Proposal, ProposalState, Verdict
-from core.store import Session, analyses, deployments, feedback_notes, requests, verdicts
+from core.store import Session, analyses, canaries, deployments, feedback_notes, requests, verdicts
 from core.store import proposals as rows
 from strategies.schema import ParamSpec, load_param_specs, strategy_names
 
 N_LISTED = 100
 N_REQUESTS = 100
-MAX_REASON = 280
 _DECISIONS: Mapping[str | None, Literal["approve", "reject"]] = {"approve": "approve", "reject": "reject"}
 
 
@@ -50,6 +50,7 @@ class Evidence:
     deployments: tuple[Deployment, ...]
     requests: tuple[Request, ...]
     notes: tuple[FeedbackNote, ...]
+    canary: Canary | None
 
     @property
     def overlay(self) -> Verdict | None:
@@ -84,7 +85,7 @@ def show_one(proposal_id: str) -> str:
         p=evidence.proposal,
         specs=_specs(evidence.proposal.strategy),
         chart=_overlay(evidence.overlay),
-        shows_sealed=caller.may("approve") or public_reading(),
+        shows_sealed=may_see_sealed(),
         may_decide=bool(caller.key_id) and caller.may("approve"),
         page="proposals",
     )
@@ -129,6 +130,7 @@ def _load(session: Session, proposal_id: str) -> Evidence:
         deployments=tuple(made),
         requests=tuple(one for one in requests.latest(session, N_REQUESTS) if one.subject_id in ids),
         notes=tuple(feedback_notes.for_target(session, "proposal", proposal_id)),
+        canary=canaries.for_proposal(session, proposal_id),
     )
 
 

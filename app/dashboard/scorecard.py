@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import Response, g, render_template
 
 from app.api.tables import csv_line
-from app.auth import page_caller, public_reading
+from app.auth import may_see_sealed
 from app.dashboard.scorecard_charts import (
     N_BINS,
     BandChart,
@@ -68,10 +68,10 @@ def show() -> str:
         lines=lines,
         accuracy=interval_chart(drawn),
         improvement=band_chart(improvement_path(days)),
-        placebos=histogram(p_values) if _shows_sealed() else None,
+        placebos=histogram(p_values) if may_see_sealed() else None,
     )
     return render_template(
-        "scorecard.html", s=page, said=said, arms=texts, shows_sealed=_shows_sealed(), page="scorecard"
+        "scorecard.html", s=page, said=said, arms=texts, shows_sealed=may_see_sealed(), page="scorecard"
     )
 
 
@@ -83,7 +83,7 @@ def export(name: str) -> Response:
     elif name == "improvement":
         path = improvement_path(days)
         lines = [csv_line(["day_kst", "difference_usd", "low_usd", "high_usd"]), *(csv_line(row) for row in path)]
-    elif name == "placebos" and _shows_sealed():
+    elif name == "placebos" and may_see_sealed():
         drawn = histogram(p_values)
         bins = [] if drawn is None else drawn.bins
         lines = [csv_line(["p_from", "p_below", "n"])]
@@ -123,7 +123,3 @@ def _accuracy_csv(card: Scorecard) -> list[str]:
         for row in card.accuracy
     ]  # fmt: skip
     return [csv_line(head), *(csv_line(row) for row in rows)]
-
-
-def _shows_sealed() -> bool:
-    return page_caller().may("approve") or public_reading()

@@ -49,7 +49,7 @@ def is_budget_lost(canary: Canary, days: Sequence[CanaryDay], today_usd: float) 
 
 def _judge_promoted(canary: Canary, figures: GuardFigures, since: Sequence[float]) -> GuardFigures:
     """Return the figures with the rules that watch from the promotion on."""
-    detector = EDetector(_sealed_moments(canary.promise))
+    detector = EDetector(sealed_moments(canary.promise))
     for d in since:
         detector = detector.updated(d)
     total = math.fsum(since)
@@ -138,6 +138,7 @@ def _boundary_of(canary: Canary) -> RollbackBoundary:
     )
 
 
-def _sealed_moments(promise: Promise) -> RunningMoments:
+def sealed_moments(promise: Promise) -> RunningMoments:
+    """Return the moments of d on the sealed days, which set the scale of the drift detector."""
     squares = promise.sd_usd**2 * (promise.n_days - 1)
     return RunningMoments(promise.n_days, promise.mean_usd, squares, promise.largest_usd)

@@ -12,6 +12,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from core.clock import VirtualClock
 from core.store import Store, feedback_notes, requests
+from tests.canary_pages import OPEN
 from tests.web_world import Web, fill, make_web
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -21,6 +22,8 @@ PAGES = {
     "scorecard": ("/scorecard", {"en": "Accuracy of suggestions", "ko": "제안 정확도"}),
     "proposals": ("/proposals", {"en": "Last word of the gate", "ko": "게이트 최종 판정"}),
     "proposal": ("/proposals/proposal-waiting", {"en": "Block by block", "ko": "구간별 결과"}),
+    "canaries": ("/canaries", {"en": "Those that are over", "ko": "끝난 카나리"}),
+    "canary": (f"/canaries/{OPEN}", {"en": "Until the loss budget is gone", "ko": "손실 예산 소진까지"}),
     "parameters": ("/parameters", {"en": "limits exposure", "ko": "노출 한도"}),
     "trades": ("/trades", {"en": "Execution", "ko": "체결 시간"}),
     "feedback": ("/feedback", {"en": "Notes and what became", "ko": "남긴 의견과 그 결과"}),
@@ -113,6 +116,39 @@ def test_a_person_signs_in_leaves_a_note_and_approves_with_the_keyboard(web: tup
         assert feedback_notes.latest(session, 1)[0].tags == ("hold",)
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("link", name="Sign in").wait_for()
+    context.close()
+
+
+def test_a_person_goes_from_the_list_to_a_canary_and_stops_it_after_a_confirmation(
+    web: tuple[Web, str], browser
+) -> None:
+    made, base = web
+    context = browser.new_context(viewport={"width": 375, "height": 800}, locale="en-US")
+    page = context.new_page()
+    page.goto(f"{base}/login?next=/canaries")
+    page.get_by_label("API key").fill(made.keys["admin"])
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/canaries")
+    page.get_by_role("main").get_by_role("link", name="momentum-1").first.click()
+    page.wait_for_url(f"**/canaries/{OPEN}")
+    page.get_by_role("link", name="Stop this canary").click()
+    page.get_by_text("Stop the canary of momentum-1?").wait_for()
+    page.get_by_role("link", name="Leave it as it is").click()
+    page.wait_for_url(f"**/canaries/{OPEN}")
+    page.get_by_role("link", name="Stop this canary").click()
+    page.get_by_role("button", name="Stop it").click()
+    assert page.url.endswith("/stop"), "without a reason the form is not sent"
+    page.get_by_label("Reason").fill("exchange maintenance")
+    page.get_by_role("button", name="Stop it").press("Enter")
+    page.get_by_text("Waiting for the worker: stop the canary").wait_for()
+    with made.store.session() as session:
+        [wish] = requests.open(session)
+    assert (wish.kind, wish.subject_id, wish.by, wish.reason) == (
+        "stop_canary",
+        OPEN,
+        "admin-key",
+        "exchange maintenance",
+    )
     context.close()
 
 

@@ -156,9 +156,9 @@ def test_alerts_reports_parameters_deployments_and_forecasts_are_listed(web: Web
     assert len(web.client.get("/api/alerts?state=open").get_json()["items"]) == 2
     assert web.client.get("/api/reports/daily/2026-03-01?language=ko").get_json()["language"] == "ko"
     active = {one["instance_id"]: one["version"] for one in web.client.get("/api/parameters").get_json()["items"]}
-    assert active == {"mm-1": 2, "momentum-1": 1}
+    assert active == {"mm-1": 2, "momentum-1": 2}
     assert [one["version"] for one in web.client.get("/api/parameters/mm-1").get_json()["items"]] == [2, 1]
-    assert len(web.client.get("/api/deployments?state=active").get_json()["items"]) == 1
+    assert len(web.client.get("/api/deployments?state=active").get_json()["items"]) == 6
     assert len(web.client.get("/api/forecasts?instance_id=mm-1").get_json()["scored"]) == 10
 
 

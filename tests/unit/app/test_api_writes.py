@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from core.clock import VirtualClock
-from core.store import Store, audit, feedback_notes, proposals, requests
+from core.store import Store, audit, feedback_notes, param_versions, proposals, requests
+from tests import factories
 from tests.web_world import Web, fill, make_web
 
 NOTE = {"target_kind": "proposal", "target_id": "proposal-waiting", "tags": ["risky"], "text": "look again"}
@@ -117,5 +118,7 @@ def test_rolling_back_names_the_deployment_in_force(web: Web) -> None:
 
 
 def test_the_first_version_has_nothing_to_go_back_to(web: Web) -> None:
-    answer = web.client.post("/api/parameters/momentum-1/rollback", json={}, headers=web.bearer("admin"))
+    with web.store.session() as session:
+        param_versions.add(session, factories.param_version("fresh-1"))
+    answer = web.client.post("/api/parameters/fresh-1/rollback", json={}, headers=web.bearer("admin"))
     assert answer.status_code == 409

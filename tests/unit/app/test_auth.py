@@ -25,6 +25,7 @@ SCOPES = {
     "/api/ai-feedback": "feedback",
     "/api/proposals/{proposal_id}/approve": "approve",
     "/api/proposals/{proposal_id}/reject": "approve",
+    "/api/canaries/{canary_id}/stop": "approve",
     "/api/parameters/{instance_id}/rollback": "admin",
 }
 

@@ -8,13 +8,17 @@ from typing import get_args
 
 import pytest
 
+from app.canaries import EndedBy, PlaceState, Saying
 from app.dashboard import formats
 from app.dashboard.charts import Series, build_chart
+from app.dashboard.lineage import Cause
 from app.dashboard.overview import next_runs
 from core.clock import KST, VirtualClock
+from core.model.canary import CanaryStage, DayFault
 from core.model.language import LANGUAGES
 from core.model.operations import Request
 from core.model.proposal import DeploymentState, ExpectedEffect, Outcome, ProposalState, Stage
+from core.model.slots import SLOT_MODES
 from core.model.trade import Mode, Shortfall, Side
 from core.settings_sections import ScheduleSettings
 from core.store import Store, engine_states, feedback_notes, requests, signals, trades
@@ -24,7 +28,18 @@ from tests import factories
 from tests.web_world import SCRIPT, SEALED_WORDS, Web, fill, make_web
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("/", "/scorecard", "/proposals", "/parameters", "/trades", "/feedback", "/alerts", "/reports", "/login")
+PAGES = (
+    "/",
+    "/scorecard",
+    "/proposals",
+    "/canaries",
+    "/parameters",
+    "/trades",
+    "/feedback",
+    "/alerts",
+    "/reports",
+    "/login",
+)
 
 
 @pytest.fixture
@@ -58,7 +73,9 @@ def test_a_page_of_an_empty_store_says_what_to_do_next(
         assert 'class="empty"' in page
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/proposals/proposal-waiting", "/reports/daily/2026-03-01"])
+@pytest.mark.parametrize(
+    "path", [*PAGES, "/proposals/proposal-waiting", "/canaries/canary-open", "/reports/daily/2026-03-01"]
+)
 def test_a_page_holds_no_script_no_inline_style_and_nothing_from_elsewhere(web: Web, path: str) -> None:
     page = text_of(web, path)
     assert "<script" not in page and " style=" not in page and "onclick" not in page
@@ -218,6 +235,13 @@ def test_every_text_that_a_page_asks_for_exists_and_none_is_left_over() -> None:
 
 ENDPOINTS = {"sign_in.sign_in", "proposal.csv"}
 CLOSED = {
+    "canary_end": tuple(each for each in get_args(EndedBy) if each),
+    "canary_fault": tuple(each for each in get_args(DayFault) if each),
+    "canary_place": get_args(PlaceState),
+    "canary_says": tuple(each for each in get_args(Saying) if each != "few"),
+    "canary_stage": get_args(CanaryStage),
+    "lineage": tuple(each for each in get_args(Cause) if each != "proposal"),
+    "slot": ("live", *SLOT_MODES),
     "ago": ("days", "hours", "minutes", "seconds"),
     "book": ("recorded", "missing"),
     "deployment": get_args(DeploymentState),
@@ -226,7 +250,7 @@ CLOSED = {
     "error": tuple(f"title_{status}" for status in (400, 401, 403, 404, 409, 429, 500, 503)),
     "metric": get_args(ExpectedEffect.__annotations__["metric"]),
     "mode": get_args(Mode),
-    "nav": ("overview", "scorecard", "proposals", "parameters", "trades", "feedback", "alerts", "reports"),
+    "nav": ("overview", "scorecard", "proposals", "canaries", "parameters", "trades", "feedback", "alerts", "reports"),
     "outcome": get_args(Outcome),
     "overview": ("today", "month"),
     "report": ("daily", "weekly"),
