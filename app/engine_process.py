@@ -21,7 +21,6 @@ from core.model.slots import SLOT_MODES, Slot, initial_share, is_slot, slot_id, 
 from core.native import Bars
 from core.settings import Settings
 from core.settings_sections import BridgeTlsSettings
-from strategies.programs import Programs, load_programs
 
 MARK_INTERVAL_MS = 3_600_000
 WATCH_FIELDS = frozenset({"dead_man_ms", "metrics_listen"})
@@ -90,8 +89,7 @@ def write_engine_config(
     Beside each live instance stand its slots with its parameters: twins run from the start, the others are idle.
     With `instruments` the engine listens to the settings' live market, and `bars` only warm it up.
     """
-    programs = load_programs(settings.instances)
-    live = [_instance(settings, version, bars.symbols, programs) for version in versions]
+    live = [_instance(settings, version, bars.symbols) for version in versions]
     config = {
         "engine_id": "engine-1",
         "state_dir": str(home.engine),
@@ -209,8 +207,8 @@ def instance_capital(settings: Settings, instance_id: str) -> Decimal:
     return settings.risk.capital_usd * Decimal(str(chosen.capital_share))
 
 
-def _instance(settings: Settings, version: ParamVersion, known: Sequence[str], programs: Programs) -> dict[str, Any]:
-    rules = programs.get(version.instance_id)
+def _instance(settings: Settings, version: ParamVersion, known: Sequence[str]) -> dict[str, Any]:
+    rules = version.rules
     return ({} if rules is None else {"rules": msgspec.json.decode(rules)}) | {
         "instance_id": version.instance_id,
         "strategy": version.strategy,

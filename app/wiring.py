@@ -230,7 +230,7 @@ def _build_cycles(
         clock=clock,
         runs=runs,
         collector=collector,
-        dataset_builder=DatasetBuilder(store, archive, settings.costs, ground.symbols, programs=ground.programs),
+        dataset_builder=DatasetBuilder(store, archive, settings.costs, ground.symbols),
         analyzer=analyzer,
         gate=gate,
         rollout=rollout,

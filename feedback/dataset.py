@@ -1,9 +1,8 @@
 """The daily dataset: stored rows and candles of one KST day, counted by code. The same rows give the same bytes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
-from types import MappingProxyType
 
 from core.model.canonical import sha256_of, short_id
 from core.model.dataset import DailyDataset, StrategyResult
@@ -19,7 +18,6 @@ from feedback.phases import SymbolDay, find_phases, load_symbol_day
 from feedback.quality import judge_quality
 from feedback.results import equity_change_usd, result_of
 from market.bars import BarArchive
-from strategies.programs import Programs
 
 N_EXTREMES = 5
 
@@ -33,13 +31,12 @@ class DatasetBuilder:
     costs: CostSettings
     symbols: Mapping[str, tuple[str, ...]]
     backtest: DayBacktest = play_day
-    programs: Programs = field(default_factory=dict)
 
     def build(self, on: date, context: MarketContext | None) -> DailyDataset:
         """Return the dataset of a KST day; the transaction ends before the slow part begins."""
         with self.store.session() as session:
             rows = load_day(session, on)
-        return build_daily_dataset(rows, context, self.archive, self.costs, self.symbols, self.backtest, self.programs)
+        return build_daily_dataset(rows, context, self.archive, self.costs, self.symbols, self.backtest)
 
     def mark_feedback_used(self, session: Session, dataset: DailyDataset) -> int:
         """Say on every note that the dataset counts that it was counted; returns how many."""
@@ -53,12 +50,11 @@ def build_daily_dataset(
     costs: CostSettings,
     symbols: Mapping[str, tuple[str, ...]],
     backtest: DayBacktest = play_day,
-    programs: Programs = MappingProxyType({}),
 ) -> DailyDataset:
     """Return the dataset of loaded rows. An empty day gives an empty dataset that says so."""
     names = tuple(sorted({name for of_instance in symbols.values() for name in of_instance}))
     days = _symbol_days(archive, names, rows)
-    parity = measure_parity(rows, symbols, archive, costs, backtest, programs) if days else _no_bars(rows)
+    parity = measure_parity(rows, symbols, archive, costs, backtest) if days else _no_bars(rows)
     best, worst = extremes(rows.live_trades)
     dataset = DailyDataset(
         dataset_id="",

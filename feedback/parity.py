@@ -14,7 +14,6 @@ from core.settings_sections import CostSettings
 from feedback.day import DayRows, InstanceDay
 from feedback.results import equity_change_usd
 from market.bars import BarArchive
-from strategies.programs import Programs
 from strategies.schema import is_judged_on_bars
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ def measure_parity(
     archive: BarArchive,
     costs: CostSettings,
     backtest: DayBacktest,
-    programs: Programs,
 ) -> Parity:
     """Return live equity change minus the backtest's over the day's reproducible instances."""
     gaps: list[float] = []
@@ -53,8 +51,7 @@ def measure_parity(
             left_out.append((instance.instance_id, reason))
             continue
         names = symbols.get(instance.instance_id, ())
-        rules = programs.get(instance.instance_id)
-        expected_usd = _expected_usd(instance, rows, names, archive, costs, backtest, rules)
+        expected_usd = _expected_usd(instance, rows, names, archive, costs, backtest)
         if expected_usd is None:
             left_out.append((instance.instance_id, "no_bars"))
         else:
@@ -105,7 +102,6 @@ def _expected_usd(
     archive: BarArchive,
     costs: CostSettings,
     backtest: DayBacktest,
-    rules: str | None,
 ) -> float | None:
     assert instance.version is not None
     if not symbols or not set(symbols) <= set(archive.symbols()):
@@ -113,5 +109,6 @@ def _expected_usd(
     bars = archive.load(symbols, rows.start_at - WARM_UP, rows.end_at)
     if len(bars.closed_at_ns) == 0:
         return None
-    params, capital_usd = instance.version.params, instance.after.capital_usd
-    return backtest(instance.strategy, params, bars, costs, capital_usd, to_ns(rows.start_at), rows.on, rules)
+    version, capital_usd = instance.version, instance.after.capital_usd
+    asked = (instance.strategy, version.params, bars, costs, capital_usd)
+    return backtest(*asked, to_ns(rows.start_at), rows.on, version.rules)

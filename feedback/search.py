@@ -89,8 +89,7 @@ class ParameterSearch:
         if not is_judged_on_bars(ground.running.strategy):
             return week.without("not_on_bars", decides_on(ground.running.strategy))
         try:
-            rules = self.gate.programs.get(instance_id)
-            space = build_space(ground.running, self.gate.settings.max_step_share, rules=rules)
+            space = build_space(ground.running, self.gate.settings.max_step_share)
         except BadInput as error:
             return week.without("nothing_to_search", error.message)
         if self.settings.backtests_per_instance == 0:
@@ -127,7 +126,7 @@ class ParameterSearch:
         """Return the judge of one part of the seen days, which says in the log how many of `n_most` it has judged."""
         name = running.instance_id
         seen = load_seen(self.gate.archive, self.symbols_of(name), split, start_at, end_at)
-        judge = build_judge(running, seen, self.costs, self.gate.capital[name], self.gate.programs.get(name))
+        judge = build_judge(running, seen, self.costs, self.gate.capital[name])
         n_judged = 0
 
         def judged(params: Sequence[Params]) -> list[Score]:

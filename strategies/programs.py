@@ -1,14 +1,16 @@
 """The rule sets that instances of strategy `rules` follow, and whether an instance is given what it decides on.
 
-A rule set is part of what a strategy is: its hash is in the hash of every version of the instance, so a changed one is
-another strategy and needs an instance of its own.
+A rule set is part of what a version is: its hash is in the version's. The settings give the first one of an instance;
+from then on proposals change it, by the gate's way like any other change.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from core import native
 from core.errors import BadInput
+from core.model.canonical import sha256_of
 from core.settings_sections import InstanceSettings
 from strategies.schema import decides_on
 
@@ -16,8 +18,11 @@ RULES = "rules"
 MAX_BYTES = 1 << 20
 """A valid rule set is far smaller: it has at most 128 nodes."""
 
+MAX_TEXT_BYTES = 16_384
+"""Longest text of a rule set that a proposal or a message may carry; the one JSON text is below half of it."""
+
 Programs = Mapping[str, str]
-"""By instance of strategy `rules`: the one JSON text of its rule set."""
+"""By instance of strategy `rules`: the one JSON text of its first rule set, which the settings name."""
 
 
 def read_rules(path: Path) -> str:
@@ -35,6 +40,22 @@ def read_rules(path: Path) -> str:
         return native.canonical_rules(text)
     except BadInput as error:
         raise BadInput(f"{path}: {error.message}", "See strategies/schemas/config/rules_program.json") from None
+
+
+def canonical_program(text: str) -> str:
+    """Return the one JSON text of a rule set that nobody vouches for; raises BadInput. Its size is looked at first."""
+    try:
+        n_bytes = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise BadInput("the rule set is not UTF-8 text") from None
+    if n_bytes > MAX_TEXT_BYTES:
+        raise BadInput(f"the rule set has {n_bytes:,} bytes, and at most {MAX_TEXT_BYTES:,} are read")
+    return native.canonical_rules(text)
+
+
+def identify_program(text: str) -> str:
+    """Return the hash of what a rule set does: two that differ in their name alone are one."""
+    return sha256_of({name: part for name, part in json.loads(text).items() if name != "name"})
 
 
 def load_programs(instances: Iterable[InstanceSettings]) -> dict[str, str]:

@@ -56,18 +56,23 @@ def make_gate(store: Store, clock: VirtualClock, bars: Bars | None, **settings) 
 
 
 def initial_version(
-    session: Session, at: datetime, strategy: str = "market_making", instance_id: str = INSTANCE, **params: float
+    session: Session,
+    at: datetime,
+    strategy: str = "market_making",
+    instance_id: str = INSTANCE,
+    rules: str | None = None,
+    **params: float,
 ) -> ParamVersion:
     values = {**default_params(strategy), **params}
-    sha256 = validate_params(strategy, values)
-    version = ParamVersion(instance_id, strategy, 1, values, sha256, "initial", at, True)
+    sha256 = validate_params(strategy, values, rules)
+    version = ParamVersion(instance_id, strategy, 1, values, sha256, "initial", at, True, rules)
     param_versions.add(session, version)
     return version
 
 
-def make_proposal(base: ParamVersion, at: datetime, **edits: float) -> Proposal:
+def make_proposal(base: ParamVersion, at: datetime, rules: str | None = None, **edits: float) -> Proposal:
     return Proposal(
-        proposal_id=short_id("proposal", base.instance_id, base.version, sorted(edits.items()), at),
+        proposal_id=short_id("proposal", base.instance_id, base.version, sorted(edits.items()), at, rules),
         analysis_id="analysis-1",
         instance_id=base.instance_id,
         strategy=base.strategy,
@@ -81,4 +86,6 @@ def make_proposal(base: ParamVersion, at: datetime, **edits: float) -> Proposal:
         source="rule",
         created_at=at,
         state="pending",
+        base_rules=base.rules,
+        rules=rules,
     )

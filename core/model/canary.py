@@ -102,6 +102,9 @@ class Canary:
     ended_on: date | None
     reason: str
     """Why it stands where it stands."""
+    incumbent_rules: str | None = None
+    """The rule set of strategy `rules`; None where the strategy follows none."""
+    candidate_rules: str | None = None
 
     @property
     def is_open(self) -> bool:

@@ -43,7 +43,10 @@ class ExpectedEffect:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A bounded change of one instance's parameters. `rationale` is untrusted: shown escaped, never fed to a prompt."""
+    """A bounded change of one instance's parameters or rule set.
+
+    `rationale` is untrusted: shown escaped, never fed to a prompt.
+    """
 
     proposal_id: str
     analysis_id: str
@@ -62,6 +65,15 @@ class Proposal:
     state: ProposalState
     hold: bool = False
     """A person's feedback asked for a look; it waits for approval whatever the settings say."""
+    base_rules: str | None = None
+    """The rule set of the base, where its strategy follows one."""
+    rules: str | None = None
+    """The rule set that it asks for, as its one JSON text; None keeps the base's. Untrusted until it is admitted."""
+
+    @property
+    def program(self) -> str | None:
+        """The candidate's rule set; None where its strategy follows none."""
+        return self.base_rules if self.rules is None else self.rules
 
     @property
     def params(self) -> dict[str, float]:
@@ -173,6 +185,8 @@ class ParamVersion:
     """`initial`, a proposal id, or `rollback:<deployment id>`."""
     created_at: datetime
     active: bool
+    rules: str | None = None
+    """The rule set of strategy `rules`, as its one JSON text; it is in the hash."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Parameter versions: immutable, and exactly one of an instance is active."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from sqlalchemy import select, update
@@ -64,6 +65,12 @@ def all_active(session: Session) -> list[ParamVersion]:
     query = select(table).where(table.c.active.is_(True)).order_by(table.c.instance_id)
     found = [fields_of(row, ParamVersion) for row in session.execute(query)]
     return [version for version in found if not is_slot(version.instance_id)]
+
+
+def fill_rules(session: Session, instance_ids: Sequence[str], rules: str) -> None:
+    """Give versions that were made before versions knew their rule set this one."""
+    missing = update(table).where(table.c.instance_id.in_(instance_ids), table.c.rules.is_(None))
+    session.execute(missing.values(rules=rules))
 
 
 def activate(session: Session, instance_id: str, version: int) -> ParamVersion:

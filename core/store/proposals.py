@@ -15,11 +15,12 @@ from core.store.tables import proposal as table
 
 
 def content_sha256(proposal: Proposal) -> str:
-    """Return the hash of what would be tried: instance, base parameters, and the edits that change something."""
+    """Return the hash of what would be tried: instance, base, the edits that change something, and another rule set."""
     changed = sorted(
         (edit.param, float(edit.value)) for edit in proposal.edits if proposal.base_params.get(edit.param) != edit.value
     )
-    return sha256_of([proposal.instance_id, proposal.strategy, proposal.base_sha256, changed])
+    rules = () if proposal.rules is None else (proposal.rules,)
+    return sha256_of([proposal.instance_id, proposal.strategy, proposal.base_sha256, changed, *rules])
 
 
 def add(session: Session, proposal: Proposal) -> bool:

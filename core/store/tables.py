@@ -299,6 +299,7 @@ param_version = Table(
     reference("origin"),
     Column("created_at", UtcTime, nullable=False),
     Column("active", Boolean, nullable=False),
+    Column("rules", Text),
 )
 deployment = Table(
     "deployment",

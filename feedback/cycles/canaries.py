@@ -163,7 +163,8 @@ class CanaryRoom:
         if isinstance(terms, str):
             return Planned(proposal, None, terms)
         today = kst_day(self.clock.now())
-        rules = self.gate.programs.get(proposal.instance_id)
+        base_rules = proposal.base_rules or self.gate.programs.get(proposal.instance_id)
+        rules = proposal.rules or base_rules
         canary = Canary(
             canary_id=canary_id,
             proposal_id=proposal.proposal_id,
@@ -184,6 +185,8 @@ class CanaryRoom:
             changed_on=today,
             ended_on=None,
             reason="it passed the sealed test",
+            incumbent_rules=base_rules,
+            candidate_rules=rules,
         )
         return Planned(proposal, canary, "")
 

@@ -35,6 +35,7 @@ class ShadowReplay:
     capital: Mapping[str, Decimal]
     by_bars: frozenset[str] = frozenset()
     programs: Programs = field(default_factory=dict)
+    """First rule sets, for canaries from before they carried theirs."""
 
     def checked(self, canary: Canary, day: CanaryDay) -> CanaryDay:
         """Return the day, with the fault `parity` where the shadow made something else than the backtest."""
@@ -59,7 +60,7 @@ class ShadowReplay:
         if len(bars.closed_at_ns) == 0:
             return None
         asked = (canary.strategy, canary.candidate_params, bars, self.costs, self.capital[name])
-        facts = backtest.run(*asked, to_ns(since), self.programs.get(name))
+        facts = backtest.run(*asked, to_ns(since), canary.candidate_rules or self.programs.get(name))
         return dict(zip(facts.day_texts(), facts.pnl_usd.tolist(), strict=True)).get(day.on.isoformat())
 
     def _in_force_since(self, canary: Canary) -> datetime | None:

@@ -5,7 +5,7 @@ import zlib
 
 from core.errors import BadInput
 
-PROTOCOL = 3
+PROTOCOL = 4
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES = 8 * 1024 * 1024
 MIN_SECRET_BYTES = 16

@@ -7,13 +7,14 @@ because skipping one entry makes room for another.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.errors import BadInput
 from core.model.proposal import Check, Edit, ParamVersion, Proposal
 from core.native import validate_params
 from core.settings_sections import GateSettings
+from strategies.gate.program_checks import PROGRAM, form_checks, novelty_checks
 from strategies.schema import ParamSpec, decides_on, is_judged_on_bars, load_param_specs, strategy_names
 
 NARROWING_FLOOR = 0.5
@@ -38,6 +39,8 @@ class AdmissionFacts:
     now: datetime
     canary_id: str = ""
     """The open canary of the instance, or empty."""
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """By what they do: rule sets that the instance followed or tried, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def check_admission(proposal: Proposal, facts: AdmissionFacts, settings: GateSet
     narrowing = may_narrow and is_narrowing(proposal, facts.evidenced or {}, specs)
     rules = (_rules_check(proposal),) if all(check.passed for check in values) else ()
     flow = (
+        *novelty_checks(proposal, facts.programs),
         *_evidence_checks(proposal.strategy, narrowing),
         _repeat_check(proposal, facts),
         _one_at_a_time_check(facts, narrowing),
@@ -81,9 +85,12 @@ def changed_edits(proposal: Proposal) -> tuple[Edit, ...]:
 
 
 def is_narrowing(proposal: Proposal, evidenced: Mapping[str, float], specs: Mapping[str, ParamSpec]) -> bool:
-    """Return whether the change only lowers caps within the floor, or only takes such a lowering back."""
+    """Return whether the change only lowers caps within the floor, or only takes such a lowering back.
+
+    Another rule set is never that: it enters where nothing was entered.
+    """
     edits = changed_edits(proposal)
-    if not edits or any(specs[edit.param].risk != "cap" for edit in edits):
+    if proposal.rules is not None or not edits or any(specs[edit.param].risk != "cap" for edit in edits):
         return False
     others = (name for name, spec in specs.items() if spec.risk != "cap")
     if any(proposal.base_params[name] != evidenced.get(name) for name in others):
@@ -122,8 +129,14 @@ def _form_checks(proposal: Proposal, facts: AdmissionFacts) -> tuple[Check, ...]
             all(math.isfinite(edit.value) for edit in proposal.edits) and math.isfinite(proposal.confidence),
             "every value is a number",
         ),
-        _check("changes", bool(changed_edits(proposal)), f"{len(changed_edits(proposal))} edits change something"),
+        _check("changes", bool(changed_edits(proposal)) or proposal.rules is not None, _told_changes(proposal)),
+        *form_checks(proposal, active),
     )
+
+
+def _told_changes(proposal: Proposal) -> str:
+    told = f"{len(changed_edits(proposal))} edits change something"
+    return told if proposal.rules is None else f"another rule set; {told}"
 
 
 def _value_checks(edit: Edit, proposal: Proposal, spec: ParamSpec, settings: GateSettings) -> tuple[Check, ...]:
@@ -184,8 +197,9 @@ def _one_at_a_time_check(facts: AdmissionFacts, narrowing: bool) -> Check:
 
 def _cooldown_checks(proposal: Proposal, facts: AdmissionFacts, settings: GateSettings) -> tuple[Check, ...]:
     checks = []
-    for edit in changed_edits(proposal):
-        touched = facts.touched_at.get(edit.param)
+    names = [edit.param for edit in changed_edits(proposal)] + ([] if proposal.rules is None else [PROGRAM])
+    for name in names:
+        touched = facts.touched_at.get(name)
         if touched is None:
             continue
         age = (facts.now - touched) / timedelta(days=1)
@@ -195,7 +209,7 @@ def _cooldown_checks(proposal: Proposal, facts: AdmissionFacts, settings: GateSe
                 age >= settings.cooldown_days,
                 age,
                 float(settings.cooldown_days),
-                f"{edit.param} was last touched {age:.1f} days ago; {settings.cooldown_days} must pass",
+                f"{name} was last touched {age:.1f} days ago; {settings.cooldown_days} must pass",
             )
         )
     return tuple(checks)

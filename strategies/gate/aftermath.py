@@ -109,7 +109,7 @@ def judge_horizon(
         if fault:
             return _not_comparable(due, now, fault)
         laboratory = laboratory_of(due.proposal)
-        sha256 = validate_params(due.proposal.strategy, due.proposal.base_params, laboratory.rules)
+        sha256 = validate_params(due.proposal.strategy, due.proposal.base_params, laboratory.incumbent.rules)
         if sha256 != due.proposal.base_sha256:
             return _not_comparable(due, now, "the strategy is no longer the one it was made for")
         if not laboratory.has_bars_until(due.end_at) and now < due.end_at + GRACE:

@@ -47,6 +47,7 @@ class Gate:
     """By instance; empty means every symbol of the archive."""
     archive: BarSource
     programs: Programs = field(default_factory=dict)
+    """First rule sets, for proposals from before they carried that of their base."""
 
     def split_history(self, session: Session, first_start_at: datetime) -> HistorySplit:
         """Return the split in force; call it at every start. Changed thresholds are put on record."""

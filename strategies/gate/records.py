@@ -8,11 +8,13 @@ from typing import Any
 
 from core.errors import Conflict, Refused
 from core.model.canonical import canonical_json, short_id
-from core.model.proposal import BacktestRun, ParamVersion, Proposal, ProposalState, Stage, Verdict
+from core.model.proposal import PLACEBO, BacktestRun, ParamVersion, Proposal, ProposalState, Stage, Verdict
 from core.settings_sections import CostSettings, GateSettings
 from core.store import Session, backtests, canaries, deployments, ledger, param_versions, proposals, verdicts
 from strategies.gate.admission import AdmissionFacts
 from strategies.gate.budget import BudgetState, read_budget
+from strategies.gate.program_checks import PROGRAM
+from strategies.programs import identify_program
 
 IN_FLIGHT = ("awaiting_approval", "pushed")
 WAS_IN_FORCE = ("active", "superseded", "rolled_back")
@@ -60,6 +62,7 @@ def load_admission_facts(session: Session, proposal: Proposal, now: datetime) ->
         touched_at=_touched_at(session, proposal.instance_id, versions),
         now=now,
         canary_id="" if canary is None else canary.canary_id,
+        programs={} if proposal.rules is None else _known_programs(session, proposal, versions),
     )
 
 
@@ -93,6 +96,7 @@ def register(session: Session, proposal: Proposal, at: datetime, data_until: dat
         "base_version": proposal.base_version,
         "base_sha256": proposal.base_sha256,
         "edits": [asdict(edit) for edit in proposal.edits],
+        "program": None if proposal.rules is None else identify_program(proposal.rules),
         "expected_effect": asdict(proposal.expected_effect),
         "source": proposal.source,
         "analysis_id": proposal.analysis_id,
@@ -186,18 +190,32 @@ def _was_tried(session: Session, proposal: Proposal) -> bool:
     return proposal.state in ("queued", "accepted", "deployed", "rolled_back")
 
 
+def _known_programs(session: Session, proposal: Proposal, versions: list[ParamVersion]) -> dict[str, str]:
+    """Return what the instance followed, and what was registered for it, by what it does; placebos tell nobody."""
+    known: dict[str, str] = {}
+    for row in ledger.rows(session, "preregistration", strategy=proposal.strategy):
+        payload, name = json.loads(row.payload), row.proposal_id or ""
+        is_known = payload["instance_id"] == proposal.instance_id and payload.get("program") is not None
+        if is_known and name != proposal.proposal_id and (proposal.is_placebo or payload["source"] != PLACEBO):
+            known.setdefault(payload["program"], name)
+    followed = {identify_program(each.rules): f"version {each.version}" for each in versions if each.rules is not None}
+    return known | followed
+
+
 def _touched_at(session: Session, instance_id: str, versions: list[ParamVersion]) -> dict[str, datetime]:
     by_number = {version.version: version for version in versions}
     touched: list[tuple[str, datetime]] = []
     for deployment in deployments.of_instance(session, instance_id):
         if deployment.state in WAS_IN_FORCE:
-            new, old = by_number[deployment.version].params, by_number[deployment.rollback_to].params
+            new, old = by_number[deployment.version], by_number[deployment.rollback_to]
             at = deployment.acked_at or deployment.created_at
-            touched += [(name, at) for name in new if new[name] != old.get(name)]
+            touched += [(name, at) for name in new.params if new.params[name] != old.params.get(name)]
+            touched += [(PROGRAM, at)] if new.rules != old.rules else []
     for row in ledger.rows(session, "sealed_test"):
         proposal = proposals.find(session, row.proposal_id or "")
         if proposal is not None and proposal.instance_id == instance_id:
             touched += [(edit.param, row.at) for edit in proposal.edits]
+            touched += [(PROGRAM, row.at)] if proposal.rules is not None else []
     return {name: max(at for each, at in touched if each == name) for name, _ in touched}
 
 

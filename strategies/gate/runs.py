@@ -23,6 +23,7 @@ from strategies.gate.screen import ScreenRuns, neighbours_of
 from strategies.gate.shocks import LEAD_IN, SILENCE_NS, crash_windows, draw_days, gapped, places, wider
 from strategies.gate.split import HistorySplit, seen_window
 from strategies.gate.stress import COST_MULTIPLE, Paths, Scenario
+from strategies.program_parts import neighbours_of_program
 from strategies.schema import load_param_specs
 
 PATH_SEED = 20_200_312
@@ -42,8 +43,16 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """What is played: parameters, and the rule set of strategy `rules`."""
+
+    params: Mapping[str, float]
+    rules: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Laboratory:
-    """Makes every backtest that the gate asks for about one proposal."""
+    """Makes every backtest that the gate asks for about one proposal, each side with its own rule set."""
 
     proposal: Proposal
     symbols: tuple[str, ...]
@@ -52,7 +61,19 @@ class Laboratory:
     bars: BarSource
     now: datetime
     rules: str | None = None
-    """The rule set of strategy `rules`."""
+    """The first rule set of the instance, for proposals from before they carried that of their base."""
+
+    @property
+    def incumbent(self) -> Side:
+        """What the proposal was made for."""
+        rules = self.proposal.base_rules
+        return Side(self.proposal.base_params, self.rules if rules is None else rules)
+
+    @property
+    def candidate(self) -> Side:
+        """What the proposal asks for."""
+        rules = self.proposal.rules
+        return Side(self.proposal.params, self.incumbent.rules if rules is None else rules)
 
     def seen_window(self, split: HistorySplit | None, seen_days: int) -> tuple[datetime, datetime]:
         """Return start and end of the days a screen may use; both the same when there are none."""
@@ -77,7 +98,8 @@ class Laboratory:
         window = self._window("seen", warm_from, start_at, end_at, settings.cost_multiple)
         incumbent, candidate = self._pair(window)
         neighbours = self._sound_neighbours()
-        swept = self._sweep(window, [each for _, each in neighbours])
+        costs = dearer(self.costs, window.cost_multiple)
+        swept = self._sweep(window.bars, costs, [each for _, each in neighbours], to_ns(window.start_at))
         runs = ScreenRuns(
             incumbent=incumbent,
             candidate=candidate,
@@ -87,8 +109,8 @@ class Laboratory:
             capital_usd=float(self.capital_usd),
         )
         made = [
-            self._record(window, "incumbent", self.proposal.base_params, incumbent),
-            self._record(window, "candidate", self.proposal.params, candidate),
+            self._record(window, "incumbent", self.incumbent, incumbent),
+            self._record(window, "candidate", self.candidate, candidate),
             *(self._record(window, "neighbour", neighbours[k][1], facts) for k, facts in enumerate(swept)),
         ]
         return runs, tuple(made)
@@ -99,8 +121,8 @@ class Laboratory:
         window = self._window("sealed", warm_from, split.sealed_start_at, end_at, 1.0)
         incumbent, candidate = self._pair(window)
         made = (
-            self._record(window, "incumbent", self.proposal.base_params, incumbent),
-            self._record(window, "candidate", self.proposal.params, candidate),
+            self._record(window, "incumbent", self.incumbent, incumbent),
+            self._record(window, "candidate", self.candidate, candidate),
         )
         return candidate, incumbent, made
 
@@ -116,8 +138,8 @@ class Laboratory:
         window = self._window("lived", max(split.seen_start_at, start_at - WARM_UP), start_at, end_at, 1.0)
         incumbent, candidate = self._pair(window)
         made = (
-            self._record(window, "incumbent", self.proposal.base_params, incumbent),
-            self._record(window, "candidate", self.proposal.params, candidate),
+            self._record(window, "incumbent", self.incumbent, incumbent),
+            self._record(window, "candidate", self.candidate, candidate),
         )
         return candidate, incumbent, made
 
@@ -132,21 +154,21 @@ class Laboratory:
         return Window(name, start_at, end_at, self.bars.load(self.symbols, warm_from, end_at), multiple)
 
     def _pair(self, window: Window) -> tuple[DailyFacts, DailyFacts]:
-        return self._run(window, self.proposal.base_params), self._run(window, self.proposal.params)
+        return self._run(window, self.incumbent), self._run(window, self.candidate)
 
-    def _run(self, window: Window, params: Mapping[str, float]) -> DailyFacts:
+    def _run(self, window: Window, side: Side) -> DailyFacts:
         costs = dearer(self.costs, window.cost_multiple)
-        trade_from_ns = to_ns(window.start_at)
-        strategy = self.proposal.strategy
-        return backtest.run(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns, self.rules)
+        asked = (self.proposal.strategy, side.params, window.bars, costs, self.capital_usd)
+        return backtest.run(*asked, to_ns(window.start_at), side.rules)
 
-    def _sweep(self, window: Window, params: Sequence[Mapping[str, float]]) -> list[DailyFacts]:
-        if not params:
-            return []
-        costs = dearer(self.costs, window.cost_multiple)
-        trade_from_ns = to_ns(window.start_at)
-        strategy = self.proposal.strategy
-        return backtest.sweep(strategy, params, window.bars, costs, self.capital_usd, trade_from_ns, self.rules)
+    def _sweep(self, bars: Bars, costs: CostSettings, sides: Sequence[Side], trade_from_ns: int) -> list[DailyFacts]:
+        """Return what each side made, in order; those of one rule set are played in one pass."""
+        made: dict[int, DailyFacts] = {}
+        for rules in dict.fromkeys(side.rules for side in sides):
+            places = [k for k, side in enumerate(sides) if side.rules == rules]
+            asked = (self.proposal.strategy, [sides[k].params for k in places], bars, costs, self.capital_usd)
+            made |= dict(zip(places, backtest.sweep(*asked, trade_from_ns, rules), strict=True))
+        return [made[k] for k in range(len(sides))]
 
     def _gaps(self, window: Window) -> Scenario:
         pairs = [self._pair_of_days(gapped(window.bars, place), wider(self.costs)) for place in places()]
@@ -172,37 +194,52 @@ class Laboratory:
         drawn = draw_days(window.bars, PATH_SEED)
         if drawn is None:
             return Paths(np.empty((0, 0)), np.empty((0, 0)))
-        sides = (self.proposal.base_params, self.proposal.params)
-        strategy, lead_days = self.proposal.strategy, LEAD_IN.days
         costs = backtest.native_costs(dearer(self.costs, window.cost_multiple))
-        made = sweep_paths(strategy, sides, window.bars, drawn, lead_days, costs, self.capital_usd, self.rules)
-        return Paths(candidate=made[:, 1], incumbent=made[:, 0])
+        sides = (self.incumbent, self.candidate)
+        groups = [sides] if sides[0].rules == sides[1].rules else [(side,) for side in sides]
+        made = [
+            sweep_paths(
+                self.proposal.strategy,
+                [side.params for side in group],
+                window.bars,
+                drawn,
+                LEAD_IN.days,
+                costs,
+                self.capital_usd,
+                group[0].rules,
+            )
+            for group in groups
+        ]
+        both = np.concatenate(made, axis=1)
+        return Paths(candidate=both[:, 1], incumbent=both[:, 0])
 
     def _pair_of_days(self, bars: Bars, costs: CostSettings, trade_from_ns: int = 0) -> tuple[Series, Series]:
-        sides = (self.proposal.base_params, self.proposal.params)
-        strategy = self.proposal.strategy
-        incumbent, candidate = backtest.sweep(strategy, sides, bars, costs, self.capital_usd, trade_from_ns, self.rules)
+        incumbent, candidate = self._sweep(bars, costs, (self.incumbent, self.candidate), trade_from_ns)
         return incumbent.pnl_usd, candidate.pnl_usd
 
-    def _sound_neighbours(self) -> list[tuple[str, Mapping[str, float]]]:
+    def _sound_neighbours(self) -> list[tuple[str, Side]]:
         # A neighbour that contradicts another parameter, like a fast window above the slow one, does not exist.
-        sound: list[tuple[str, Mapping[str, float]]] = []
+        sound: list[tuple[str, Side]] = []
+        rules = self.candidate.rules
         for param, params in neighbours_of(self.proposal, load_param_specs(self.proposal.strategy)):
             try:
                 validate_params(self.proposal.strategy, params)
             except BadInput:
                 continue
-            sound.append((param, params))
+            sound.append((param, Side(params, rules)))
+        if self.proposal.rules is not None:
+            moved = neighbours_of_program(self.proposal.rules, self.incumbent.rules)
+            sound += [(place, Side(self.proposal.params, program)) for place, program in moved]
         return sound
 
     def _record(
         self,
         window: Window,
         role: Literal["candidate", "incumbent", "neighbour"],
-        params: Mapping[str, float],
+        side: Side,
         facts: DailyFacts,
     ) -> BacktestRun:
-        sha256 = validate_params(self.proposal.strategy, params, self.rules)
+        sha256 = validate_params(self.proposal.strategy, side.params, side.rules)
         # A proposal has one seen and one sealed window, and a lived one for every horizon.
         until = (window.end_at.isoformat(),) if window.name == "lived" else ()
         return BacktestRun(
@@ -211,7 +248,7 @@ class Laboratory:
             window=window.name,
             role=role,
             strategy=self.proposal.strategy,
-            params=dict(params),
+            params=dict(side.params),
             params_sha256=sha256,
             start_at=window.start_at,
             end_at=window.end_at,

@@ -60,7 +60,8 @@ def neighbours_of(proposal: Proposal, specs: Mapping[str, ParamSpec]) -> list[tu
         for shift in (-1, 1):
             value = spec.at_index(spec.grid_index(edit.value) + shift)
             params = {**proposal.params, edit.param: value}
-            if spec.minimum <= value <= spec.maximum and params != proposal.base_params:
+            is_incumbent = params == proposal.base_params and proposal.rules is None
+            if spec.minimum <= value <= spec.maximum and not is_incumbent:
                 found.append((edit.param, params))
     return found
 

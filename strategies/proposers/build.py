@@ -19,13 +19,16 @@ def build_proposal(
     analysis_id: str,
     source: str,
     at: datetime,
+    rules: str | None = None,
 ) -> Proposal:
-    """Return a pending proposal made `at` its analysis, so that a repeat after a crash is the same to the last byte."""
+    """Return a pending proposal, of another rule set where one is given.
+
+    It is made `at` its analysis, so that a repeat after a crash is the same to the last byte.
+    """
     ordered = tuple(sorted(edits, key=lambda edit: edit.param))
+    content = (canonical_json(ordered), source, *(() if rules is None else (rules,)))
     return Proposal(
-        proposal_id=short_id(
-            "proposal", analysis_id, running.instance_id, running.sha256, canonical_json(ordered), source
-        ),
+        proposal_id=short_id("proposal", analysis_id, running.instance_id, running.sha256, *content),
         analysis_id=analysis_id,
         instance_id=running.instance_id,
         strategy=running.strategy,
@@ -39,4 +42,6 @@ def build_proposal(
         source=source,
         created_at=at,
         state="pending",
+        base_rules=running.rules,
+        rules=rules,
     )

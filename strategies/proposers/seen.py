@@ -59,11 +59,10 @@ class SeenJudge:
     seen: SeenBars
     costs: CostSettings
     capital_usd: Decimal
-    rules: str | None = None
 
     def __call__(self, params: Sequence[Params]) -> list[Score]:
         """Return a score for each parameter set, in order. Raises BadInput for one that the engine refuses."""
-        swept = _sweep(self.running.strategy, params, self.seen, self.costs, self.capital_usd, self.rules)
+        swept = _sweep(self.running.strategy, params, self.seen, self.costs, self.capital_usd, self.running.rules)
         return [self._score(facts) for facts in swept]
 
     def _score(self, facts: DailyFacts) -> Score:
@@ -73,12 +72,10 @@ class SeenJudge:
         return Score(float(d.mean()), d.size, facts.n_trades, "")
 
 
-def build_judge(
-    running: ParamVersion, seen: SeenBars, costs: CostSettings, capital_usd: Decimal, rules: str | None = None
-) -> SeenJudge:
+def build_judge(running: ParamVersion, seen: SeenBars, costs: CostSettings, capital_usd: Decimal) -> SeenJudge:
     """Return the judge of one window; the running version is played once, here."""
-    incumbent = _sweep(running.strategy, [running.params], seen, costs, capital_usd, rules)[0]
-    return SeenJudge(running, incumbent, seen, costs, capital_usd, rules)
+    incumbent = _sweep(running.strategy, [running.params], seen, costs, capital_usd, running.rules)[0]
+    return SeenJudge(running, incumbent, seen, costs, capital_usd)
 
 
 def _sweep(

@@ -27,8 +27,6 @@ class Space:
     """By searched parameter: its grid indices; the running value's own is among them."""
     largest_moves: Mapping[str, float]
     """By any parameter of the strategy: how far one change may go, in its unit."""
-    rules: str | None
-    """The rule set of strategy `rules`."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,9 +56,12 @@ class Space:
         """Return what differs from the running version, by name."""
         return tuple(Edit(name, params[name]) for name in sorted(params) if params[name] != self.running.params[name])
 
-    def identify(self, params: Params) -> str:
-        """Return the sha256 of `params`; parameters that contradict each other raise BadInput."""
-        return validate_params(self.running.strategy, params, self.rules)
+    def identify(self, params: Params, rules: str | None = None) -> str:
+        """Return the sha256 of `params`, with that of the running rule set or of another one.
+
+        Raises BadInput for parameters that contradict each other, and for what is no rule set.
+        """
+        return validate_params(self.running.strategy, params, self.running.rules if rules is None else rules)
 
     def refusal(self, params: Params) -> str:
         """Return why admission would refuse a move to `params`, or an empty text. It may move caps too."""
@@ -97,9 +98,7 @@ class Space:
         return ""
 
 
-def build_space(
-    running: ParamVersion, max_step_share: float, names: Sequence[str] | None = None, rules: str | None = None
-) -> Space:
+def build_space(running: ParamVersion, max_step_share: float, names: Sequence[str] | None = None) -> Space:
     """Return the space around `running`; `names` chooses parameters, else all that are no caps.
 
     Raises BadInput for a running value outside its bounds or off its grid, an unknown name, or nothing to search.
@@ -118,7 +117,7 @@ def build_space(
     ranges = {name: indices for name, indices in ranges.items() if len(indices) > 1}
     if not ranges:
         raise BadInput(f"{running.instance_id} has no parameter that can move", "Allow a larger step or more names")
-    return Space(running, ranges, moves, rules)
+    return Space(running, ranges, moves)
 
 
 def _indices(spec: ParamSpec, current: float, largest_move: float) -> range:

@@ -26,6 +26,8 @@ class Holding:
     params: Mapping[str, float]
     sha256: str
     share: float
+    rules: str | None = None
+    """The rule set of strategy `rules`, which is in the hash; None keeps the one in force."""
 
     def is_same(self, other: "Holding") -> bool:
         """Whether both are the same parameters on the same share."""
@@ -59,8 +61,8 @@ def wanted_holdings(slots: Mapping[Role, SlotState], canary: Canary | None) -> d
     }
     if canary is None or canary.stage in ("confirmed", "stopped"):
         return {"live": live, **idle, "incumbent": live}
-    candidate = Holding(canary.candidate_params, canary.candidate_sha256, 1.0)
-    incumbent = Holding(canary.incumbent_params, canary.incumbent_sha256, 1.0)
+    candidate = Holding(canary.candidate_params, canary.candidate_sha256, 1.0, canary.candidate_rules)
+    incumbent = Holding(canary.incumbent_params, canary.incumbent_sha256, 1.0, canary.incumbent_rules)
     if canary.stage == "rolled_back":
         back = incumbent if live.sha256 == candidate.sha256 else live
         return {"live": back, **idle, "incumbent": back}

@@ -14,7 +14,7 @@ from core.errors import BadInput, Conflict
 from core.model.canonical import short_id
 from core.model.generated import Message, ParamsAck, ParamsUpdate
 from core.model.proposal import Deployment, DeploymentState, ParamVersion, Proposal, Verdict
-from core.model.slots import is_slot, live_id, slot_id, slots_of
+from core.model.slots import is_slot, slot_id, slots_of
 from core.native import validate_params
 from core.settings import Settings
 from core.settings_sections import InstanceSettings
@@ -49,6 +49,7 @@ class Rollout:
     settings: Settings
     send: Callable[[Session, Message], int]
     programs: Programs = field(default_factory=dict)
+    """The rule sets that live instances begin with."""
 
     def ensure_initial(self, session: Session, instances: Sequence[InstanceSettings]) -> list[ParamVersion]:
         """Return the versions in force of live instances; one without any gets version 1 from settings and defaults.
@@ -59,24 +60,31 @@ class Rollout:
         for instance in instances:
             if param_versions.find_active(session, instance.instance_id) is None:
                 params = {**default_params(instance.strategy), **instance.params}
-                sha256 = validate_params(instance.strategy, params, self._program(instance.instance_id))
-                at = self.clock.now()
+                rules = self.programs.get(instance.instance_id)
+                sha256 = validate_params(instance.strategy, params, rules)
+                first = (1, params, sha256, "initial", self.clock.now(), True, rules)
                 for name in (instance.instance_id, *slots_of(instance.instance_id)):
-                    initial = ParamVersion(name, instance.strategy, 1, params, sha256, "initial", at, active=True)
-                    param_versions.add(session, initial)
+                    param_versions.add(session, ParamVersion(name, instance.strategy, *first))
         return param_versions.all_active(session)
 
     def require_same_programs(self, session: Session) -> None:
-        """Raise BadInput for an instance whose rule set is not the one that its version in force was made with."""
+        """Raise BadInput for an instance whose first rule set is not the one that the settings name.
+
+        What runs is that of the version in force, whatever the settings say; but a file that somebody changed, in the
+        belief that it would run, must not go unnoticed. Versions from before they kept their rule set get theirs.
+        """
         for instance_id, rules in self.programs.items():
-            active = param_versions.find_active(session, instance_id)
-            if active is None or validate_params(active.strategy, active.params, rules) == active.sha256:
+            first = next(iter(param_versions.history(session, instance_id)), None)
+            if first is None:
                 continue
-            raise BadInput(
-                f"the rule set of instance {instance_id} is not the one of its version {active.version} in force, "
-                "and another rule set is another strategy",
-                "Put the old file back, or give the new one to an instance with another name in a home of its own",
-            )
+            if validate_params(first.strategy, first.params, rules) != first.sha256:
+                raise BadInput(
+                    f"the rule set that the settings name for instance {instance_id} is not the one it began with, and "
+                    "the settings give the first one only",
+                    "Put the old file back; proposals change what runs. Or give the new one to another instance "
+                    "in a home of its own",
+                )
+            param_versions.fill_rules(session, (instance_id, *slots_of(instance_id)), rules)
 
     def deploy(self, session: Session, proposal: Proposal, verdict: Verdict) -> Deployment:
         """Return the deployment of an accepted or narrowing proposal: pushed, or waiting for a named person.
@@ -97,23 +105,29 @@ class Rollout:
                 "Let the next cycle propose it again",
             )
         waits = self.settings.gate.require_approval or stored.hold
-        version = self._add_version(session, active, proposal.params, proposal.proposal_id)
+        version = self._add_version(session, active, proposal.params, proposal.proposal_id, proposal.rules)
         share = share_in_force(session, proposal.instance_id)
         deployment = self._add_deployment(session, deployment_id, proposal.proposal_id, version, active, share)
         audit.append(session, deployment.created_at, GATE, "deploy", deployment_id, {"verdict": verdict.verdict_id})
         return deployment if waits else self._push(session, deployment, version, active, GATE)
 
     def send_to_slot(
-        self, session: Session, slot: str, params: Mapping[str, float], capital_share: float, origin: str
+        self,
+        session: Session,
+        slot: str,
+        params: Mapping[str, float],
+        capital_share: float,
+        origin: str,
+        rules: str | None = None,
     ) -> Deployment:
         """Return the pushed deployment that has a slot run `params` at a share of the instance's capital; 0 is idle.
 
-        It is a new version, also where only the share changes; a repeat while it is the newest changes nothing.
-        Raises BadInput for a share outside 0 to 1 or an id that is no slot's, Refused for the slot of day 0, Conflict
-        while something else is on its way there.
+        `rules` is the rule set of strategy `rules`; None keeps the slot's. It is a new version, also where only the
+        share changes; a repeat while it is the newest changes nothing. Raises BadInput for a share outside 0 to 1 or an
+        id that is no slot's, Refused for the slot of day 0, Conflict while something else is on its way there.
         """
         require_slot(slot, capital_share)
-        return self._send(session, slot, params, capital_share, origin, None)
+        return self._send(session, slot, params, capital_share, origin, None, rules)
 
     def send_to_live(
         self,
@@ -123,17 +137,24 @@ class Rollout:
         capital_share: float,
         origin: str,
         proposal_id: str | None = None,
+        rules: str | None = None,
     ) -> Deployment:
         """Return the pushed deployment that has a live instance run `params` at a share of its capital.
 
-        With `proposal_id` it is that proposal's promotion. A repeat while it is the newest changes nothing. Raises
-        BadInput for a share outside 0 to 1, Conflict while something else is on its way there.
+        `rules` is the rule set of strategy `rules`; None keeps the instance's. With `proposal_id` it is that proposal's
+        promotion. A repeat while it is the newest changes nothing. Raises BadInput for a share outside 0 to 1, Conflict
+        while something else is on its way there.
         """
         require_share(capital_share)
-        return self._send(session, instance_id, params, capital_share, origin, proposal_id)
+        return self._send(session, instance_id, params, capital_share, origin, proposal_id, rules)
 
     def ask_for_canary(
-        self, session: Session, instance_id: str, params: Mapping[str, float], proposal_id: str
+        self,
+        session: Session,
+        instance_id: str,
+        params: Mapping[str, float],
+        proposal_id: str,
+        rules: str | None = None,
     ) -> Deployment:
         """Return the deployment that waits for a person's approval of a proposal's first money.
 
@@ -144,7 +165,7 @@ class Rollout:
         if done is not None:
             return done
         active = param_versions.active(session, slot_id(instance_id, "canary"))
-        version = self._add_version(session, active, params, proposal_id)
+        version = self._add_version(session, active, params, proposal_id, rules)
         asked = self._add_deployment(session, deployment_id, proposal_id, version, active, 0.0)
         audit.append(session, asked.created_at, GATE, "ask_for_canary", deployment_id, {"proposal_id": proposal_id})
         return asked
@@ -157,9 +178,10 @@ class Rollout:
         capital_share: float,
         origin: str,
         proposal_id: str | None,
+        rules: str | None,
     ) -> Deployment:
         active = param_versions.active(session, instance_id)
-        sha256 = validate_params(active.strategy, params, self._program(instance_id))
+        sha256 = validate_params(active.strategy, params, active.rules if rules is None else rules)
         newest = next(reversed(deployments.of_instance(session, instance_id)), None)
         if newest is not None and newest.state in {"pushed", "active"}:
             there = param_versions.get(session, instance_id, newest.version)
@@ -170,7 +192,7 @@ class Rollout:
                     f"version {newest.version} of {instance_id} is on its way to the engine",
                     "Wait for its acknowledgement",
                 )
-        version = self._add_version(session, active, params, origin)
+        version = self._add_version(session, active, params, origin, rules)
         deployment_id = short_id("deployment", instance_id, version.version)
         made = self._add_deployment(session, deployment_id, proposal_id, version, active, capital_share)
         payload = {"origin": origin, "capital_share": capital_share}
@@ -193,7 +215,7 @@ class Rollout:
                 "Reject it; the next cycle proposes anew",
             )
         version = param_versions.get(session, deployment.instance_id, deployment.version)
-        wider = is_wider(active.strategy, active.params, version.params)
+        wider = is_wider(active.strategy, active.params, version.params) or version.rules != active.rules
         audit.append(session, self.clock.now(), by, "approve", deployment_id, {"wider": wider})
         return self._push(session, deployment, version, active, by)
 
@@ -237,7 +259,8 @@ class Rollout:
             tried = [each for each in deployments.of_instance(session, target.instance_id) if each.state == "rejected"]
             deployment_id = short_id("deployment", "rollback", target.deployment_id, len(tried))
         earlier = param_versions.get(session, target.instance_id, target.rollback_to)
-        version = self._add_version(session, active, earlier.params, f"{ROLLBACK}{target.deployment_id}")
+        origin = f"{ROLLBACK}{target.deployment_id}"
+        version = self._add_version(session, active, earlier.params, origin, earlier.rules)
         share = share_in_force(session, target.instance_id)
         deployment = self._add_deployment(session, deployment_id, None, version, active, share)
         payload = {"target": target.deployment_id, "reason": reason}
@@ -262,10 +285,6 @@ class Rollout:
         )
         audit.append(session, now, ENGINE, "refuse_params", deployment.deployment_id, {"reason": why})
         return f"{deployment.instance_id} did not take version {version.version}: {why}"
-
-    def _program(self, instance_id: str) -> str | None:
-        """Return the rule set of an instance, which its slots follow too."""
-        return self.programs.get(live_id(instance_id))
 
     def _activate(self, session: Session, deployment: Deployment, version: ParamVersion) -> None:
         now = self.clock.now()
@@ -293,18 +312,25 @@ class Rollout:
                 proposals.set_state(session, target.proposal_id, "rolled_back")
 
     def _add_version(
-        self, session: Session, active: ParamVersion, params: Mapping[str, float], origin: str
+        self,
+        session: Session,
+        active: ParamVersion,
+        params: Mapping[str, float],
+        origin: str,
+        rules: str | None,
     ) -> ParamVersion:
         newest = param_versions.history(session, active.instance_id)[-1]
+        program = active.rules if rules is None else rules
         version = ParamVersion(
             instance_id=active.instance_id,
             strategy=active.strategy,
             version=newest.version + 1,
             params=dict(params),
-            sha256=validate_params(active.strategy, params, self._program(active.instance_id)),
+            sha256=validate_params(active.strategy, params, program),
             origin=origin,
             created_at=self.clock.now(),
             active=False,
+            rules=program,
         )
         param_versions.add(session, version)
         return version
@@ -355,6 +381,7 @@ class Rollout:
                 origin=deployment.proposal_id or (version.origin if is_slot(version.instance_id) else by),
                 params=version.params,
                 params_sha256=version.sha256,
+                rules=None if version.rules == base.rules else version.rules,
                 version=version.version,
             ),
         )

@@ -112,7 +112,8 @@ class CanaryDesk:
         return any(each.approved_by and each.state in ("active", "superseded") for each in asked)
 
     def _ask(self, session: Session, canary: Canary) -> None:
-        self.rollout.ask_for_canary(session, canary.instance_id, canary.candidate_params, canary.proposal_id)
+        asked = (canary.instance_id, canary.candidate_params, canary.proposal_id, canary.candidate_rules)
+        self.rollout.ask_for_canary(session, *asked)
 
     def _end(self, session: Session, canary: Canary, by: str, reason: str, rolled_back: bool) -> Canary:
         ended = stop(canary, kst_day(self.clock.now()), reason, rolled_back)
@@ -134,27 +135,30 @@ class CanaryDesk:
         self, session: Session, instance_id: str, role: Role, held: Holding, slot: SlotState, canary: Canary | None
     ) -> Deployment:
         origin = f"{CANARY}:{canary.canary_id}" if canary is not None else f"live:{instance_id}"
+        proposal_id = None
         if role != "live":
-            return self.rollout.send_to_slot(session, id_of(instance_id, role), held.params, held.share, origin)
-        if canary is None or held.sha256 == slot.in_force.sha256:
-            return self.rollout.send_to_live(session, instance_id, held.params, held.share, origin)
-        if canary.stage == "promoted":
-            proposal_id = canary.proposal_id
-            return self.rollout.send_to_live(session, instance_id, held.params, held.share, proposal_id, proposal_id)
-        origin = f"{ROLLBACK}{self._promotion_of(session, canary)}"
-        return self.rollout.send_to_live(session, instance_id, held.params, held.share, origin)
+            slot_name = id_of(instance_id, role)
+            return self.rollout.send_to_slot(session, slot_name, held.params, held.share, origin, held.rules)
+        if canary is not None and held.sha256 != slot.in_force.sha256:
+            if canary.stage == "promoted":
+                origin = proposal_id = canary.proposal_id
+            else:
+                origin = f"{ROLLBACK}{self._promotion_of(session, canary)}"
+        sent = (instance_id, held.params, held.share, origin, proposal_id, held.rules)
+        return self.rollout.send_to_live(session, *sent)
 
     def _slots(self, session: Session, instance_id: str) -> dict[Role, SlotState]:
         return {role: self._slot(session, id_of(instance_id, role)) for role in ROLES}
 
     def _slot(self, session: Session, slot: str) -> SlotState:
         active = param_versions.active(session, slot)
-        in_force = Holding(active.params, active.sha256, share_in_force(session, slot))
+        in_force = Holding(active.params, active.sha256, share_in_force(session, slot), active.rules)
         sent = next((each for each in deployments.of_instance(session, slot) if each.state == "pushed"), None)
         if sent is None:
             return SlotState(in_force)
         version = param_versions.get(session, slot, sent.version)
-        return SlotState(in_force, Holding(version.params, version.sha256, sent.capital_share))
+        under_way = Holding(version.params, version.sha256, sent.capital_share, version.rules)
+        return SlotState(in_force, under_way)
 
     def _was_refused(self, session: Session, slot: str, held: Holding) -> bool:
         newest = next(reversed(deployments.of_instance(session, slot)), None)

@@ -116,7 +116,7 @@ class Load:
             update = ParamsUpdate(
                 deployment_id=f"d{self.n_updates}", instance_id=base.instance_id, base_version=version,
                 base_sha256=sha256, version=version + 1, params=base.params | {"fast": fast}, params_sha256=after,
-                capital_share=1.0, origin="soak", issued_at_ns=0, expires_at_ns=2**62,
+                capital_share=1.0, rules=None, origin="soak", issued_at_ns=0, expires_at_ns=2**62,
             )  # fmt: skip
             version, sha256 = version + 1, after
             command = Command(command_id=f"c{self.n_commands}", action=action, by="soak", reason="load")

@@ -90,8 +90,8 @@ def update(base, fast: float, **changes) -> ParamsUpdate:
     fields = dict(
         deployment_id=f"deploy-{fast}", instance_id=base.instance_id, base_version=base.params_version,
         base_sha256=base.params_sha256, version=base.params_version + 1, params=params,
-        params_sha256=validate_params("sma_cross", params), capital_share=1.0, origin="test", issued_at_ns=0,
-        expires_at_ns=2**62,
+        params_sha256=validate_params("sma_cross", params), rules=None, capital_share=1.0, origin="test",
+        issued_at_ns=0, expires_at_ns=2**62,
     )  # fmt: skip
     return ParamsUpdate(**(fields | changes))
 

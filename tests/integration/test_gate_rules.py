@@ -6,10 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from core.clock import to_ns
 from core.errors import BadInput
 from core.native import canonical_rules, generate, validate_params
 from core.store import backtests, ledger, param_versions
 from market.synthetic import demo_market
+from strategies import backtest
+from strategies.gate.runs import WARM_UP
+from strategies.programs import identify_program
 from strategies.schema import default_params
 from tests.gate_world import INSTANCE, initial_version, make_gate, make_proposal
 
@@ -24,6 +28,8 @@ RULES = canonical_rules(
         }
     )
 )
+
+OTHER = RULES.replace('"window":20', '"window":30').replace('"cross"', '"slower"')
 
 
 @pytest.fixture
@@ -49,6 +55,60 @@ def test_a_rule_follower_is_screened_with_its_own_rule_set(store, clock, bars):
     without = replace(gate, programs={})
     with pytest.raises(BadInput, match="has no rules to follow"):
         without.screen(proposal)
+
+
+def test_another_rule_set_is_registered_by_its_hash_and_played_beside_the_running_one(store, clock, bars):
+    gate = make_gate(store, clock, bars)
+    with store.session() as session:
+        base = initial_version(session, clock.now(), "rules", rules=RULES)
+        split = gate.split_history(session, clock.now())
+    proposal = make_proposal(base, clock.now(), rules=OTHER)
+    verdict = gate.admit(proposal)
+    assert verdict.outcome == "accepted", verdict.deciding
+    with store.session() as session:
+        gate.save_admission(session, proposal, verdict)
+        [row] = ledger.rows(session, "preregistration")
+        assert json.loads(row.payload)["program"] == identify_program(OTHER)
+        assert ledger.count_trials(session, "rules") == 0
+    judgement = gate.screen(proposal)
+    made = {run.role: run for run in judgement.backtests}
+    alone = {name: backtest_of(gate, base, split, text) for name, text in (("incumbent", RULES), ("candidate", OTHER))}
+    assert {role: made[role].n_trades for role in alone} == {role: facts.n_trades for role, facts in alone.items()}
+    assert made["candidate"].params_sha256 == validate_params("rules", base.params, OTHER)
+    hashes = {run.params_sha256 for run in judgement.backtests}
+    neighbours = sum(run.role == "neighbour" for run in judgement.backtests)
+    assert neighbours >= 6 and len(hashes) == neighbours + 2
+    assert "plateau" in {check.name for check in judgement.verdict.checks}
+    assert judgement == gate.screen(proposal)
+
+
+def backtest_of(gate, base, split, rules):
+    """What the screen's own days give one rule set."""
+    proposal = make_proposal(base, gate.clock.now(), rules=rules)
+    laboratory = gate._laboratory(proposal)
+    start_at, end_at = laboratory.seen_window(split, gate.settings.seen_days)
+    warm_from = max(split.seen_start_at, start_at - WARM_UP)
+    seen = gate.archive.load((), warm_from, end_at)
+    costs = backtest.dearer(gate.costs, gate.settings.cost_multiple)
+    return backtest.run("rules", base.params, seen, costs, gate.capital[INSTANCE], to_ns(start_at), rules)
+
+
+def test_every_stage_plays_each_side_with_its_own_rule_set(store, clock, bars):
+    gate = make_gate(store, clock, bars)
+    with store.session() as session:
+        base = initial_version(session, clock.now(), "rules", rules=RULES)
+        split = gate.split_history(session, clock.now())
+    there, back = make_proposal(base, clock.now(), rules=OTHER), make_proposal(base, clock.now(), stop=1.5)
+    changed = gate._laboratory(there)
+    candidate, incumbent, _ = changed.run_sealed(split)
+    _, same, _ = gate._laboratory(back).run_sealed(split)
+    assert incumbent.pnl_usd.tolist() == same.pnl_usd.tolist() != candidate.pnl_usd.tolist()
+    runs, _ = changed.run_screen(split, *changed.seen_window(split, 180), gate.settings)
+    assert runs.paths.candidate.shape == runs.paths.incumbent.shape
+    assert runs.paths.candidate.tolist() != runs.paths.incumbent.tolist()
+    swapped = replace(there, base_rules=OTHER, rules=RULES)
+    mirrored, _ = gate._laboratory(swapped).run_screen(split, *changed.seen_window(split, 180), gate.settings)
+    assert runs.paths.candidate.tolist() == mirrored.paths.incumbent.tolist()
 
 
 @pytest.mark.parametrize(

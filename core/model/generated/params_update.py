@@ -10,7 +10,7 @@ from msgspec import Meta
 
 class ParamsUpdate(Message, frozen=True, kw_only=True):
     """
-    New parameters or another share of the capital for one instance, applied between two events if the base still holds.
+    New parameters, another rule set or another share of the capital for one instance, applied between two events if the base still holds.
     """
 
     base_sha256: Annotated[str, Meta(description='Hash it must have now.')]
@@ -52,8 +52,16 @@ class ParamsUpdate(Message, frozen=True, kw_only=True):
     params: Annotated[dict[str, float], Meta(description='All parameters by name.')]
     """All parameters by name."""
 
-    params_sha256: Annotated[str, Meta(description='Hash of the new parameters.')]
-    """Hash of the new parameters."""
+    params_sha256: Annotated[
+        str,
+        Meta(
+            description='Hash of the new parameters, with that of the rule set where there is one.'
+        ),
+    ]
+    """Hash of the new parameters, with that of the rule set where there is one."""
+
+    rules: Annotated[str, Meta(description='The rule set to follow from now on, as its one JSON text; null keeps the one that runs. Only strategy `rules` takes one.', max_length=16384)] | None
+    """The rule set to follow from now on, as its one JSON text; null keeps the one that runs. Only strategy `rules` takes one."""
 
     version: Annotated[int, Meta(description='Version it gets, above the base.', ge=0)]
     """Version it gets, above the base."""

@@ -40,9 +40,9 @@ def written(folder: Path, versions: tuple[ParamVersion, ...] = (), **sections: A
     return cast(dict[str, Any], json.loads(home.engine_config.read_bytes()))
 
 
-def version_of(instance_id: str, strategy: str = "sma_cross") -> ParamVersion:
+def version_of(instance_id: str, strategy: str = "sma_cross", rules: str | None = None) -> ParamVersion:
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    return ParamVersion(instance_id, strategy, 1, default_params(strategy), "", "initial", at, True)
+    return ParamVersion(instance_id, strategy, 1, default_params(strategy), "", "initial", at, True, rules)
 
 
 def test_limits_that_are_not_set_are_not_written(tmp_path: Path) -> None:
@@ -88,9 +88,7 @@ def test_the_rule_set_of_an_instance_reaches_the_engine_and_no_other_instance_ha
         {"instance_id": "rules-1", "strategy": "rules", "capital_share": 0.5, "rules": str(tmp_path / "rules.json")},
         {"instance_id": "sma-1", "strategy": "sma_cross", "capital_share": 0.5},
     ]
-    versions = tuple(
-        version_of(each["instance_id"], each["strategy"]) for each in cast(list[dict[str, str]], instances)
-    )
+    versions = (version_of("rules-1", "rules", json.dumps(rules)), version_of("sma-1"))
     follower, other, *slots = written(tmp_path, versions, instances=instances)["instances"]
     assert follower["rules"] == rules and "rules" not in other
     assert [slot.get("rules") for slot in slots] == [rules] * 4 + [None] * 4

@@ -40,7 +40,7 @@ class EngineHalf:
         challenge = parse_opening(*self.opener.open(frame))
         assert isinstance(challenge, Challenge)
         fields = dict(
-            protocol=3, engine_id=self.engine_id, build="test", nonce=f"{n:032x}", worker_nonce=challenge.nonce,
+            protocol=4, engine_id=self.engine_id, build="test", nonce=f"{n:032x}", worker_nonce=challenge.nonce,
             encoding="json", compression="none", received_seq=self.received_seq, sent_seq=len(self.made),
             epoch=self.epoch, signals_received=self.signals_received, reached_ns=0, instances=[], state="active",
         )  # fmt: skip

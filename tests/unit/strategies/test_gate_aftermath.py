@@ -11,6 +11,7 @@ from core.model.proposal import ParamVersion
 from core.native import validate_params
 from strategies.backtest import DailyFacts
 from strategies.gate.aftermath import GRACE, Horizon, judge_horizon
+from strategies.gate.runs import Side
 from strategies.gate.split import HistorySplit
 from strategies.schema import default_params
 from tests.gate_world import make_proposal
@@ -32,7 +33,7 @@ TWICE_AND_TWO_MORE = [2 * value + 2 for value in (0.0, 3.0, -3.0, 3.0, -3.0, 3.0
 class Bench:
     """Stands for a laboratory: gives made results instead of playing bars."""
 
-    rules = None
+    incumbent = Side({})
 
     def __init__(self, candidate, base, reaches=True, n_changed=10):
         self.sides = [facts(candidate, range(n_changed)), facts(base, ())]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,16 @@ from core.errors import BadInput, UnknownName
 from core.native import validate_params
 from core.settings import Settings
 from core.settings_sections import InstanceSettings
-from core.store import Session, Store, param_versions
-from strategies.programs import MAX_BYTES, load_programs, read_rules
+from core.store import Session, Store, deployments, param_versions
+from core.store.tables import param_version
+from strategies.programs import (
+    MAX_BYTES,
+    MAX_TEXT_BYTES,
+    canonical_program,
+    identify_program,
+    load_programs,
+    read_rules,
+)
 from strategies.rollout import Rollout
 from strategies.schema import decides_on, default_params, is_judged_on_bars, strategy_names, summary_of
 
@@ -116,11 +125,60 @@ def test_a_start_with_another_rule_set_is_refused_and_the_old_one_lets_it_go_on(
     instance = follower(write(tmp_path / "rules.json", BREAKOUT))
     rollout(clock, instance).ensure_initial(session, [instance])
     write(tmp_path / "rules.json", BREAKOUT | {"exit_long": {"below": ["close", {"lowest": {"window": 11}}]}})
-    with pytest.raises(BadInput, match="rules-1 is not the one of its version 1 in force"):
+    with pytest.raises(BadInput, match="rules-1 is not the one it began with"):
         rollout(clock, instance).require_same_programs(session)
     write(tmp_path / "rules.json", BREAKOUT)
     rollout(clock, instance).require_same_programs(session)
     assert param_versions.active(session, "rules-1").version == 1
+
+
+def test_what_runs_is_the_rule_set_of_the_version_whatever_the_settings_began_with(
+    tmp_path: Path, session: Session, clock: VirtualClock
+) -> None:
+    instance = follower(write(tmp_path / "rules.json", BREAKOUT))
+    made = rollout(clock, instance)
+    [first] = made.ensure_initial(session, [instance])
+    other = canonical_program(json.dumps(BREAKOUT | {"name": "slow", "exit_long": {"below": ["close", "open"]}}))
+    made.send_to_slot(session, "rules-1.shadow", first.params, 1.0, "canary:1", other)
+    sent = made.send_to_live(session, "rules-1", first.params, 1.0, "p-1", None, other)
+    param_versions.activate(session, "rules-1", 2)
+    deployments.put(session, replace(sent, state="active"))
+    made.require_same_programs(session)
+    assert param_versions.active(session, "rules-1").rules == other
+    made.send_to_live(session, "rules-1", first.params, 0.5, "canary:1")
+    kept = param_versions.history(session, "rules-1")[-1]
+    assert (kept.rules, kept.sha256) == (other, validate_params("rules", first.params, other))
+
+
+def test_versions_from_before_they_kept_their_rule_set_get_it_at_the_next_start(
+    tmp_path: Path, session: Session, clock: VirtualClock
+) -> None:
+    instance = follower(write(tmp_path / "rules.json", BREAKOUT))
+    made = rollout(clock, instance)
+    made.ensure_initial(session, [instance])
+    session.execute(param_version.update().values(rules=None))
+    made.require_same_programs(session)
+    known = {param_versions.active(session, name).rules for name in ("rules-1", "rules-1.shadow", "rules-1.day0")}
+    assert known == {read_rules(tmp_path / "rules.json")}
+
+
+def test_the_text_of_a_rule_set_that_nobody_vouches_for_is_bounded_and_closed() -> None:
+    assert canonical_program(json.dumps(BREAKOUT, indent=4)) == canonical_program(json.dumps(BREAKOUT))
+    for text, says in (
+        (json.dumps(BREAKOUT) + " " * MAX_TEXT_BYTES, "bytes, and at most"),
+        ('{"name":"deep","entry_long":' + '{"not":' * 2_000, "recursion limit"),
+        ("\ud800", "not UTF-8"),
+        (json.dumps(BREAKOUT | {"symbol": "BTCUSDT"}), "unknown field `symbol`"),
+        (json.dumps(BREAKOUT | {"interval": "1h"}), "unknown field `interval`"),
+    ):
+        with pytest.raises(BadInput, match=says):
+            canonical_program(text)
+
+
+def test_a_name_is_no_difference() -> None:
+    one, renamed = (canonical_program(json.dumps(BREAKOUT | {"name": name})) for name in ("one", "two"))
+    other = canonical_program(json.dumps(BREAKOUT | {"exit_long": {"below": ["close", "open"]}}))
+    assert one != renamed and identify_program(one) == identify_program(renamed) != identify_program(other)
 
 
 def test_every_strategy_says_what_it_does_and_what_it_decides_on() -> None:

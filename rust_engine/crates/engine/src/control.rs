@@ -8,13 +8,17 @@ use model::message::{
     AdviceAnswer, Command, CommandAck, CommandAction, EquityMark, InstanceState, Message, ParamsAck, ParamsUpdate,
     RateUpdate, StateChanged,
 };
+use model::rules::MAX_TEXT_BYTES;
 use model::{
-    CancelReason, InstanceId, Money, OrderRequest, OrderUpdate, ParentOrder, Purpose, Qty, StrategyParams, SymbolId,
-    TradingState, Ts,
+    CancelReason, InstanceId, Money, OrderRequest, OrderUpdate, ParentOrder, Purpose, Qty, RuleSet, StrategyParams,
+    SymbolId, TradingState, Ts,
 };
 use risk::Halt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Most characters of what is told about a refused rule set: its words may be those of the text.
+const MOST_TOLD: usize = 400;
 
 impl<R: Recorder> Core<R> {
     /// Releases, shrinks or stops the order that the answer is about. `false` when no such order waits: too late or a repeat.
@@ -81,8 +85,10 @@ impl<R: Recorder> Core<R> {
         Ok(())
     }
 
-    /// Changes the parameters of one instance, its share of the capital or both, if the base still holds. Positions and indicator
-    /// history stay, resting orders are cancelled; at share 0 the position is closed as well. An update that was already applied is answered again and has no second effect.
+    /// Changes the parameters of one instance, its rule set, its share of the capital or all of them, if the base still holds.
+    /// Positions and indicator history stay, resting orders are cancelled; at share 0 the position is closed as well. With another
+    /// rule set the strategy is built anew on the bars that are kept, and leaves what the old one opened at the next bar. An
+    /// update that was already applied is answered again and has no second effect.
     ///
     /// # Errors
     /// [`CoreError::Runaway`]; a refused update is an answer, not an error.
@@ -95,7 +101,11 @@ impl<R: Recorder> Core<R> {
         if let Some(before) = self.instances[i].applied.get(&update.deployment_id) {
             return Ok(before.clone());
         }
-        let params = match self.check_update(i, update, now) {
+        let taken = self.check_update(i, update, now).and_then(|(params, rules)| {
+            rules.map_or(Ok(()), |rules| self.instances[i].follow(rules, &self.kept))?;
+            Ok(params)
+        });
+        let params = match taken {
             Ok(params) => params,
             Err(reason) => return Ok(self.ack(update, Some(i), reason)),
         };
@@ -115,7 +125,13 @@ impl<R: Recorder> Core<R> {
         Ok(ack)
     }
 
-    fn check_update(&self, i: usize, update: &ParamsUpdate, now: Ts) -> Result<StrategyParams, String> {
+    /// The new parameters, and the new rule set where it is not the one that runs; or why the update is refused.
+    fn check_update(
+        &self,
+        i: usize,
+        update: &ParamsUpdate,
+        now: Ts,
+    ) -> Result<(StrategyParams, Option<RuleSet>), String> {
         let identity = &self.instances[i].identity;
         if now.0 >= update.expires_at_ns {
             return Err(format!("expired at {} ns, now is {} ns", update.expires_at_ns, now.0));
@@ -130,11 +146,12 @@ impl<R: Recorder> Core<R> {
         }
         self.check_share(i, update.capital_share)?;
         let params = StrategyParams::validate(identity.strategy, &update.params).map_err(|e| e.to_string())?;
-        let sha256 = self.instances[i].sha256_of(&params)?;
+        let rules = update.rules.as_deref().map(|text| read_rules(identity.strategy, text)).transpose()?;
+        let sha256 = self.instances[i].sha256_of(&params, rules.as_ref())?;
         if sha256 != update.params_sha256 {
             return Err(format!("parameters hash to {sha256}, the update says {}", update.params_sha256));
         }
-        Ok(params)
+        Ok((params, rules.filter(|rules| !self.instances[i].follows(rules))))
     }
 
     fn ack(&self, update: &ParamsUpdate, i: Option<usize>, reason: String) -> ParamsAck {
@@ -296,6 +313,17 @@ impl<R: Recorder> Core<R> {
     }
 }
 
+/// The rule set of an update for an instance of `strategy`. Its size is looked at first, because nobody vouches for the text.
+fn read_rules(strategy: &str, text: &str) -> Result<RuleSet, String> {
+    if strategy != "rules" {
+        return Err(format!("'{strategy}' takes no rules; remove them"));
+    }
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(format!("the rules have {} bytes, and at most {MAX_TEXT_BYTES} are read", text.len()));
+    }
+    RuleSet::parse(text).map_err(|e| e.to_string().chars().take(MOST_TOLD).collect())
+}
+
 /// The reason, and what releases `stop`.
 pub(crate) fn released_by(reason: &str, stop: Option<&Halt>) -> String {
     match stop {
@@ -307,3 +335,7 @@ pub(crate) fn released_by(reason: &str, stop: Option<&Halt>) -> String {
 #[cfg(test)]
 #[path = "control_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "program_tests.rs"]
+mod program_tests;

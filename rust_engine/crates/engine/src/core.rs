@@ -6,6 +6,7 @@ use crate::error::CoreError;
 use crate::exchange::Exchange;
 use crate::flatten::Flattening;
 use crate::instance::Instance;
+use crate::kept::KeptBars;
 use crate::ledger::Holding;
 use crate::models::PredictionBook;
 use crate::recorder::Recorder;
@@ -85,6 +86,7 @@ pub struct Core<R: Recorder> {
     pub(crate) flattening: Flattening,
     pub(crate) predictions: PredictionBook,
     pub(crate) commands: BTreeMap<String, model::message::CommandAck>,
+    pub(crate) kept: KeptBars,
     pub(crate) recorder: R,
     pub(crate) matched: Vec<Matched<R::Tag>>,
     pub(crate) outcomes: Vec<VenueOutcome<R::Tag>>,
@@ -160,6 +162,7 @@ impl<R: Recorder> Core<R> {
             flattening: Flattening::default(),
             predictions: PredictionBook::default(),
             commands: BTreeMap::new(),
+            kept: KeptBars::default(),
             recorder,
             matched: Vec::new(),
             outcomes: Vec::new(),

@@ -26,6 +26,7 @@ impl Core<LiveRecorder> {
             flattening,
             predictions,
             commands,
+            kept,
             recorder,
             matched: _,
             outcomes: _,
@@ -36,7 +37,7 @@ impl Core<LiveRecorder> {
         let instances: Result<Vec<ByteBuf>, StateError> =
             instances.iter().map(|instance| instance.save().map(ByteBuf::from)).collect();
         let recorder = ByteBuf::from(recorder.save()?);
-        let talk = (fees, flattening, predictions, commands, notices);
+        let talk = (fees, flattening, predictions, commands, notices, kept.rows());
         to_bytes(&(instances?, gate.memory(), exchange, market, desk, parents, talk, recorder))
     }
 
@@ -55,7 +56,9 @@ impl Core<LiveRecorder> {
         self.gate.restore(memory).map_err(|e| StateError::new("risk gate", &e))?;
         self.recorder.restore(&recorder)?;
         (self.exchange, self.market, self.desk, self.parents) = (exchange, market, desk, parents);
-        (self.fees, self.flattening, self.predictions, self.commands, self.notices) = talk;
+        let kept;
+        (self.fees, self.flattening, self.predictions, self.commands, self.notices, kept) = talk;
+        self.kept.restore(kept);
         Ok(())
     }
 }

@@ -201,6 +201,7 @@ impl<R: Recorder> Core<R> {
         }
         self.market.last_closed[i] = bar.closed_at;
         self.market.now = at;
+        self.kept.push(bar);
         self.recorder.observed(bar);
     }
 

@@ -1,6 +1,7 @@
 //! One running strategy with its parameters, books and order counter.
 
 use crate::error::CoreError;
+use crate::kept::KeptBars;
 use crate::ledger::Ledger;
 use crate::recorder::Identity;
 use model::message::ParamsAck;
@@ -16,7 +17,7 @@ use strategies::{Market, Strategy};
 pub(crate) struct Instance<T> {
     pub(crate) identity: Identity,
     pub(crate) params: StrategyParams,
-    /// The program of strategy `rules`; part of what the instance is, so no update changes it.
+    /// The program of strategy `rules`: the configured one, until an update brings another.
     rules: Option<RuleSet>,
     pub(crate) symbols: Vec<SymbolId>,
     /// As configured: what a share of one is.
@@ -88,9 +89,26 @@ impl<T> Instance<T> {
         Ok(instance)
     }
 
-    /// The hash of this instance with other parameters: its rule set is in it.
-    pub(crate) fn sha256_of(&self, params: &StrategyParams) -> Result<String, String> {
-        params.sha256_with(self.rules.as_ref()).map_err(|e| e.to_string())
+    /// The hash of this instance with other parameters and, where one is given, another rule set.
+    pub(crate) fn sha256_of(&self, params: &StrategyParams, rules: Option<&RuleSet>) -> Result<String, String> {
+        params.sha256_with(rules.or(self.rules.as_ref())).map_err(|e| e.to_string())
+    }
+
+    /// Whether it runs strategy `rules`.
+    pub(crate) fn is_follower(&self) -> bool {
+        self.rules.is_some()
+    }
+
+    /// Whether this is the rule set that runs.
+    pub(crate) fn follows(&self, rules: &RuleSet) -> bool {
+        self.rules.as_ref() == Some(rules)
+    }
+
+    /// Follows another rule set from now on. An error changes nothing.
+    pub(crate) fn follow(&mut self, rules: RuleSet, kept: &KeptBars) -> Result<(), String> {
+        self.strategy.set_rules(&rules, &kept.of(&self.symbols)).map_err(|e| e.to_string())?;
+        self.rules = Some(rules);
+        Ok(())
     }
 
     /// What it knows beside its configuration.
@@ -101,7 +119,7 @@ impl<T> Instance<T> {
         let Self {
             identity,
             params,
-            rules: _,
+            rules,
             symbols: _,
             capital: _,
             capital_share,
@@ -112,8 +130,10 @@ impl<T> Instance<T> {
             orders,
         } = self;
         let running = (identity.version, &*identity.params_sha256, params.values(), capital_share);
+        let name = identity.strategy;
+        let rules = rules.as_ref().map(RuleSet::canonical_json).transpose().map_err(|e| StateError::new(name, &e))?;
         let strategy = ByteBuf::from(strategy.save()?);
-        to_bytes(&(running, strategy, ledger, applied, orders))
+        to_bytes(&(running, rules, strategy, ledger, applied, orders))
     }
 
     /// Goes on from what [`Instance::save`] wrote.
@@ -122,11 +142,13 @@ impl<T> Instance<T> {
         T: DeserializeOwned,
     {
         type Running<V, P> = (V, String, P, f64);
-        let (running, strategy, ledger, applied, orders): (Running<_, _>, ByteBuf, _, _, _) = from_bytes(bytes)?;
+        type Parts<V, P, L, A, O> = (Running<V, P>, Option<String>, ByteBuf, L, A, O);
+        let (running, rules, strategy, ledger, applied, orders): Parts<_, _, _, _, _> = from_bytes(bytes)?;
         let (version, sha256, values, capital_share) = running;
         let name = self.identity.strategy;
         let params = StrategyParams::validate(name, &values).map_err(|e| StateError::new(name, &e))?;
-        let found = self.sha256_of(&params).map_err(|e| StateError::new(name, &e))?;
+        let rules = rules.as_deref().map(RuleSet::parse).transpose().map_err(|e| StateError::new(name, &e))?;
+        let found = params.sha256_with(rules.as_ref()).map_err(|e| StateError::new(name, &e))?;
         if found != sha256 {
             return Err(StateError::new(
                 name,
@@ -136,7 +158,7 @@ impl<T> Instance<T> {
         self.strategy.restore(&strategy)?;
         (self.identity.version, self.capital_share) = (version, capital_share);
         self.identity.params_sha256 = Arc::from(sha256);
-        (self.params, self.ledger, self.applied, self.orders) = (params, ledger, applied, orders);
+        (self.params, self.rules, self.ledger, self.applied, self.orders) = (params, rules, ledger, applied, orders);
         Ok(())
     }
 

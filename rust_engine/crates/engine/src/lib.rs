@@ -48,6 +48,7 @@ mod heard;
 pub mod input;
 mod instance;
 pub mod journal;
+mod kept;
 pub mod ledger;
 pub mod live;
 pub mod market_log;

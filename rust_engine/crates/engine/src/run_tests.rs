@@ -115,6 +115,7 @@ fn update(run: &Run, fast: f64) -> ParamsUpdate {
     params.insert("fast".into(), fast);
     ParamsUpdate {
         deployment_id: format!("d-{fast}"),
+        rules: None,
         instance_id: "sma-1".into(),
         base_version: state.params_version,
         base_sha256: state.params_sha256.clone(),

@@ -68,6 +68,7 @@ impl Runtime {
     pub fn new(config: &EngineConfig, feed: Vec<Bar>) -> Result<Self, CoreError> {
         heard::check(config)?;
         let mut core = Core::new(&Setup::from(config), LiveRecorder::new(&config.symbols))?;
+        core.keep_bars();
         let interval = i64::try_from(config.mark_interval_ms).ok().and_then(|ms| ms.checked_mul(Ts::MS));
         let Some(mark_interval_ns) = interval.filter(|ns| *ns > 0) else {
             let problem = format!("{} ms is not a usable distance; 3600000 is one hour", config.mark_interval_ms);

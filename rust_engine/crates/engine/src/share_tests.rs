@@ -36,6 +36,7 @@ fn share_of(core: &Core<LiveRecorder>, i: usize, capital_share: f64) -> ParamsUp
     let state = core.instance_states().remove(i);
     ParamsUpdate {
         deployment_id: format!("d-{i}-{}", state.params_version),
+        rules: None,
         instance_id: state.instance_id,
         base_version: state.params_version,
         base_sha256: state.params_sha256.clone(),

@@ -63,6 +63,9 @@ fn a_live_run_meets_every_kind_of_event_and_trades() {
         ] {
             assert!(said.iter().any(|m| m.kind() == kind), "{venue:?}: no {kind}");
         }
+        let followed =
+            |m: &&Message| matches!(m, Message::ParamsAck(ack) if ack.instance_id == "rules-1" && ack.applied);
+        assert!(said.iter().filter(followed).count() > 1, "{venue:?}: the rule set has not changed there and back");
         let shadows = ["making-1.shadow", "predictive-1.shadow"];
         for instance in ["sma-1", "momentum-1", "making-1", "predictive-1", "rules-1"].into_iter().chain(shadows) {
             let traded = |m: &Message| matches!(m, Message::TradeEvent(trade) if trade.instance_id == instance);

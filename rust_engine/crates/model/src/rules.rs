@@ -24,6 +24,8 @@ pub const MAX_DEPTH: usize = 12;
 pub const MAX_WINDOW: u16 = 500;
 /// Largest magnitude of a constant.
 pub const MAX_NUMBER: f64 = 1e6;
+/// Longest text of a rule set in a message; the one JSON text of a valid one is below half of it.
+pub const MAX_TEXT_BYTES: usize = 16_384;
 
 /// One node of an expression. Windows count closed bars, the newest included unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,9 @@
 //! An expression that is unknown, because an indicator is not warm or a divisor is zero, asks for nothing. A position
 //! is entered only when its side's exit does not hold, and is left by its exit, its stop, its target or after
 //! `max_hold` bars.
+//!
+//! When another rule set takes its place, a position of the old one is left at the next bar: the new one may know no
+//! exit for it.
 
 mod feed;
 #[cfg(test)]
@@ -14,9 +17,10 @@ use crate::sizing::Budget;
 use crate::state::kept_whole;
 use crate::strategy::{Market, Strategy};
 use model::params::RulesParams;
+use model::rules::RuleError;
 use model::{
     Action, Actions, Bar, CancelReason, Event, Fill, Money, OrderKind, OrderRequest, OrderUpdate, Price, Purpose, Qty,
-    Side, SignalView, StrategyParams, SymbolId,
+    RuleSet, Side, SignalView, StrategyParams, SymbolId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +40,8 @@ struct SymbolState {
     distance: Price,
     bars_held: u32,
     is_stale: bool,
+    /// Whether the position, or the order that may become one, is that of a rule set that is gone.
+    is_inherited: bool,
 }
 
 /// The strategy.
@@ -64,6 +70,7 @@ impl Rules {
             distance: Price::ZERO,
             bars_held: 0,
             is_stale: false,
+            is_inherited: false,
         });
         Self { params, capital: market.capital, program, symbols }
     }
@@ -99,6 +106,7 @@ impl Rules {
         } else if state.position == Qty::ZERO && state.distance > Price::ZERO {
             actions.push(Action::CancelAll(symbol));
         }
+        state.is_inherited &= state.is_engaged();
     }
 
     fn on_update(&mut self, update: &OrderUpdate, actions: &mut Actions) {
@@ -113,6 +121,7 @@ impl Rules {
             }
             _ => {}
         }
+        state.is_inherited &= state.is_engaged();
     }
 }
 
@@ -204,7 +213,7 @@ fn leave(state: &mut SymbolState, params: &RulesParams, values: &Values, bar: &B
     let (side, exit) =
         if state.position > Qty::ZERO { (Side::Sell, Root::ExitLong) } else { (Side::Buy, Root::ExitShort) };
     let is_overdue = params.max_hold > 0.0 && f64::from(state.bars_held) >= params.max_hold;
-    if !values.holds(exit) && !is_overdue {
+    if !values.holds(exit) && !is_overdue && !state.is_inherited {
         return;
     }
     state.ordered = state.position.abs();
@@ -214,6 +223,11 @@ fn leave(state: &mut SymbolState, params: &RulesParams, values: &Values, bar: &B
 }
 
 impl SymbolState {
+    /// Whether there is a position, or an order that may become or end one.
+    fn is_engaged(&self) -> bool {
+        self.position != Qty::ZERO || self.ordered != Qty::ZERO
+    }
+
     /// Takes a bar, decided on or missed: a position ages with both.
     fn observe(&mut self, program: &Program, bar: &Bar) -> Values {
         self.bars_held = if self.position == Qty::ZERO { 0 } else { self.bars_held.saturating_add(1) };
@@ -271,6 +285,21 @@ impl Strategy for Rules {
         for state in self.symbols.iter_mut().flatten() {
             state.size = Budget::new(self.capital, p.size, state.lot);
         }
+    }
+
+    fn set_rules(&mut self, rules: &RuleSet, kept: &[Bar]) -> Result<(), RuleError> {
+        let program = Program::compile(rules)?;
+        for state in self.symbols.iter_mut().flatten() {
+            state.memory = Memory::new(&program);
+            state.is_inherited = state.is_engaged();
+        }
+        for bar in kept {
+            if let Some(state) = self.state(bar.symbol) {
+                state.memory.update(&program, bar);
+            }
+        }
+        self.program = program;
+        Ok(())
     }
 
     fn set_capital(&mut self, capital: Money) {

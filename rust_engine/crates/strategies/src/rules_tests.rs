@@ -210,3 +210,30 @@ fn another_capital_changes_the_next_entry() {
         on_bar(rules, 2, 102.0)
     });
 }
+
+#[test]
+fn another_rule_set_begins_as_one_that_saw_the_same_bars_and_keeps_the_position() {
+    let bars = walk(11, 300);
+    let mut changed = following(&candles(""), RulesParams::default());
+    changed.set_rules(&RuleSet::parse(SMA_CROSS).unwrap(), &bars).unwrap();
+    let mut built = following(SMA_CROSS, RulesParams::default());
+    bars.iter().for_each(|bar| built.observe(bar));
+    let rest: Vec<Bar> = walk(12, 300);
+    for bar in &rest {
+        assert_eq!(ask(&mut changed, Event::Bar(bar)), ask(&mut built, Event::Bar(bar)));
+    }
+}
+
+#[test]
+fn an_order_under_way_at_the_change_is_followed_by_its_exit() {
+    let mut rules = following(&candles(""), RulesParams::default());
+    let entry = entered(&mut rules);
+    rules.set_rules(&RuleSet::parse(SMA_CROSS).unwrap(), &[]).unwrap();
+    fill(&mut rules, entry, 102.0);
+    let exit = submitted(&on_bar(&mut rules, 3, 102.0))[0];
+    assert!(exit.reduce_only && exit.purpose == Purpose::Exit);
+    fill(&mut rules, exit, 102.0);
+    // Cold indicators ask for nothing, and nothing is inherited any more.
+    assert!(on_bar(&mut rules, 4, 102.0).is_empty());
+    assert!(!rules.symbols[0].as_ref().unwrap().is_inherited);
+}

@@ -5,6 +5,7 @@ use crate::{
     liquidation::Liquidation, market_making::MarketMaking, micro_arbitrage::MicroArbitrage,
     momentum_scalping::MomentumScalping, predictive::Predictive, rules::Rules, sma_cross::SmaCross,
 };
+use model::rules::RuleError;
 use model::{Actions, Bar, Costs, Driver, Event, Money, RuleSet, StrategyParams, SymbolId, SymbolSpec};
 
 /// A strategy. It learns everything from events and answers with actions.
@@ -35,6 +36,16 @@ pub trait Strategy: Send {
     /// Changes parameters between two events; positions and the history of indicators stay. Parameters of another strategy
     /// are ignored: the engine checks the name before it calls.
     fn set_params(&mut self, params: &StrategyParams);
+
+    /// Follows another rule set between two events, with indicators as after `kept`, the bars of its symbols, oldest first in
+    /// each. What the old rule set opened is left at the next bar. Only a follower of rules takes one: the engine checks the
+    /// name before it calls.
+    ///
+    /// # Errors
+    /// A rule set that [`RuleSet::validate`] refuses; nothing has changed then.
+    fn set_rules(&mut self, _rules: &RuleSet, _kept: &[Bar]) -> Result<(), RuleError> {
+        Ok(())
+    }
 
     /// From now on sizes of new orders refer to this capital; open positions are the strategy's to close as they are.
     fn set_capital(&mut self, capital: Money);

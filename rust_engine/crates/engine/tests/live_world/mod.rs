@@ -28,6 +28,9 @@ pub const CANDLE: i64 = 3;
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "BTCUSDT-B"];
 const RULES: &str = r#"{"name":"candles","entry_long":{"above":["close",{"highest":{"window":2}}]},
     "exit_long":{"below":["close",{"lowest":{"window":2}}]}}"#;
+/// What `rules-1` follows in turn with [`RULES`].
+const OTHER_RULES: &str = r#"{"name":"means","entry_long":{"crosses_above":["close",{"ema":{"window":3}}]},
+    "exit_long":{"below":["close",{"ema":{"window":5}}]},"stop":{"atr":{"window":5}}}"#;
 const TURN: i64 = 5 * SECOND;
 pub const START: Ts = Ts(WARM_UP_BARS * MINUTE);
 
@@ -290,14 +293,25 @@ fn prediction(random: &mut Random, n: i64, wall: Ts) -> Prediction {
     }
 }
 
-/// The next share in turn for each slot, which is idle before and after; for `sma-1` new parameters and a share beside.
+/// The next share in turn for each slot, which is idle before and after; for `sma-1` new parameters and a share beside; for
+/// `rules-1` the other rule set.
 fn updates(run: &Run, n: i64) -> Vec<ParamsUpdate> {
     let share = |step: i64| [1.0, 0.25, 0.0][usize::try_from(step % 3).unwrap()];
     match n % 40 {
         39 => vec![update(run, n, 0, [0.5, 1.0][usize::try_from(n / 40 % 2).unwrap()])],
+        19 => vec![program(run, n)],
         9 | 24 => vec![update(run, n, 6, share(n / 15)), update(run, n, 7, share(n / 15))],
         _ => Vec::new(),
     }
+}
+
+/// The rule set that `rules-1` does not follow now.
+fn program(run: &Run, n: i64) -> ParamsUpdate {
+    let rules = RuleSet::parse([OTHER_RULES, RULES][usize::try_from(n / 40 % 2).unwrap()]).unwrap();
+    let kept = update(run, n, 5, 1.0);
+    let params = StrategyParams::validate("rules", &kept.params).unwrap();
+    let params_sha256 = params.sha256_with(Some(&rules)).unwrap();
+    ParamsUpdate { rules: Some(rules.canonical_json().unwrap()), params_sha256, ..kept }
 }
 
 /// Parameters and a share for instance `i`, on whatever version runs.
@@ -309,6 +323,7 @@ fn update(run: &Run, n: i64, i: usize, capital_share: f64) -> ParamsUpdate {
     }
     ParamsUpdate {
         deployment_id: format!("d-{n}-{i}"),
+        rules: None,
         instance_id: state.instance_id,
         base_version: state.params_version,
         base_sha256: state.params_sha256.clone(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 messages! {
-/// New parameters or another share of the capital for one instance, applied between two events if the base still holds.
+/// New parameters, another rule set or another share of the capital for one instance, applied between two events if the base still holds.
 pub struct ParamsUpdate {
     /// Id of the deployment behind it.
     pub deployment_id: String,
@@ -23,7 +23,10 @@ pub struct ParamsUpdate {
     pub version: u64,
     /// All parameters by name.
     pub params: BTreeMap<String, f64>,
-    /// Hash of the new parameters.
+    /// The rule set to follow from now on, as its one JSON text; null keeps the one that runs. Only strategy `rules` takes one.
+    #[schemars(length(max = 16384))]
+    pub rules: Option<String>,
+    /// Hash of the new parameters, with that of the rule set where there is one.
     pub params_sha256: String,
     /// The share of the instance's capital that sizes of new orders refer to; at 0 the position is closed and nothing opened.
     #[schemars(range(min = 0.0, max = 1.0))]
