@@ -26,6 +26,7 @@ from core.settings_sections import (
     MarketSettings,
     RedisSettings,
     RiskSettings,
+    ScaleSettings,
     ScheduleSettings,
     SearchSettings,
     Section,
@@ -60,6 +61,7 @@ class Settings(Section):
     analyzer: AnalyzerSettings = AnalyzerSettings()
     gate: GateSettings = GateSettings()
     search: SearchSettings = SearchSettings()
+    scale: ScaleSettings = ScaleSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     alerts: AlertSettings = AlertSettings()
     advisor: AdvisorSettings = AdvisorSettings()

@@ -234,6 +234,13 @@ class SearchSettings(Section):
     """The latest seen days: kept from the search, and its finds must gain on them."""
 
 
+class ScaleSettings(Section):
+    """Where work that comes in many independent pieces is done."""
+
+    ray_address: Annotated[str, Field(pattern=r"^([^\s/:]+:[0-9]{1,5})?$")] = ""
+    """Host and port of a Ray cluster's head; empty means on this machine."""
+
+
 class ScheduleSettings(Section):
     """When the cycles run, in KST."""
 

@@ -1,4 +1,4 @@
-"""Many pure computations, here or in several processes: the same results in the same order, whatever the number.
+"""Many pure computations, here, in several processes or on several machines: the same results in the same order.
 
 `work` is a function at the top level of a module, with annotated result; items and results are frozen dataclasses or
 other values that JSON and pickle can hold. What is random draws from a seed in its item.
@@ -7,10 +7,10 @@ other values that JSON and pickle can hold. What is random draws from a seed in 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Protocol, TypeVar, get_type_hints
+from typing import Generic, Protocol, TypeVar, get_type_hints
 
 import msgspec
 
@@ -78,6 +78,50 @@ class ResultFolder:
         return self.path / f"{name}.json"
 
 
+@dataclass(slots=True)
+class Pieces(Generic[Item, Result]):
+    """The pieces of one map: results that are stored are taken up at the start, a runner does the missing ones."""
+
+    work: Callable[[Item], Result]
+    items: Sequence[Item]
+    results: ResultFolder | None
+    on_done: OnDone | None
+    should_stop: ShouldStop | None
+    _done: dict[int, Result] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.results is None:
+            return
+        for index, item in enumerate(self.items):
+            stored = self.results.load(self.work, item)
+            if stored is not None:
+                self._note(index, stored)
+
+    def missing(self) -> list[int]:
+        """Return the indices of the items that have no result yet."""
+        return [index for index in range(len(self.items)) if index not in self._done]
+
+    def keep(self, index: int, result: Result) -> None:
+        """Take a new result: stored first, then told."""
+        if self.results is not None:
+            self.results.save(self.work, self.items[index], result)
+        self._note(index, result)
+
+    def stop_if_asked(self) -> None:
+        """Raise Cancelled when the caller wants no more and something is left to do."""
+        if len(self._done) < len(self.items) and self.should_stop is not None and self.should_stop():
+            raise Cancelled(f"stopped after {len(self._done)} of {len(self.items)} pieces of work")
+
+    def in_order(self) -> list[Result]:
+        """Return all results in the order of the items."""
+        return [self._done[index] for index in range(len(self.items))]
+
+    def _note(self, index: int, result: Result) -> None:
+        self._done[index] = result
+        if self.on_done is not None:
+            self.on_done(index)
+
+
 @dataclass(frozen=True, slots=True)
 class LocalRunner:
     """Runs on this machine: in this process for one worker, else in a pool of processes."""
@@ -93,52 +137,29 @@ class LocalRunner:
         should_stop: ShouldStop | None = None,
     ) -> list[Result]:
         """Do the work; see `TaskRunner.map`."""
-        done: dict[int, Result] = {}
-
-        def keep(index: int, result: Result, is_new: bool = True) -> None:
-            if is_new and self.results is not None:
-                self.results.save(work, items[index], result)
-            done[index] = result
-            if on_done is not None:
-                on_done(index)
-
-        for index, item in enumerate(items):
-            stored = self.results.load(work, item) if self.results is not None else None
-            if stored is not None:
-                keep(index, stored, is_new=False)
-        missing = [index for index in range(len(items)) if index not in done]
-        ask = should_stop or (lambda: False)
+        pieces = Pieces(work, items, self.results, on_done, should_stop)
+        missing = pieces.missing()
         if self.n_workers == 1 or len(missing) < 2:
             for index in missing:
-                _stop_if(ask(), len(done), len(items))
-                keep(index, work(items[index]))
+                pieces.stop_if_asked()
+                pieces.keep(index, work(items[index]))
         else:
-            self._in_pool(work, items, missing, keep, ask)
-        return [done[index] for index in range(len(items))]
+            self._in_pool(pieces, missing)
+        return pieces.in_order()
 
-    def _in_pool(
-        self,
-        work: Callable[[Item], Result],
-        items: Sequence[Item],
-        missing: Sequence[int],
-        keep: Callable[[int, Result], None],
-        ask: ShouldStop,
-    ) -> None:
+    def _in_pool(self, pieces: Pieces[Item, Result], missing: Sequence[int]) -> None:
         # Spawned, not forked: a fork of a process with threads may inherit a lock that nobody releases.
         pool = ProcessPoolExecutor(min(self.n_workers, len(missing)), mp_context=get_context("spawn"))
         try:
-            waiting: dict[Future[Result], int] = {pool.submit(work, items[index]): index for index in missing}
+            waiting: dict[Future[Result], int] = {
+                pool.submit(pieces.work, pieces.items[index]): index for index in missing
+            }
             while waiting:
                 finished, _ = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    keep(waiting.pop(future), future.result())
-                _stop_if(bool(waiting) and ask(), len(items) - len(waiting), len(items))
+                    pieces.keep(waiting.pop(future), future.result())
+                pieces.stop_if_asked()
         except BrokenProcessPool:
             raise Unavailable("a worker process ended before its work was done", "Try again with less work") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _stop_if(stop: bool, n_done: int, n_items: int) -> None:
-    if stop:
-        raise Cancelled(f"stopped after {n_done} of {n_items} pieces of work")

@@ -5,6 +5,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy import event
 
 from core.clock import VirtualClock
 from core.store import Store, open_store, schema
+from tests.ray_cluster import RayCluster, running_ray
 from tests.servers import postgres_binaries, running_postgres, running_redis
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -132,6 +134,15 @@ def redis_url() -> Iterator[str]:
         _skip_or_fail("redis-server is not installed")
     with running_redis(binary) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[RayCluster]:
+    """A Ray cluster of two nodes with one core each. A test that adds a node takes it away again."""
+    if find_spec("ray") is None:
+        _skip_or_fail("ray is not installed: pip install 'xcrack[scale]'")
+    with running_ray() as cluster:
+        yield cluster
 
 
 def _skip_or_fail(reason: str) -> None:

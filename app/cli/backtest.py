@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 
-from app.cli.output import json_option, parse_params, print_json, print_table, say, start
+from app.cli.cluster import ray_option
+from app.cli.output import json_option, parse_params, print_json, print_table, say, show_progress, start
 from app.cli.strategy_name import strategy_option
 from app.replay import symbol_of
 from core import metrics, native
@@ -22,7 +23,9 @@ from core.settings import Settings
 from market.bars import BarArchive
 from market.importer import import_ohlcv
 from strategies.programs import RULES, read_rules
+from strategies.ray_tasks import RayRunner
 from strategies.schema import default_params
+from strategies.sweeps import SweepRequest, is_worth_sending, play_piece, sweep_in_pieces
 
 MAX_CANDIDATES = 10_000
 MAX_CAPITAL = 1_000_000_000
@@ -109,6 +112,7 @@ def backtest(
 @click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=A,B,C", help="Values to try; repeatable.")
 @rules_option
 @capital_option
+@ray_option
 @json_option
 def sweep(
     strategy: str,
@@ -116,11 +120,13 @@ def sweep(
     grids: tuple[str, ...],
     rules_file: Path | None,
     capital: str,
+    ray_address: str | None,
     as_json: bool,
 ) -> None:
     """Run every combination of a grid, on all cores, and list them by net profit.
 
-    The best of many is partly luck: the number of tries is printed with it.
+    The best of many is partly luck: the number of tries is printed with it. Sweeps that take more than some seconds
+    are divided over a Ray cluster where one is named; the figures are the same.
     """
     settings = start()
     rules = _rules(strategy, rules_file)
@@ -136,7 +142,9 @@ def sweep(
     money = _capital(capital)
     bars = _load(files)
     say(f"playing {len(candidates):,} parameter sets over {len(bars):,} bars")
-    facts = native.sweep(strategy, candidates, bars, _costs(settings), money, rules=rules)
+    address = settings.scale.ray_address if ray_address is None else ray_address
+    request = SweepRequest(strategy, bars, _costs(settings), money, rules)
+    facts = _sweep(request, candidates, address)
     results = [_result(strategy, params, each, money) for params, each in zip(candidates, facts, strict=True)]
     results.sort(key=lambda result: -result.net_pnl_usd)
     if as_json:
@@ -148,6 +156,14 @@ def sweep(
     ]
     title = f"{len(results)} tries; the best of them flatters itself"
     print_table(title, (*names, "trades", "net P&L USD", "Sharpe (365)"), rows, "")
+
+
+def _sweep(request: SweepRequest, candidates: list[dict[str, float]], address: str) -> list[native.BacktestFacts]:
+    if address and is_worth_sending(len(candidates), len(request.bars)):
+        return sweep_in_pieces(RayRunner(address), request, candidates, show_progress)
+    if address:
+        say("too small a sweep for a cluster: playing it here")
+    return play_piece(request, tuple(candidates))
 
 
 def _rules(strategy: str, file: Path | None) -> str | None:

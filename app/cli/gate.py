@@ -9,7 +9,8 @@ from typing import Any, get_args
 import click
 import numpy as np
 
-from app.cli.output import json_option, print_json, print_table, say, start
+from app.cli.cluster import ray_option
+from app.cli.output import json_option, print_json, print_table, say, show_progress, start
 from core.clock import SystemClock
 from core.errors import BadInput
 from core.settings import data_folder
@@ -24,7 +25,8 @@ from strategies.gate.evaluation import (
     evaluate,
 )
 from strategies.gate.evaluation.results import MixedYear
-from strategies.tasks import LocalRunner, ResultFolder
+from strategies.ray_tasks import RayRunner
+from strategies.tasks import LocalRunner, ResultFolder, TaskRunner
 
 MAX_WORKERS = 256
 
@@ -42,7 +44,10 @@ def gate() -> None:
     help="Write SVG plots and the results of each piece of work into this folder.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Take up the results that are in --out already, from the same code.")
-@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), metavar="N", help="Processes; one per core without it.")
+@click.option(
+    "--workers", type=click.IntRange(1, MAX_WORKERS), metavar="N", help="Processes here; one per core without it."
+)
+@ray_option
 @click.option(
     "--peer-days", type=click.Choice(get_args(PeerDays)), default="seen", show_default=True,
     help="Days the other rules search and judge on: the 180 seen ones, or the 730 sealed ones as well.",
@@ -58,6 +63,7 @@ def gate_evaluate(
     out: Path | None,
     resume: bool,
     workers: int | None,
+    ray_address: str | None,
     peer_days: PeerDays,
     recorded: Path | None,
     as_json: bool,
@@ -70,19 +76,23 @@ def gate_evaluate(
     xcrack gate evaluate --quick
     xcrack gate evaluate --out var/gate --json > gate.json
     """
-    start(is_quiet=True)
+    settings = start(is_quiet=True)
     if resume and out is None:
         raise BadInput("--resume needs the folder that the results are in", "Name it with --out")
+    if workers is not None and ray_address:
+        raise BadInput("--workers counts processes of this machine, --ray asks a cluster", "Give one of them")
+    address = ray_address if ray_address is not None else "" if workers else settings.scale.ray_address
     clock = SystemClock()
     began, n_workers = clock.monotonic(), workers or os.cpu_count() or 1
     results = None if out is None else ResultFolder(out / "results", code_sha256(), is_taken_up=resume)
+    runner: TaskRunner = RayRunner(address, results) if address else LocalRunner(n_workers, results)
     found = evaluate(
-        LocalRunner(n_workers, results),
+        runner,
         seed,
         QUICK if quick else FULL,
         peer_days,
         recorded or data_folder(),
-        _show_progress,
+        show_progress,
     )
     duration_s = clock.monotonic() - began
     if out is not None:
@@ -91,22 +101,14 @@ def gate_evaluate(
         for path in write_plots(out, found):
             say(f"drawn: {path}")
     if as_json:
-        print_json(_document(found, n_workers, duration_s))
+        print_json(_document(found, address or n_workers, duration_s))
     else:
         _print(found, duration_s)
     if not all(line.is_met for line in found.lines):
         sys.exit(1)
 
 
-def _show_progress(n_done: int, n_all: int) -> None:
-    is_terminal = sys.stderr.isatty()
-    if is_terminal:
-        click.echo(f"\r{n_done / n_all:4.0%}  {n_done} of {n_all}", err=True, nl=n_done == n_all)
-    elif n_done * 10 // n_all != (n_done - 1) * 10 // n_all:
-        say(f"{n_done / n_all:4.0%}  {n_done} of {n_all}")
-
-
-def _document(found: GateEvaluation, n_workers: int, duration_s: float) -> dict[str, Any]:
+def _document(found: GateEvaluation, workers: int | str, duration_s: float) -> dict[str, Any]:
     ours = found.rules[0]
     return {
         "seed": found.seed,
@@ -138,7 +140,7 @@ def _document(found: GateEvaluation, n_workers: int, duration_s: float) -> dict[
             "python": platform.python_version(),
             "numpy": np.__version__,
             "cores": os.cpu_count(),
-            "workers": n_workers,
+            "workers": workers,
         },
         "duration_s": duration_s,
     }

@@ -81,6 +81,14 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def show_progress(n_done: int, n_all: int) -> None:
+    """Show how many pieces of work are done: in place on a terminal, else a line for each tenth."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{n_done / n_all:4.0%}  {n_done} of {n_all}", err=True, nl=n_done == n_all)
+    elif n_done * 10 // n_all != (n_done - 1) * 10 // n_all:
+        say(f"{n_done / n_all:4.0%}  {n_done} of {n_all}")
+
+
 def parse_params(pairs: Sequence[str]) -> dict[str, float]:
     """Return `name=number` pairs as a mapping; raises BadInput naming the wrong one."""
     values: dict[str, float] = {}

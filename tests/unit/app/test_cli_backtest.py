@@ -10,6 +10,7 @@ from click.shell_completion import ShellComplete
 
 from app.cli import cli, main
 from tests.candle_factory import csv_lines, walk, write_csv
+from tests.servers import free_port
 
 RULES: dict[str, Any] = {
     "name": "breakout",
@@ -98,3 +99,18 @@ def test_help_and_completion_name_the_strategies_there_are(capsys: pytest.Captur
     completion = ShellComplete(cli, {}, "xcrack", "_XCRACK_COMPLETE")
     offered = completion.get_completions(["backtest", "--strategy"], "m")
     assert [each.value for each in offered] == ["market_making", "momentum_scalping"]
+
+
+def test_a_small_sweep_is_played_here_and_a_large_one_asks_the_cluster(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["sweep", "--strategy", "sma_cross", "--bars", "a_BTCUSDT.csv", "--grid", "fast=5,10", "--json"]
+    address = f"127.0.0.1:{free_port()}"
+    _, here, _ = run(capsys, *asked)
+    code, out, told = run(capsys, *asked, "--ray", address)
+    assert (code, out) == (0, here) and "too small a sweep" in told
+    monkeypatch.setattr("strategies.sweeps.WORTH_SENDING", 1_200)
+    monkeypatch.setenv("XCRACK_SCALE__RAY_ADDRESS", address)
+    code, out, told = run(capsys, *asked)
+    assert (code, out) == (1, "") and f"no Ray cluster answers at {address}" in told
+    assert run(capsys, *asked, "--ray", "")[:2] == (0, here)

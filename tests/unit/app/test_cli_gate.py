@@ -9,9 +9,13 @@ import pytest
 import app.cli.gate
 from app.cli import main
 from app.cli.svg import Estimate, draw_estimates
+from core.errors import BadInput
 from strategies.gate.evaluation import Sizes
 from strategies.gate.evaluation.batches import Batch, Tally
 from strategies.gate.evaluation.results import PassLine
+from strategies.ray_tasks import RayRunner
+from strategies.tasks import LocalRunner
+from tests.servers import free_port
 
 TINY = Sizes(
     decisions=10,
@@ -85,6 +89,50 @@ def test_json_plots_going_on_and_the_code_of_a_missed_line(
 def test_going_on_needs_a_folder(capsys: pytest.CaptureFixture[str]):
     code, _, error = run(capsys, "--resume")
     assert code == 2 and "--out" in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting", "runs"),
+    [
+        ([], "", LocalRunner),
+        (["--ray", "head:6379"], "", RayRunner("head:6379")),
+        ([], "head:6379", RayRunner("head:6379")),
+        (["--ray", "other:1"], "head:6379", RayRunner("other:1")),
+        (["--ray", ""], "head:6379", LocalRunner),
+        (["--workers", "1"], "head:6379", LocalRunner(1)),
+    ],
+)
+def test_a_cluster_does_the_work_where_one_is_named(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    setting: str,
+    runs: object,
+):
+    asked = []
+
+    def stop(runner: object, *_: object) -> None:
+        asked.append(runner)
+        raise BadInput("far enough")
+
+    monkeypatch.setattr(app.cli.gate, "evaluate", stop)
+    monkeypatch.setenv("XCRACK_SCALE__RAY_ADDRESS", setting)
+    with pytest.raises(SystemExit):
+        main(["gate", "evaluate", "--quick", *arguments])
+    assert "far enough" in capsys.readouterr().err
+    assert asked[0] == runs or type(asked[0]) is runs
+
+
+def test_workers_are_of_this_machine_and_ray_is_a_cluster(capsys: pytest.CaptureFixture[str]):
+    code, _, error = run(capsys, "--ray", "head:6379")
+    assert code == 2 and "Give one of them" in error
+
+
+def test_a_cluster_that_nobody_answers_for_is_one_line(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as leave:
+        main(["gate", "evaluate", "--quick", "--ray", f"127.0.0.1:{free_port()}"])
+    error = capsys.readouterr().err
+    assert leave.value.code == 1 and "no Ray cluster answers" in error and "Traceback" not in error
 
 
 def test_a_row_of_estimates_marks_value_interval_and_limit():
