@@ -10,11 +10,13 @@ from strategies.tasks import ShouldStop, TaskRunner
 
 Sets = tuple[dict[str, float], ...]
 
-WORTH_SENDING = 2_000_000_000
-"""Parameter sets times bars from which a cluster is asked: below it two cores here are done about as soon as a cluster
-has begun."""
-PIECE = 200_000_000
-"""Parameter sets times bars of one piece: seconds of one core at most."""
+PACE = {"sma_cross": 100e6, "momentum_scalping": 100e6}
+"""Parameter sets times bars of a core and second, as an order of magnitude; these two are played many sets at once."""
+OTHER_PACE = 2e6
+WORTH_SENDING_S = 20.0
+"""Seconds of one core from which a cluster is asked: joining one takes two to four."""
+PIECE_S = 2.0
+"""Seconds of one core for a piece."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,9 +30,9 @@ class SweepRequest:
     rules: str | None = None
 
 
-def is_worth_sending(n_sets: int, n_bars: int) -> bool:
-    """Return whether a sweep of this size is done sooner on a cluster."""
-    return n_sets * n_bars >= WORTH_SENDING
+def is_worth_sending(request: SweepRequest, n_sets: int) -> bool:
+    """Return whether a sweep of so many sets is done sooner on a cluster."""
+    return _seconds(request, n_sets) >= WORTH_SENDING_S
 
 
 def sweep_in_pieces(
@@ -41,7 +43,7 @@ def sweep_in_pieces(
     should_stop: ShouldStop | None = None,
 ) -> list[native.BacktestFacts]:
     """Return what `core.native.sweep` returns for all candidates at once. Raises Cancelled, and what both raise."""
-    n_each = max(1, PIECE // max(1, len(request.bars)))
+    n_each = max(1, int(PIECE_S / _seconds(request, 1)))
     sets = [dict(params) for params in candidates]
     pieces: list[Sets] = [tuple(sets[start : start + n_each]) for start in range(0, len(sets), n_each)]
     n_done = 0
@@ -59,3 +61,7 @@ def sweep_in_pieces(
 def play_piece(request: SweepRequest, sets: Sets) -> list[native.BacktestFacts]:
     """Return what each set of a piece made."""
     return native.sweep(request.strategy, sets, request.bars, request.costs, request.capital_usd, rules=request.rules)
+
+
+def _seconds(request: SweepRequest, n_sets: int) -> float:
+    return n_sets * max(1, len(request.bars)) / PACE.get(request.strategy, OTHER_PACE)

@@ -125,8 +125,8 @@ def sweep(
 ) -> None:
     """Run every combination of a grid, on all cores, and list them by net profit.
 
-    The best of many is partly luck: the number of tries is printed with it. Sweeps that take more than some seconds
-    are divided over a Ray cluster where one is named; the figures are the same.
+    The best of many is partly luck: the number of tries is printed with it. Sweeps that would take a core more than
+    20 seconds or so are divided over a Ray cluster where one is named; the figures are the same.
     """
     settings = start()
     rules = _rules(strategy, rules_file)
@@ -159,7 +159,7 @@ def sweep(
 
 
 def _sweep(request: SweepRequest, candidates: list[dict[str, float]], address: str) -> list[native.BacktestFacts]:
-    if address and is_worth_sending(len(candidates), len(request.bars)):
+    if address and is_worth_sending(request, len(candidates)):
         return sweep_in_pieces(RayRunner(address), request, candidates, show_progress)
     if address:
         say("too small a sweep for a cluster: playing it here")

@@ -89,7 +89,7 @@ def test_a_sweep_in_pieces_has_the_same_bits(
     request = SweepRequest(strategy, bars, Costs(), Decimal(10_000))
     defaults = default_params(strategy)
     candidates = tuple({**defaults, varied: defaults[varied] + step} for step in range(7))
-    monkeypatch.setattr(sweeps, "PIECE", 2 * len(bars))
+    monkeypatch.setattr(sweeps, "PIECE_S", 2.5 * len(bars) / sweeps.PACE.get(strategy, sweeps.OTHER_PACE))
     progress: list[tuple[int, int]] = []
     apart = sweep_in_pieces(RayRunner(ray_cluster.address), request, candidates, lambda *now: progress.append(now))
     assert facts_of(apart) == facts_of(play_piece(request, candidates))

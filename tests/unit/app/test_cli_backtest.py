@@ -109,7 +109,7 @@ def test_a_small_sweep_is_played_here_and_a_large_one_asks_the_cluster(
     _, here, _ = run(capsys, *asked)
     code, out, told = run(capsys, *asked, "--ray", address)
     assert (code, out) == (0, here) and "too small a sweep" in told
-    monkeypatch.setattr("strategies.sweeps.WORTH_SENDING", 1_200)
+    monkeypatch.setattr("strategies.sweeps.WORTH_SENDING_S", 2 * 600 / 100e6)
     monkeypatch.setenv("XCRACK_SCALE__RAY_ADDRESS", address)
     code, out, told = run(capsys, *asked)
     assert (code, out) == (1, "") and f"no Ray cluster answers at {address}" in told
