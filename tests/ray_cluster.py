@@ -15,6 +15,8 @@ from core.settings_sections import PROJECT_ROOT
 HOST = "127.0.0.2"
 """Loopback; where 127.0.0.1 is asked for, Ray takes the address that other machines see."""
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "node_ip_address": HOST}
+LEAN = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+"""What takes memory and no part in the work."""
 PROMPT = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 """A dead node is missed after seconds."""
 
@@ -55,7 +57,7 @@ def running_ray() -> Iterator[RayCluster]:
         environment.setenv("PYTHONPATH", str(PROJECT_ROOT))
         from ray.cluster_utils import Cluster
 
-        head = {**NODE, "include_dashboard": False, "_system_config": PROMPT}
+        head = {**NODE, **LEAN, "_system_config": PROMPT}
         nodes = Cluster(initialize_head=True, head_node_args=head)
         try:
             nodes.add_node(**NODE)
