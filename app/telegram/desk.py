@@ -11,17 +11,20 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from app.canaries import CanaryFacts, facts_of
 from app.requests import place_request
 from app.scorecard import read_card
 from core.clock import KST, Clock
 from core.errors import XcrackError
 from core.model.language import Language
 from core.settings import Settings
-from core.store import Store, alerts, audit, engine_states, param_versions, proposals, reports, verdicts
+from core.store import Store, alerts, audit, canaries, engine_states, param_versions, proposals, reports, verdicts
 from feedback import notes
 from feedback.report import load_texts as load_report_texts
+from feedback.report import money
 from feedback.scorecard_text import scorecard_lines
 
+N_CANARIES = 10
 MAX_AGE = timedelta(seconds=60)
 _TEXTS = Path(__file__).resolve().parent / "texts"
 ALIASES = {
@@ -32,6 +35,7 @@ ALIASES = {
     "거절": "reject",
     "이유": "why",
     "성적": "scorecard",
+    "카나리": "canary",
     "롤백": "rollback",
     "중지": "halt",
     "재개": "resume",
@@ -101,6 +105,7 @@ class Desk:
             "report": self._report,
             "proposals": self._proposals,
             "scorecard": self._scorecard,
+            "canary": self._canary,
             "why": self._why,
             "approve": self._dangerous("approve"),
             "rollback": self._dangerous("rollback"),
@@ -175,6 +180,33 @@ class Desk:
         with self._store.session() as session:
             card = read_card(session, self._clock, self._settings)
         return Reply("\n".join(scorecard_lines(card, load_report_texts(self._settings.language))))
+
+    def _canary(self, _: Incoming, __: list[str]) -> Reply:
+        with self._store.session() as session:
+            found = [facts_of(session, each) for each in canaries.latest(session, N_CANARIES)]
+        still_open = [self._canary_line(each) for each in found if each.canary.is_open]
+        over = [self._canary_line(each) for each in found if not each.canary.is_open]
+        return Reply("\n".join([*(still_open or [self._t("no_canary")]), *over]))
+
+    def _canary_line(self, facts: CanaryFacts) -> str:
+        canary, words = facts.canary, load_report_texts(self._settings.language)
+        place = {"id": canary.canary_id, "instance": canary.instance_id, "stage": words[f"canary_{canary.stage}"]}
+        if not canary.is_open:
+            return self._t("canary_over", reason=canary.reason, **place)
+        line = self._t(
+            "canary_line",
+            share=f"{canary.share:.0%}",
+            n=facts.here.n_days,
+            needed=facts.here.n_needed,
+            **place,
+        )
+        last = facts.last
+        if last is None or not last.n_days:
+            return f"{line} {self._t('canary_no_result')}"
+        so_far = self._t("canary_so_far", sum=money(last.sum_usd), n=last.n_days)
+        if last.low_usd is None or last.high_usd is None:
+            return f"{line} {so_far} {self._t('canary_few', needed=facts.n_few)}"
+        return f"{line} {so_far} {self._t('canary_interval', low=money(last.low_usd), high=money(last.high_usd))}"
 
     def _why(self, _: Incoming, arguments: list[str]) -> Reply:
         if not arguments:

@@ -26,6 +26,8 @@ from core.store import (
     verdicts,
 )
 from core.store import reports as report_rows
+from tests import canary_pages
+from tests.canaries import canary
 from tests.factories import param_version, proposal, verdict
 
 OWNER, STRANGER = 11, 99
@@ -150,6 +152,29 @@ def test_why_tells_the_state_and_each_stage_with_what_decided_it(ask: Ask) -> No
     assert "proposal-1" in reply.text and "accepted" in reply.text and "screen" in reply.text
 
 
+@pytest.mark.parametrize(("language", "few"), [("en", "too few to tell"), ("ko", "판단하기에 부족")])
+def test_canaries_are_told_with_place_days_and_interval_and_what_is_over_after_them(
+    store: Store, clock: VirtualClock, language: Literal["ko", "en"], few: str
+) -> None:
+    ask = _asker(_desk(store, clock, language), clock)
+    none = ask("/canary")
+    assert none is not None and none.text == load_texts(language)["no_canary"]
+    with store.session() as session:
+        param_versions.add(session, param_version())
+        param_versions.activate(session, "momentum-1", 1)
+        canary_pages.plant(session, clock.now())
+        canary_pages.keep(session, canary(canary_id="canary-young", proposal_id="proposal-9"), [2.0, -3.0])
+        canary_pages.keep(session, canary(canary_id="canary-new", instance_id="m-2", proposal_id="proposal-8"), [])
+    reply = ask("/canary")
+    assert reply is not None
+    lines = reply.text.splitlines()
+    told = next(line for line in lines if line.startswith(canary_pages.OPEN))
+    assert "25%" in told and "18" in told and "20" in told and "90 %" in told and "+$" in told and "−$" in told
+    assert few in next(line for line in lines if line.startswith("canary-young"))
+    assert load_texts(language)["canary_no_result"] in next(line for line in lines if line.startswith("canary-new"))
+    assert lines[-1].startswith(canary_pages.OVER) and "boundary" in lines[-1]
+
+
 @pytest.mark.usefixtures("running")
 def test_feedback_is_kept_and_its_effect_is_told_in_words(ask: Ask, store: Store) -> None:
     reply = ask("/feedback hold proposal:proposal-1 looks too eager")
@@ -163,8 +188,8 @@ def test_feedback_is_kept_and_its_effect_is_told_in_words(ask: Ask, store: Store
 @pytest.mark.parametrize("language", ["ko", "en"])
 @pytest.mark.parametrize(
     "command",
-    ["/help", "/status", "/report", "/proposals", "/why proposal-1", "/why", "/approve", "/reject x", "/halt",
-     "/reject proposal-1 no", "/rollback", "/resume", "/feedback x", "/feedback bad strategy:none why",
+    ["/help", "/status", "/canary", "/report", "/proposals", "/why proposal-1", "/why", "/approve", "/reject x",
+     "/halt", "/reject proposal-1 no", "/rollback", "/resume", "/feedback x", "/feedback bad strategy:none why",
      "/nonsense {word}", "", "   "],
 )  # fmt: skip
 def test_every_command_is_answered_in_both_languages(

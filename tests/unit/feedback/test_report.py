@@ -31,6 +31,7 @@ from feedback.report import (
 from feedback.scorecard import build_scorecard
 from feedback.shortfall import shortfall_by_strategy
 from tests import factories
+from tests.canaries import canary
 from tests.scorecard_world import scorecard_facts
 
 ON = date(2025, 7, 6)
@@ -122,6 +123,25 @@ def test_a_report_tells_one_bit_of_a_sealed_test() -> None:
         text = render_report(told, language).markdown + brief(told, language)
         assert "0.0031" not in text and "6.2" not in text and "730" not in text
         assert load_texts(language)["sealed_passed"] in text
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+@pytest.mark.parametrize("kind", ["daily", "weekly"])
+def test_report_and_message_tell_changes_canaries_and_the_scorecard(language: Language, kind: str) -> None:
+    words = load_texts(language)
+    deployment = Deployment("deployment-1", None, "mm-1", 3, 2, "rolled_back", DUE, "", DUE, DUE, "", "kim: worse")
+    known = facts(kind=kind, changes=(Change(deployment, "a 1 → 2", None),), canaries=(canary(),))
+    change = words["change_rolled_back"].format(instance="mm-1", version=3, why="kim: worse")
+    moved = words["canary_line"].format(
+        instance="mm-1",
+        edits="spread_threshold 60 → 45",
+        stage=words["canary_shadow"],
+        share="0 %",
+        why=canary().reason,
+    )
+    for text in (render_report(known, language).markdown, brief(known, language)):
+        assert change in text.replace("\\_", "_") and moved in text and words["card_none"] in text
+    assert words["changes_none"] in brief(facts(kind=kind), language)
 
 
 def test_patterns_are_told_with_their_hit_rates_and_how_many_there_are_of_each_state() -> None:
