@@ -90,7 +90,7 @@ def keep(session: Session, of: Canary, d: list[float | None], fault_on: int | No
         share_then = 0.0 if ends else place_on(of, n + 1)[2]
         decision = CanaryDecision(
             of.canary_id, made.on + timedelta(days=1), *place, share_then, place != before, False,
-            of.reason if ends else f"{n + 1} whole days", figures,
+            of.reason if ends else f"{n + 1} of 20 whole days", figures,
         )  # fmt: skip
         before = place
         canaries.add_decision(session, decision)

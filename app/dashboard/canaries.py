@@ -4,6 +4,7 @@ Promise, scale and the guard's limits rest on sealed days. They, and d which nee
 approve and for readers on this machine; others see the way, the days that were lived and what ended it.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import cast
@@ -26,6 +27,7 @@ from strategies.rollout.path import GuardPoint
 N_LISTED = 100
 N_REQUESTS = 100
 N_SHOWN_DAYS = 14
+_PROGRESS = re.compile(r"(\d+) of (\d+) whole days(?=;|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def show_list() -> str:
         open=[each for each in found if each.canary.is_open],
         over=[each for each in found if not each.canary.is_open],
         shows_sealed=may_see_sealed(),
+        said=_said,
         page="canaries",
     )
 
@@ -73,6 +76,7 @@ def show_one(canary_id: str) -> str:
         c=page.facts.canary,
         n_shown=N_SHOWN_DAYS,
         shows_sealed=may_see_sealed(),
+        said=_said,
         may_stop=page.facts.canary.is_open and _may_stop(),
         page="canaries",
     )
@@ -128,6 +132,15 @@ def _load(session: Session, canary_id: str) -> CanaryPage:
         requests=tuple(each for each in requests.latest(session, N_REQUESTS) if each.subject_id == canary_id),
         charts=guard_charts(facts) if may_see_sealed() else None,
     )
+
+
+def _said(reason: str) -> str:
+    """Return a reason with the progress it may begin with in the reader's language; the rest stands as it is kept."""
+    progress = _PROGRESS.match(reason)
+    if progress is None:
+        return reason
+    days = rooms().catalogue.text(g.language, "canary.days_of", n=progress[1], needed=progress[2])
+    return days + reason[progress.end() :]
 
 
 def _may_stop() -> bool:

@@ -43,7 +43,7 @@ def _difference(facts: CanaryFacts) -> Chart | None:
         title=_t("canary.chart_title"),
         description=_t("canary.chart_description"),
         series=(
-            Series(_t("canary.floor"), "limit", tuple(point.floor_usd for point in path)),
+            Series(_t("canary.floor"), "limit", tuple(point.floor_usd for point in path), is_step=True),
             Series(_t("canary.promised"), "series-b", tuple(point.promised_usd for point in path)),
             Series(_t("canary.so_far"), "series-a", total),
         ),

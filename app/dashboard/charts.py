@@ -22,6 +22,8 @@ class Series:
     name: str
     css: str
     values: tuple[float | None, ...]
+    is_step: bool = False
+    """Whether a value holds until the next one, as a limit does, instead of sloping towards it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,10 @@ def _line(series: Series, low: float, high: float) -> Line:
         if value is None:
             runs.append([])
         else:
-            runs[-1].append(f"{_x(index, len(series.values)):.1f},{_y(value, low, high):.1f}")
+            x, y = _x(index, len(series.values)), _y(value, low, high)
+            if series.is_step and runs[-1]:
+                runs[-1].append(f"{x:.1f},{runs[-1][-1].partition(',')[2]}")
+            runs[-1].append(f"{x:.1f},{y:.1f}")
     last = next((value for value in reversed(series.values) if value is not None), None)
     return Line(series.name, series.css, tuple(" ".join(run) for run in runs if len(run) > 1), last)
 

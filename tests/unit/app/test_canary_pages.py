@@ -67,7 +67,7 @@ def test_the_list_tells_where_each_stands_and_what_ended_the_others(web: Web) ->
     for words in ("25\u202f%", "18 of 20 days", 'aria-current="step"', "may be better or worse", "Taken back"):
         assert words in page, words
     assert page.count('class="way"') == 1, "only what is under way has a way"
-    assert "too few to tell: 16 days with a result, an interval needs 30" in page
+    assert "too few to tell: 16 of the 30 days with a result that an interval needs" in page
     korean = text_of(web, "/canaries?lang=ko")
     assert "20일 중 18일" in korean and "판단하기에 부족" in korean and "되돌림" in korean
 
@@ -86,6 +86,7 @@ def test_the_page_shows_way_charts_faults_decisions_and_the_difference_of_parame
         "Decided the next morning",
         "Older days (26)",
         "1.875",
+        "40 of 20 days",
         "Nothing to watch for yet.",
         PROPOSAL,
     ):
@@ -277,7 +278,7 @@ def test_a_canary_of_its_first_day_says_that_it_is_too_few(web: Web) -> None:
     assert "No whole day yet." in text_of(web, "/canaries/canary-young?lang=en")
     assert "no day with a result yet" in text_of(web, "/canaries?lang=en")
     page = text_of(web, "/canaries/canary-day?lang=en")
-    assert "Too few days to draw." in page and "too few to tell: 1 days with a result" in page
+    assert "Too few days to draw." in page and "too few to tell: 1 of the 30 days" in page
 
 
 def test_a_chart_draws_bands_marks_and_the_names_that_have_room() -> None:
@@ -288,4 +289,6 @@ def test_a_chart_draws_bands_marks_and_the_names_that_have_room() -> None:
     assert chart is not None
     assert [len(points.split()) for points in chart.bands] == [8, 10]
     assert chart.marks == (360.0, 720.0) and [name for _, name in chart.names] == ["a", "b"]
+    steps = build_chart("t", "d", [Series("a", "x", (0.0, 0.0, 1.0), is_step=True)], ("1", "2"))
+    assert steps is not None and len(steps.lines[0].runs[0].split()) == 5, "it holds until it jumps"
     assert chart.y_zero is not None and 0 < chart.y_zero < 220
