@@ -140,7 +140,7 @@ def _explained(ray: Any, error: Exception) -> Unavailable | Refused:
 
 @contextmanager
 def _connected(host: str, port: int) -> Iterator[Any]:
-    """Yield the module `ray`, connected; what it changes in this process is put back."""
+    """Yield the module `ray`, connected; stdout is kept free of it, and its answer to SIGTERM is not left behind."""
     ray = _import_ray()
     if ray.is_initialized():
         raise Unavailable("this process is connected to a Ray cluster already", "Do one map at a time")

@@ -51,17 +51,26 @@ def running_ray() -> Iterator[RayCluster]:
     """Yield the cluster. All of its processes end with this one, however that ends."""
     # Short: names of sockets below it must fit into 107 characters.
     home = tempfile.mkdtemp(prefix="xr-")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("RAY_TMPDIR", home)
-        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        environment.setenv("PYTHONPATH", str(PROJECT_ROOT))
+    with _own_environment(home):
         from ray.cluster_utils import Cluster
 
         head = {**NODE, **LEAN, "_system_config": PROMPT}
         nodes = Cluster(initialize_head=True, head_node_args=head)
-        try:
+    try:
+        with _own_environment(home):
             nodes.add_node(**NODE)
-            yield RayCluster(nodes)
-        finally:
+        yield RayCluster(nodes)
+    finally:
+        # Without it Ray would forget the address of a cluster that a person runs here.
+        with _own_environment(home):
             nodes.shutdown()
-            shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _own_environment(home: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_TMPDIR", home)
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        environment.setenv("PYTHONPATH", str(PROJECT_ROOT))
+        yield
