@@ -31,11 +31,12 @@ from strategies.proposers.fresh import N_RETESTED, SeenParts, split_seen
 from strategies.proposers.jitter import JitterProposer
 from strategies.proposers.llm import AdviceRequest, Adviser, LlmProposer
 from strategies.proposers.placebo import shadow
-from strategies.proposers.protocol import Judge, Score, Trial, seed_of
+from strategies.proposers.protocol import Judge, Proposer, Score, Trial, seed_of
 from strategies.proposers.record import SearchedWindow, load_record, load_screened, save_backtests
 from strategies.proposers.seen import build_judge, load_seen
 from strategies.proposers.space import Params
 from strategies.proposers.tpe import TpeProposer
+from strategies.proposers.variants import VariantsProposer
 from strategies.schema import decides_on, is_judged_on_bars
 
 PLACEBO_SEED = 1
@@ -129,9 +130,9 @@ class ParameterSearch:
         judge = build_judge(running, seen, self.costs, self.gate.capital[name])
         n_judged = 0
 
-        def judged(params: Sequence[Params]) -> list[Score]:
+        def judged(params: Sequence[Params], programs: Sequence[str | None] = ()) -> list[Score]:
             nonlocal n_judged
-            scores = judge(params)
+            scores = list(judge(params, programs))
             n_judged += len(scores)
             _log.info("backtests", instance=name, n=n_judged, of=n_most)
             return scores
@@ -215,7 +216,9 @@ class _Week:
             known=self._screened(space, regime),
             record=self.ground.record,
         )
-        arms = (LlmProposer(self._adviser()), TpeProposer(), CmaProposer(), JitterProposer())
+        arms: list[Proposer] = [LlmProposer(self._adviser()), TpeProposer(), CmaProposer(), JitterProposer()]
+        if running.rules is not None:
+            arms.append(VariantsProposer())
         judge_fresh = room.judge_on(running, split, parts.fresh_start_at, parts.fresh_end_at, N_RETESTED)
         found = propose(arms, request, judge_fresh, self.analysis_id, self.at)
         own = () if found.proposal is None else (found.proposal,)
@@ -252,6 +255,7 @@ class _Week:
             analysis_id=self.analysis_id,
             source=idea.source,
             at=self.at,
+            rules=idea.rules,
         )
 
     def _placebos(self, space: Space, week: Sequence[Proposal]) -> tuple[Proposal, ...]:

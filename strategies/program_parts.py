@@ -4,7 +4,7 @@ A rule set is data, so its numbers can be moved like parameters: so one is asked
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,33 @@ def constants_of(program: str) -> tuple[Constant, ...]:
 
 def with_constant(program: str, path: Path, value: float) -> str:
     """Return the rule set with another number at a place. Raises BadInput where that makes none."""
+    return with_constants(program, {path: value})
+
+
+def with_constants(program: str, values: Mapping[Path, float]) -> str:
+    """Return the rule set with other numbers at several places at once. Raises BadInput where that makes none."""
     whole = json.loads(program)
-    *parents, last = path
-    part = whole
-    for key in parents:
-        part = part[key]
-    part[last] = int(value) if last in WINDOWS else value
+    for path, value in values.items():
+        _put(whole, path, int(value) if path[-1] in WINDOWS else value)
     return canonical_program(json.dumps(whole))
+
+
+def expressions_of(program: str) -> tuple[tuple[Path, Any], ...]:
+    """Return every expression of a rule set with its place, an outer one before those inside it."""
+    whole = json.loads(program)
+    return tuple(each for name, part in whole.items() if name != "name" for each in _expressions((name,), part))
+
+
+def with_expression(program: str, path: Path, expression: Any) -> str:
+    """Return the rule set with another expression at a place. Raises BadInput where that makes none."""
+    whole = json.loads(program)
+    _put(whole, path, expression)
+    return canonical_program(json.dumps(whole))
+
+
+def with_name(program: str, name: str) -> str:
+    """Return the rule set under another name. Raises BadInput for what is no name."""
+    return canonical_program(json.dumps(json.loads(program) | {"name": name}))
 
 
 def neighbours_of_program(program: str, without: str | None) -> list[tuple[str, str]]:
@@ -83,6 +103,23 @@ def neighbours_of_program(program: str, without: str | None) -> list[tuple[str, 
             if identify_program(moved) not in own:
                 found.append((constant.place, moved))
     return found
+
+
+def _put(whole: Any, path: Path, value: Any) -> None:
+    *parents, last = path
+    for key in parents:
+        whole = whole[key]
+    whole[last] = value
+
+
+def _expressions(path: Path, part: Any) -> Iterator[tuple[Path, Any]]:
+    yield path, part
+    for name, inside in part.items() if isinstance(part, dict) else ():
+        if name == "not":
+            yield from _expressions((*path, name), inside)
+        elif isinstance(inside, list):
+            for k, operand in enumerate(inside):
+                yield from _expressions((*path, name, k), operand)
 
 
 def _numbers(path: Path, part: Any) -> Iterator[tuple[Path, float]]:

@@ -37,7 +37,7 @@ class Bowl:
     goal: float = 0.8
     asked: list[Params] = field(default_factory=list)
 
-    def __call__(self, several: Sequence[Params]) -> list[Score]:
+    def __call__(self, several: Sequence[Params], programs: Sequence[str | None] = ()) -> list[Score]:
         self.asked.extend(several)
         return [Score(self.value(params), 100, 50, "") for params in several]
 

@@ -41,7 +41,7 @@ class CmaProposer:
 
 def _source_trials(trials: Sequence[Trial], space: Space) -> list[FrozenTrial]:
     distributions = {name: IntDistribution(r.start, r.stop - 1) for name, r in space.ranges.items()}
-    placed = [(space.point_of(trial.params), trial.score.value) for trial in trials]
+    placed = [(space.point_of(trial.params), trial.score.value) for trial in trials if trial.rules is None]
     return [
         create_trial(params=point, distributions=dict(distributions), value=value)
         for point, value in placed

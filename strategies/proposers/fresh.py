@@ -56,6 +56,6 @@ def retest(finds: Sequence[Trial], judge: Judge) -> tuple[Retest, ...]:
     """
     if not finds:
         return ()
-    scores = judge([trial.params for trial in finds])
+    scores = judge([trial.params for trial in finds], [trial.rules for trial in finds])
     tested = [Retest(trial, score) for trial, score in zip(finds, scores, strict=True)]
     return tuple(sorted(tested, key=lambda each: (each.fresh.value is None, -(each.fresh.value or 0.0))))

@@ -52,7 +52,7 @@ class _LlmStudy:
 
     def ask(self, n: int) -> Sequence[Idea]:
         asked = AdviceRequest(self.task.space, self.task.regime, tuple(self.trials), n)
-        return [Idea(proposal.params, proposal) for proposal in self.advise(asked)]
+        return [Idea(proposal.params, proposal, proposal.rules) for proposal in self.advise(asked)]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         self.trials.extend(trials)

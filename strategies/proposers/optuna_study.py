@@ -65,7 +65,8 @@ class OptunaStudy:
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn scores; what another arm thought of becomes a finished trial of this study."""
         for trial in trials:
-            if trial.params_sha256 in self._scores:
+            # Another rule set is another landscape: its score says nothing about a point of this one.
+            if trial.params_sha256 in self._scores or trial.rules is not None:
                 continue
             self._scores[trial.params_sha256] = trial.score
             asked = self._asked.pop(trial.params_sha256, None)
@@ -83,7 +84,7 @@ class OptunaStudy:
         for trial in trials:
             self._scores[trial.params_sha256] = trial.score
             point = self._space.point_of(trial.params)
-            if point is not None and trial.score.value is not None:
+            if point is not None and trial.score.value is not None and trial.rules is None:
                 self._add(point, trial.score.value)
 
     def _finish(self, trial: optuna.Trial, score: Score) -> None:

@@ -1,6 +1,8 @@
 """Placebos: random changes of equal size to a proposal that they shadow. They show what luck looks like.
 
-Blind: all but the edits, the id and the source is the proposal's own, so that nothing downstream treats it otherwise.
+Blind: all but the change, the id and the source is the proposal's own, so that nothing downstream treats it otherwise.
+The placebo of another rule set is that rule set with its own constants dealt out anew, windows among windows, and with
+no other number beside it: as complex and as new, and nobody chose it.
 The source `placebo_random` is for the ledger and the scorecard; no bandit counts it.
 """
 
@@ -11,6 +13,8 @@ import numpy as np
 from core.errors import BadInput
 from core.model.canonical import canonical_json, short_id
 from core.model.proposal import PLACEBO, Edit, Proposal
+from strategies.program_parts import Constant, constants_of, with_constants
+from strategies.programs import identify_program
 from strategies.proposers.protocol import seed_of
 from strategies.proposers.space import Space
 from strategies.schema import load_param_specs
@@ -26,8 +30,12 @@ def shadow(proposal: Proposal, space: Space, seed: int) -> Proposal | None:
     """
     if proposal.base_sha256 != space.running.sha256:
         raise BadInput(f"{proposal.proposal_id} was made for version {proposal.base_version}, which does not run")
-    if space.refusal(proposal.params):
+    if space.refusal(proposal.params, proposal.rules):
         return None
+    dice = np.random.default_rng(seed_of(seed, PLACEBO, proposal.proposal_id))
+    if proposal.rules is not None:
+        dealt = _dealt(proposal.rules, space, dice)
+        return None if dealt is None else _placebo_of(proposal, (), dealt)
     specs = load_param_specs(proposal.strategy)
     shares = [
         abs(edit.value - space.running.params[edit.param]) / space.largest_moves[edit.param]
@@ -36,7 +44,6 @@ def shadow(proposal: Proposal, space: Space, seed: int) -> Proposal | None:
     ]
     if not shares or len(shares) > len(space.names):
         return None
-    dice = np.random.default_rng(seed_of(seed, PLACEBO, proposal.proposal_id))
     for _ in range(ATTEMPTS):
         names = dice.permutation(space.names)[: len(shares)]
         point = {
@@ -55,8 +62,32 @@ def _moved(space: Space, name: str, share: float, sign: int) -> int:
     return space.origin[name] + sign * max(1, round(share * space.largest_moves[name] / spec.step))
 
 
-def _placebo_of(proposal: Proposal, edits: tuple[Edit, ...]) -> Proposal:
-    identity = (proposal.analysis_id, proposal.instance_id, proposal.base_sha256, canonical_json(edits), PLACEBO)
+def _dealt(rules: str, space: Space, dice: np.random.Generator) -> str | None:
+    """Return the rule set with its constants in other places of their kind; None where no other sound one is found."""
+    constants = constants_of(rules)
+    kinds = [[each for each in constants if _kind(each) == kind] for kind in dict.fromkeys(map(_kind, constants))]
+    for _ in range(ATTEMPTS):
+        drawn = {
+            place.path: places[int(k)].value
+            for places in kinds
+            for place, k in zip(places, dice.permutation(len(places)), strict=True)
+        }
+        try:
+            dealt = with_constants(rules, drawn)
+        except BadInput:
+            continue
+        if identify_program(dealt) != identify_program(rules) and not space.refusal(space.running.params, dealt):
+            return dealt
+    return None
+
+
+def _kind(constant: Constant) -> str:
+    return "window" if constant.is_window else str(constant.path[-1])
+
+
+def _placebo_of(proposal: Proposal, edits: tuple[Edit, ...], rules: str | None = None) -> Proposal:
+    content = (canonical_json(edits), PLACEBO, *(() if rules is None else (rules,)))
+    identity = (proposal.analysis_id, proposal.instance_id, proposal.base_sha256, *content)
     # What became of the proposal that it shadows is not what becomes of it.
     fresh = replace(proposal, state="pending", hold=False)
-    return replace(fresh, proposal_id=short_id("proposal", *identity), edits=edits, source=PLACEBO)
+    return replace(fresh, proposal_id=short_id("proposal", *identity), edits=edits, rules=rules, source=PLACEBO)

@@ -62,4 +62,5 @@ def _proposal_of(winner: Retest, space: Space, n_trials: int, analysis_id: str, 
         analysis_id=analysis_id,
         source=winner.trial.source,
         at=at,
+        rules=winner.trial.rules,
     )

@@ -5,7 +5,7 @@ never meets is built on `strategies.proposers.seen.SeenBars`, which refuses a da
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,8 +34,12 @@ class Score:
             raise BadInput(f"a score is a number or a reason, not {self.value} with '{self.refusal}'")
 
 
-Judge = Callable[[Sequence[Params]], Sequence[Score]]
-"""Backtests of seen days, one score for each parameter set in order."""
+class Judge(Protocol):
+    """Backtests of seen days, one score for each parameter set in order."""
+
+    def __call__(self, params: Sequence[Params], programs: Sequence[str | None] = ()) -> Sequence[Score]:
+        """Return the scores. `programs` names the rule set of each; None, or none at all, is the running one's."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Trial:
     source: str
     """Who thought of it first: an arm's name, or a proposal's own source. Never relabelled."""
     score: Score
+    rules: str | None = None
+    """Its rule set, where that is not the running one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class Idea:
     params: dict[str, float]
     proposal: Proposal | None = None
     """Where the arm was handed a proposal: that one, untouched."""
+    rules: str | None = None
+    """Another rule set than the running one, where that is what it wants judged."""
 
 
 class Study(Protocol):

@@ -37,8 +37,9 @@ def load_screened(session: Session, space: Space, regime: str) -> tuple[Trial, .
         if each.base_sha256 == running.sha256 and each.proposal_id in outcomes and not each.is_placebo
     ]
     without = Score(None, 0, 0, "the screen has judged it")
+    about = (running.strategy, regime, running.sha256)
     return tuple(
-        Trial(running.strategy, regime, running.sha256, each.params, space.identify(each.params), each.source, without)
+        Trial(*about, each.params, space.identify(each.params, each.rules), each.source, without, each.rules)
         for each in judged
     )
 

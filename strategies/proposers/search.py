@@ -110,11 +110,13 @@ def match_budgets(arms: Sequence[Proposer], request: SearchRequest) -> dict[str,
 
 
 def _cached(request: SearchRequest, seen: dict[str, Score]) -> Judge:
-    def judge(asked: Sequence[Params]) -> list[Score]:
-        names = [request.space.identify(params) for params in asked]
-        missing = {sha256: params for sha256, params in zip(names, asked, strict=True) if sha256 not in seen}
+    def judge(params: Sequence[Params], programs: Sequence[str | None] = ()) -> list[Score]:
+        pairs = list(zip(params, programs or [None] * len(params), strict=True))
+        names = [request.space.identify(each, rules) for each, rules in pairs]
+        missing = {sha256: pair for sha256, pair in zip(names, pairs, strict=True) if sha256 not in seen}
         if missing:
-            seen.update(zip(missing, request.judge(list(missing.values())), strict=True))
+            scores = request.judge([each for each, _ in missing.values()], [rules for _, rules in missing.values()])
+            seen.update(zip(missing, scores, strict=True))
         return [seen[sha256] for sha256 in names]
 
     return judge
@@ -169,7 +171,7 @@ class _Board:
                 n_refused += 1
                 self.unjudged.append(Unjudged(idea, _source(arm, idea), reason))
                 continue
-            sha256 = self.request.space.identify(idea.params)
+            sha256 = self.request.space.identify(idea.params, idea.rules)
             if sha256 in self.known or sha256 in fresh:
                 n_repeated += 1
                 self.unjudged.append(Unjudged(idea, _source(arm, idea), "was tried before"))
@@ -199,7 +201,8 @@ class _Board:
         if not fresh:
             return []
         running = self.request.space.running
-        scores = self.request.judge([idea.params for idea in fresh.values()])
+        ideas = fresh.values()
+        scores = self.request.judge([idea.params for idea in ideas], [idea.rules for idea in ideas])
         made = [
             Trial(
                 strategy=running.strategy,
@@ -209,6 +212,7 @@ class _Board:
                 params_sha256=sha256,
                 source=_source(arm, idea),
                 score=score,
+                rules=idea.rules,
             )
             for (sha256, idea), score in zip(fresh.items(), scores, strict=True)
         ]
@@ -226,4 +230,4 @@ def _refusal(idea: Idea, space: Space) -> str:
     handed, running = idea.proposal, space.running
     if handed is not None and (handed.instance_id, handed.base_sha256) != (running.instance_id, running.sha256):
         return f"made for version {handed.base_version} of {handed.instance_id}, which this search is not about"
-    return space.refusal(idea.params)
+    return space.refusal(idea.params, idea.rules)

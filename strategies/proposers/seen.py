@@ -60,10 +60,16 @@ class SeenJudge:
     costs: CostSettings
     capital_usd: Decimal
 
-    def __call__(self, params: Sequence[Params]) -> list[Score]:
+    def __call__(self, params: Sequence[Params], programs: Sequence[str | None] = ()) -> list[Score]:
         """Return a score for each parameter set, in order. Raises BadInput for one that the engine refuses."""
-        swept = _sweep(self.running.strategy, params, self.seen, self.costs, self.capital_usd, self.running.rules)
-        return [self._score(facts) for facts in swept]
+        own = self.running.rules
+        rules = [own if each is None else each for each in programs] if programs else [own] * len(params)
+        scores: dict[int, Score] = {}
+        for program in dict.fromkeys(rules):
+            places = [k for k, each in enumerate(rules) if each == program]
+            asked = (self.running.strategy, [params[k] for k in places], self.seen, self.costs, self.capital_usd)
+            scores |= {k: self._score(facts) for k, facts in zip(places, _sweep(*asked, program), strict=True)}
+        return [scores[k] for k in range(len(params))]
 
     def _score(self, facts: DailyFacts) -> Score:
         d = paired_difference(facts.pnl_usd, self.incumbent.pnl_usd)

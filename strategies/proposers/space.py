@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from core.errors import BadInput
 from core.model.proposal import Edit, ParamVersion
 from core.native import validate_params
+from strategies.programs import canonical_program, identify_program
 from strategies.schema import ParamSpec, load_param_specs
 
 Params = Mapping[str, float]
@@ -63,19 +64,24 @@ class Space:
         """
         return validate_params(self.running.strategy, params, self.running.rules if rules is None else rules)
 
-    def refusal(self, params: Params) -> str:
-        """Return why admission would refuse a move to `params`, or an empty text. It may move caps too."""
+    def refusal(self, params: Params, rules: str | None = None) -> str:
+        """Return why admission would refuse a move to `params`, and to another rule set where one is given, or empty.
+
+        It may move caps too.
+        """
         if set(params) != set(self.running.params):
             return f"the parameters of {self.running.strategy} are {', '.join(self.running.params)}"
         edits = self.edits_to(params)
-        if not edits:
+        if rules is not None and (reason := self._program_refusal(rules)):
+            return reason
+        if not edits and rules is None:
             return "nothing changes"
         for edit in edits:
             reason = self._edit_refusal(edit)
             if reason:
                 return reason
         try:
-            self.identify(params)
+            self.identify(params, rules)
         except BadInput as error:
             return error.message
         return ""
@@ -86,6 +92,17 @@ class Space:
 
     def _holds(self, point: Mapping[str, int]) -> bool:
         return all(k in self.ranges[name] for name, k in point.items())
+
+    def _program_refusal(self, rules: str) -> str:
+        if self.running.rules is None:
+            return f"{self.running.strategy} follows no rule set"
+        try:
+            is_canonical = canonical_program(rules) == rules
+        except BadInput as error:
+            return error.message
+        if not is_canonical:
+            return "it is not the one JSON text of its rule set"
+        return "nothing changes" if identify_program(rules) == identify_program(self.running.rules) else ""
 
     def _edit_refusal(self, edit: Edit) -> str:
         spec, allowed = self._specs[edit.param], self.largest_moves[edit.param]

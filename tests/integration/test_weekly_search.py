@@ -18,6 +18,7 @@ from market.synthetic import demo_market
 from strategies.gate import Gate
 from strategies.gate.records import verdict_id
 from strategies.gate.split import read_split
+from strategies.programs import canonical_program
 from strategies.proposers.bandit import ArmCounts
 from strategies.proposers.record import load_record
 from tests import factories
@@ -79,6 +80,46 @@ def make_world(store: Store, clock: VirtualClock, market: Bars, folder: Path) ->
         base = initial_version(session, clock.now())
     settings = SearchSettings(backtests_per_instance=N_TRIALS, placebo_share=0.0)
     return World(store, clock, gate, base, ParameterSearch(gate, BarArchive(folder / "bars", clock), settings))
+
+
+RULES = canonical_program(
+    json.dumps(
+        {
+            "name": "cross",
+            "entry_long": {"above": [{"sma": {"window": 4}}, {"sma": {"window": 9}}]},
+            "exit_long": {"below": [{"sma": {"window": 4}}, {"sma": {"window": 9}}]},
+        }
+    )
+)
+
+
+def test_around_a_follower_of_rules_variants_are_judged_too_and_the_find_carries_its_rule_set(
+    store: Store, clock: VirtualClock, market: Bars, tmp_path: Path
+) -> None:
+    gate = make_gate(store, clock, market)
+    with store.session() as session:
+        gate.split_history(session, clock.now())
+        base = initial_version(session, clock.now(), "rules", rules=RULES)
+    settings = SearchSettings(backtests_per_instance=32, placebo_share=1.0)
+    world = World(store, clock, gate, base, ParameterSearch(gate, BarArchive(tmp_path / "bars", clock), settings))
+    searched = world.search()
+    assert world.search() == searched
+    world.save(searched)
+    tally = {arm.arm: arm for arm in searched.search.arms}
+    assert tally["variants"].n_judged >= 4
+    with store.session() as session:
+        rows = [json.loads(row.payload) for row in ledger.rows(session, "backtest")]
+        made = proposals.get(session, searched.search.proposal_id)
+        [placebo] = [each for each in proposals.in_state(session, "pending") if each.is_placebo]
+    kept = [row["trial"] for row in rows if row["role"] == "searched"]
+    assert len(kept) == 32 and len({trial["params_sha256"] for trial in kept}) == 32
+    tried = {trial["params_sha256"] for trial in kept if trial["rules"] is not None}
+    assert len(tried) == tally["variants"].n_judged
+    # Trading every cross of two short means costs more than any variant's change: the best find is another rule set.
+    assert made.source == "variants" and made.rules is not None and made.base_rules == RULES and made.edits == ()
+    assert gate.admit(made).outcome == "accepted"
+    assert placebo.rules not in (None, RULES, made.rules) and placebo.edits == ()
+    assert gate.admit(placebo).outcome == "accepted"
 
 
 def screened(proposal: Proposal, outcome: str) -> Verdict:

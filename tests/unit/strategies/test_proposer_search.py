@@ -171,7 +171,7 @@ def test_a_handed_proposal_that_wins_comes_back_as_it_was():
 def test_without_a_gain_there_is_no_proposal_and_the_reason_is_said():
     space = momentum_space()
 
-    def losing(several):
+    def losing(several, programs=()):
         return [Score(-1.0, 90, 10, "") for _ in several]
 
     none_found = propose([TpeProposer()], request(space, losing, n_trials=8), losing, "a", NOW)

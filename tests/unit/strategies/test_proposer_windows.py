@@ -113,14 +113,14 @@ def test_the_fresh_score_alone_orders_the_finds():
         3.0: Score(None, 60, 0, "none"),
         2.0: Score(2.0, 60, 9, ""),
     }
-    tested = retest(finds, lambda several: [fresh[params["lookback"]] for params in several])
+    tested = retest(finds, lambda several, programs: [fresh[params["lookback"]] for params in several])
     assert [(each.trial.params_sha256, each.passed) for each in tested] == [
         ("d", True),
         ("b", True),
         ("a", False),
         ("c", False),
     ]
-    assert retest([], lambda several: pytest.fail("nothing to judge")) == ()
+    assert retest([], lambda several, programs: pytest.fail("nothing to judge")) == ()
 
 
 def test_a_fresh_score_of_exactly_zero_has_not_passed():
