@@ -31,6 +31,7 @@ from feedback.accuracy import PredictionScore
 from feedback.quality import describe_flag
 from feedback.scorecard_text import scorecard_line, scorecard_lines
 from feedback.shortfall import StrategyShortfall
+from strategies.program_text import tell_edits
 
 _HERE = Path(__file__).resolve().parent
 
@@ -246,14 +247,13 @@ def _plain(text: str) -> str:
 
 
 def _edits(proposal: Proposal) -> str:
-    base = proposal.base_params
-    return ", ".join(f"{e.param} {base.get(e.param, float('nan')):g} → {e.value:g}" for e in proposal.edits)
+    edits = {edit.param: edit.value for edit in proposal.edits}
+    return tell_edits(proposal.base_params, edits, proposal.base_rules, proposal.program)
 
 
 def _canary_edits(canary: Canary) -> str:
-    base = canary.incumbent_params
-    changed = ((name, value) for name, value in canary.candidate_params.items() if base.get(name) != value)
-    return ", ".join(f"{name} {base.get(name, float('nan')):g} → {value:g}" for name, value in changed)
+    old, new = canary.incumbent_rules, canary.candidate_rules
+    return tell_edits(canary.incumbent_params, canary.candidate_params, old, new)
 
 
 def _squeeze(text: str) -> str:

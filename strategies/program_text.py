@@ -1,6 +1,8 @@
 """A rule set as people read it: one line an expression, and what differs between two. Pure."""
 
 import json
+from collections.abc import Mapping
+from math import nan
 from typing import Any
 
 from core.errors import BadInput
@@ -46,6 +48,17 @@ def tell_program_change(before: str | None, after: str | None) -> tuple[str, ...
         for line in lines
         if line.partition(":")[0] == name and line not in others
     )
+
+
+def tell_edits(
+    before: Mapping[str, float], after: Mapping[str, float], old: str | None = None, new: str | None = None
+) -> str:
+    """Return a whole change on one line: the numbers that differ, then what goes and comes of the rule set."""
+    numbers = [
+        f"{name} {before.get(name, nan):g} → {value:g}" for name, value in after.items() if before.get(name) != value
+    ]
+    rules = " ".join(tell_program_change(old, new))
+    return ", ".join([*numbers, *([f"rules {rules}"] if rules else [])])
 
 
 def _tell(part: Any, is_inner: bool = True) -> str:

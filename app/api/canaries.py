@@ -18,6 +18,7 @@ from app.canaries import CanaryFacts, EndedBy, PlaceState, facts_of, load_canary
 from app.rooms import rooms
 from core.model.canary import CanaryStage, DayFault
 from core.store import canaries as rows
+from strategies.program_text import tell_program_change
 
 
 class CanaryQuery(Asked):
@@ -50,6 +51,7 @@ class CanaryView(Answer):
     n_needed: int
     incumbent_version: int
     edits: tuple[EditView, ...]
+    rules_change: Annotated[tuple[str, ...], Field(description="What goes (-) and comes (+) of the rule set")]
     started_on: date
     changed_on: date
     ended_on: date | None
@@ -161,6 +163,7 @@ def _fields(facts: CanaryFacts) -> dict[str, Any]:
         "n_needed": place.n_needed,
         "incumbent_version": canary.incumbent_version,
         "edits": tuple(EditView(param=name, from_value=old, to_value=new) for name, old, new in facts.edits),
+        "rules_change": tell_program_change(canary.incumbent_rules, canary.candidate_rules),
         "started_on": canary.started_on,
         "changed_on": canary.changed_on,
         "ended_on": canary.ended_on,

@@ -29,6 +29,7 @@ from core.model.proposal import (
 from core.store import deployments as deployment_rows
 from core.store import proposals as rows
 from core.store import verdicts as verdict_rows
+from strategies.program_text import tell_program_change
 
 STATES: tuple[str, ...] = get_args(ProposalState)
 SEALED: Stage = "sealed"
@@ -42,7 +43,7 @@ class ProposalQuery(Asked):
 
 
 class ProposalView(Answer):
-    """A bounded change of one instance's parameters. `rationale` is untrusted: show it escaped."""
+    """A bounded change of one instance's parameters or rule set. `rationale` is untrusted: show it escaped."""
 
     proposal_id: str
     analysis_id: str
@@ -51,6 +52,10 @@ class ProposalView(Answer):
     base_version: int
     base_sha256: str
     edits: tuple[EditView, ...]
+    rules: Annotated[
+        str | None, Field(description="The rule set that it asks for, as JSON text; null keeps the base's")
+    ]
+    rules_change: Annotated[tuple[str, ...], Field(description="What goes (-) and comes (+), by expression")]
     rationale: str
     expected_effect: ExpectedEffect
     confidence: float
@@ -178,6 +183,8 @@ def _fields(proposal: Proposal, verdicts: list[Verdict]) -> dict[str, Any]:
         "base_version": proposal.base_version,
         "base_sha256": proposal.base_sha256,
         "edits": edits_of(proposal),
+        "rules": proposal.rules,
+        "rules_change": tell_program_change(proposal.base_rules, proposal.program),
         "rationale": proposal.rationale,
         "expected_effect": proposal.expected_effect,
         "confidence": proposal.confidence,

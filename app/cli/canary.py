@@ -9,6 +9,7 @@ from app.requests import place_request
 from core.clock import SystemClock
 from core.model.canary import Canary, CanaryDecision
 from core.store import canaries
+from strategies.program_text import tell_program_change
 from strategies.rollout.guard import difference_of
 from strategies.rollout.stages import days_in_place, days_needed
 
@@ -84,6 +85,8 @@ def _print_head(found: Canary) -> None:
         before = found.incumbent_params.get(name, float("nan"))
         if value != before:
             print(f"  {name}: {before:g} -> {value:g}")
+    for line in tell_program_change(found.incumbent_rules, found.candidate_rules):
+        print(f"  {line}")
     steps = ", ".join(f"{step.share:.0%} for {step.n_days} days" for step in schedule.steps)
     print(f"  schedule: {schedule.shadow_days} days of shadow, then {steps}; watched for {schedule.watch_days}")
     print(

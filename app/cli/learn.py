@@ -13,10 +13,11 @@ from app.trace import trace_chain
 from core.clock import KST, SystemClock
 from core.errors import UnknownName
 from core.model.operations import Request
-from core.model.proposal import ProposalState
+from core.model.proposal import Proposal, ProposalState
 from core.store import param_versions, reports, verdicts
 from core.store import proposals as proposal_rows
 from feedback import notes
+from strategies.program_text import tell_program, tell_program_change
 
 
 def _user() -> str:
@@ -91,7 +92,7 @@ def proposals_list(state: ProposalState | None, limit: int, as_json: bool) -> No
         print_json(found)
         return
     rows = [
-        (p.proposal_id, p.instance_id, ", ".join(f"{e.param} → {e.value:g}" for e in p.edits), p.state, p.source,
+        (p.proposal_id, p.instance_id, ", ".join(_brief(p)), p.state, p.source,
          f"{p.created_at.astimezone(KST):%Y-%m-%d %H:%M}")
         for p in found
     ]  # fmt: skip
@@ -113,6 +114,8 @@ def proposals_show(proposal_id: str, as_json: bool) -> None:
     print(f"{proposal.proposal_id}  {proposal.instance_id}  {proposal.state}  from {proposal.source}")
     for edit in proposal.edits:
         print(f"  {edit.param}: {proposal.base_params.get(edit.param, float('nan')):g} -> {edit.value:g}")
+    for line in tell_program_change(proposal.base_rules, proposal.program):
+        print(f"  {line}")
     effect = proposal.expected_effect
     print(f"  expected: {effect.metric} {effect.direction} {effect.magnitude:g} within {effect.horizon_days} days")
     for verdict in judged:
@@ -158,6 +161,10 @@ def params_show(instance_id: str | None, as_json: bool) -> None:
     print_table(
         "Parameters in force", ("instance", "version", "parameter", "value", "origin"), rows, "Nothing runs yet."
     )
+    for version in found:
+        if version.rules is not None:
+            print(f"\nRule set of {version.instance_id} v{version.version}")
+            print("\n".join(f"  {line}" for line in tell_program(version.rules)))
 
 
 @params.command("diff")
@@ -171,16 +178,21 @@ def params_diff(instance_id: str, older: int, newer: int, as_json: bool) -> None
     with store.session() as session:
         before = param_versions.get(session, instance_id, older)
         after = param_versions.get(session, instance_id, newer)
-    changed = [
+    changed: list[dict[str, object]] = [
         {"param": name, "older": before.params.get(name), "newer": value}
         for name, value in after.params.items()
         if before.params.get(name) != value
     ]
+    is_other = before.rules != after.rules
     if as_json:
-        print_json(changed)
+        rules = {"param": "rules", "older": before.rules, "newer": after.rules}
+        print_json([*changed, *([rules] if is_other else [])])
         return
     rows = [(c["param"], c["older"], c["newer"]) for c in changed]
-    print_table(f"{instance_id} v{older} to v{newer}", ("parameter", f"v{older}", f"v{newer}"), rows, "No difference.")
+    nothing = "The same numbers." if is_other else "No difference."
+    print_table(f"{instance_id} v{older} to v{newer}", ("parameter", f"v{older}", f"v{newer}"), rows, nothing)
+    for line in tell_program_change(before.rules, after.rules):
+        print(line)
 
 
 @params.command("rollback")
@@ -225,6 +237,11 @@ def feedback(text: str, tags: tuple[str, ...], target: str) -> None:
     with store.session() as session:
         note = notes.leave_note(session, SystemClock().now(), _user(), kind, target_id, tags, text)
     print(f"saved as {note.note_id}: {notes.describe_effect(note, settings.language)}")
+
+
+def _brief(proposal: Proposal) -> list[str]:
+    rules = [] if proposal.rules is None else ["another rule set"]
+    return [*(f"{edit.param} → {edit.value:g}" for edit in proposal.edits), *rules]
 
 
 def _request(kind: str, subject: str, reason: str) -> None:

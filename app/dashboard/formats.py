@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from app.rooms import rooms
 from core.clock import KST
+from strategies.program_text import tell_program, tell_program_change
 
 NONE = "–"
 _MINUS = "\u2212"
@@ -103,6 +104,11 @@ def short(identifier: str, length: int = 12) -> str:
     return identifier[:length]
 
 
+def rules_to(before: str | None, after: str | None) -> tuple[str, ...]:
+    """Return what goes and comes from one rule set to another, line by line."""
+    return tell_program_change(before, after)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "usd": usd,
     "signed_usd": signed_usd,
@@ -118,4 +124,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": day,
     "trend": trend,
     "short": short,
+    "rule_set": tell_program,
+    "rules_to": rules_to,
 }

@@ -15,6 +15,7 @@ from core.model.canary import Canary
 from core.model.proposal import Deployment, ParamVersion
 from core.model.slots import SLOT_MODES, Slot, slot_id
 from core.store import Session, canaries, deployments, param_versions
+from strategies.program_text import tell_program_change
 from strategies.rollout import share_in_force
 from strategies.schema import ParamSpec, load_param_specs, strategy_names
 
@@ -27,6 +28,8 @@ class VersionLine:
 
     version: ParamVersion
     edits: Edits
+    rules: tuple[str, ...]
+    """What goes and comes of the rule set."""
     lineage: Lineage
     deployment: Deployment | None
 
@@ -40,6 +43,7 @@ class SlotLine:
     version: int
     share: float
     edits: Edits
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,17 @@ def confirm_rollback(instance_id: str) -> str:
     if former is None and canary is None:
         raise UnknownName(f"nothing leads back from version {active.version} of {instance_id}", "See its versions")
     back = active.params if former is None else former.params
+    back_rules = active.rules if former is None else former.rules
     if canary is not None:
         back = canary.incumbent_params if canary.stage == "promoted" else active.params
+        back_rules = canary.incumbent_rules if canary.stage == "promoted" else active.rules
     return render_template(
         "rollback.html",
         active=active,
         canary=canary,
         former=None if canary is not None else former,
         edits=changed(active.params, back),
+        rules=tell_program_change(active.rules, back_rules),
         seen=_way_back_id(active, canary),
         max_reason=MAX_REASON,
         page="parameters",
@@ -132,7 +139,8 @@ def _history(session: Session, instance_id: str) -> tuple[VersionLine, ...]:
         base = next((each for each in versions[:number] if each.version == base_number), None)
         before = base or (versions[number - 1] if number else None)
         edits = () if before is None else changed(before.params, version.params)
-        lines.append(VersionLine(version, edits, read_lineage(session, version, made), made))
+        rules = () if before is None else tell_program_change(before.rules, version.rules)
+        lines.append(VersionLine(version, edits, rules, read_lineage(session, version, made), made))
     return tuple(reversed(lines))
 
 
@@ -143,5 +151,6 @@ def _slots(session: Session, live: ParamVersion) -> tuple[SlotLine, ...]:
         runs = param_versions.find_active(session, name)
         if runs is not None:
             share = share_in_force(session, name)
-            lines.append(SlotLine(slot, runs.version, share, changed(live.params, runs.params)))
+            rules = tell_program_change(live.rules, runs.rules)
+            lines.append(SlotLine(slot, runs.version, share, changed(live.params, runs.params), rules))
     return tuple(lines)

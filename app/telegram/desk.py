@@ -169,7 +169,7 @@ class Desk:
                 "proposal_line",
                 id=p.proposal_id,
                 instance=p.instance_id,
-                edits=", ".join(f"{e.param} → {e.value:g}" for e in p.edits),
+                edits=", ".join([*(f"{e.param} → {e.value:g}" for e in p.edits), *(["rules"] if p.rules else [])]),
                 state=p.state,
             )
             for p in newest

@@ -44,6 +44,7 @@ from feedback.scorecard import load_scorecard
 from feedback.shortfall import shortfall_by_strategy
 from market.bars import BarArchive
 from strategies.gate import Gate
+from strategies.program_text import tell_edits
 
 PERIOD_DAYS = 30
 MIN_INTERVAL_DAYS = 10
@@ -207,9 +208,9 @@ def _ended_since(canary: Canary, on: date) -> bool:
 
 
 def _change(session: Session, deployment: Deployment) -> Change:
-    before = param_versions.get(session, deployment.instance_id, deployment.rollback_to).params
-    after = param_versions.get(session, deployment.instance_id, deployment.version).params
-    edits = ", ".join(f"{k} {before[k]:g} → {v:g}" for k, v in after.items() if before.get(k) != v)
+    before = param_versions.get(session, deployment.instance_id, deployment.rollback_to)
+    after = param_versions.get(session, deployment.instance_id, deployment.version)
+    edits = tell_edits(before.params, after.params, before.rules, after.rules)
     proposal_id = deployment.proposal_id
     judged = [] if proposal_id is None else verdicts.for_proposal(session, proposal_id)
     return Change(deployment, edits, judged[-1] if judged else None)

@@ -2,7 +2,7 @@
 
 import json
 
-from strategies.program_text import tell_program, tell_program_change
+from strategies.program_text import tell_edits, tell_program, tell_program_change
 from strategies.programs import canonical_program
 
 RULES = canonical_program(
@@ -45,3 +45,10 @@ def test_what_is_no_rule_set_is_told_and_bounded():
     [line] = tell_program("[" * 20_000)
     assert line.startswith("no rule set: the rule set has 20,000 bytes")
     assert len(tell_program('{"' + "x" * 9_000 + '":1}')[0]) < 300
+
+
+def test_a_whole_change_stands_on_one_line():
+    other = RULES.replace("many", "other")
+    assert tell_edits({"stop": 2.0, "size": 10.0}, {"stop": 1.5, "size": 10.0}) == "stop 2 → 1.5"
+    told = tell_edits({"stop": 2.0}, {"stop": 1.5}, RULES, other)
+    assert told == "stop 2 → 1.5, rules - name: many + name: other"
