@@ -67,9 +67,12 @@ def stored(rooms: Rooms, of: Canary) -> tuple[str, str, str]:
         return found.stage, found.reason, proposals.get(session, of.proposal_id).state
 
 
-@pytest.mark.parametrize(("kind", "by_proposal"), [("stop_canary", False), ("rollback", False), ("rollback", True)])
-def test_a_person_takes_a_canary_back_once(rooms: Rooms, begun: Canary, kind: str, by_proposal: bool) -> None:
-    subject = begun.proposal_id if by_proposal else begun.canary_id
+@pytest.mark.parametrize(
+    ("kind", "named_by"),
+    [("stop_canary", "canary_id"), ("rollback", "canary_id"), ("rollback", "proposal_id"), ("rollback", "instance_id")],
+)
+def test_a_person_takes_a_canary_back_once(rooms: Rooms, begun: Canary, kind: str, named_by: str) -> None:
+    subject = getattr(begun, named_by)
     assert ask(rooms, kind, subject) == f"done: canary {begun.canary_id} of mm-1 is rolled back"
     assert stored(rooms, begun) == ("rolled_back", "ann: because", "rolled_back")
     assert ask(rooms, "stop_canary", begun.canary_id).startswith("failed" if kind != "stop_canary" else "done")
