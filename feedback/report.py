@@ -92,6 +92,8 @@ class WeekOfSearch:
     """Those that wait for the sealed test now."""
     n_accepted: int
     """Those that passed it in this cycle."""
+    programs: Analysis | None = None
+    """The study's note on rule sets; None where no instance follows one."""
 
     @property
     def n_trials(self) -> int:

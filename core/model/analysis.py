@@ -7,7 +7,7 @@ from typing import Literal
 
 from core.model.language import Language
 
-Task = Literal["daily_analysis", "adjustments", "patterns", "check"]
+Task = Literal["daily_analysis", "adjustments", "patterns", "programs", "check"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from feedback.analyzer.deepseek import DeepSeekAnalyzer
 from feedback.analyzer.edits import EditRules
 from feedback.analyzer.fallback import AnalyzerWithFallback
 from feedback.analyzer.ledger import CostLedger, Spending
+from feedback.analyzer.llm_programs import Follower
 from feedback.analyzer.protocol import Analyzer, AnalyzerFailure
 from feedback.analyzer.render import render
 from feedback.analyzer.rules import RuleAnalyzer
@@ -21,6 +22,7 @@ __all__ = [
     "CostLedger",
     "DeepSeekAnalyzer",
     "EditRules",
+    "Follower",
     "LlmCheck",
     "RuleAnalyzer",
     "Spending",

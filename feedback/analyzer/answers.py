@@ -95,6 +95,22 @@ class PatternsAnswer(Shape):
     edge_cases: Annotated[tuple[FindingShape, ...], Field(max_length=8)]
 
 
+class ProgramShape(Shape):
+    """Another rule set for one instance. The engine's own parser reads `rules`: its schema is exported from there."""
+
+    instance_id: Annotated[str, Field(max_length=60)]
+    rules: Annotated[dict[str, Any], Field(max_length=7)]
+    rationale: Annotated[str, Field(min_length=1, max_length=280)]
+    expected_effect: EffectShape
+    confidence: Annotated[float, Field(ge=0, le=1)]
+
+
+class ProgramsAnswer(Shape):
+    """Rule sets; an empty list means "no change"."""
+
+    programs: Annotated[tuple[ProgramShape, ...], Field(max_length=6)]
+
+
 class CheckAnswer(Shape):
     """The answer of `llm check`."""
 
@@ -105,6 +121,7 @@ ANSWERS: Mapping[str, type[Shape]] = {
     "daily_analysis": DailyAnswer,
     "adjustments": AdjustmentsAnswer,
     "patterns": PatternsAnswer,
+    "programs": ProgramsAnswer,
     "check": CheckAnswer,
 }
 """By the name that a template's front matter gives as its schema."""

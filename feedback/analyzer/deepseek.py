@@ -17,6 +17,7 @@ from feedback.analyzer.answers import (
     FindingShape,
     InvalidAnswer,
     PatternsAnswer,
+    ProgramsAnswer,
     answer_schema,
     clean_text,
     parse_answer,
@@ -26,6 +27,14 @@ from feedback.analyzer.edits import EditRules
 from feedback.analyzer.facts import PromptFacts, build_adjustment_facts, build_day_facts, build_pattern_facts
 from feedback.analyzer.grounding import numbers_in, strike_unverified
 from feedback.analyzer.llm_edits import AdmittedEdits, admit_edits, build_proposals
+from feedback.analyzer.llm_programs import (
+    AdmittedPrograms,
+    Follower,
+    admit_programs,
+    build_program_facts,
+    build_program_proposals,
+    programs_schema,
+)
 from feedback.analyzer.render import describe_registry, load_template, render
 from feedback.analyzer.rule_patterns import MIN_BUCKET, rule_name
 from feedback.analyzer.rule_texts import say
@@ -176,6 +185,38 @@ class DeepSeekAnalyzer:
             adjustments=tuple(hours),
             risks=(*ground.findings(answer.edge_cases), *left_out, *ground.count(language)),
         )
+
+    def propose_programs(
+        self,
+        study: Analysis,
+        trades_summary: TradesSummary,
+        rules: Sequence[PatternRule],
+        followers: Sequence[Follower],
+    ) -> Adjustments:
+        """Return at most one rule set for each follower, what was refused at the door, and what it cost."""
+        by_name = {each.running.instance_id: each for each in followers}
+        facts = build_program_facts(followers, trades_summary, rules)
+        schema = programs_schema(sorted(by_name))
+        inputs = {"schema": canonical_json(schema), "facts": facts.text}
+
+        def parse(text: str) -> AdmittedPrograms:
+            admitted = salvage(text)
+            if admitted.refused:
+                raise InvalidAnswer(admitted.refused)
+            return admitted
+
+        def salvage(text: str) -> AdmittedPrograms:
+            return admit_programs(parse_answer(text, ProgramsAnswer), by_name)
+
+        question = _question("programs", "weekly/programs", inputs, self.language, schema, parse, salvage=salvage)
+        answered = self.client.ask(question)
+        admitted = answered.value
+        if admitted.refused:
+            self.client.ledger.note("programs_refused", study.analysis_id, {"refused": list(admitted.refused)})
+        ground = _Ground(facts, (*facts.numbers, *admitted.numbers))
+        source = f"llm:{answered.model}"
+        made = build_program_proposals(admitted, by_name, ground.text, study, source)
+        return Adjustments(made, admitted.refused, question.prompt.sha256, answered.call_ids, answered.cost_usd, source)
 
     def _analysis(
         self,

@@ -53,7 +53,7 @@ class PromptFacts:
 def build_day_facts(dataset: DailyDataset) -> PromptFacts:
     """Return what a study of the day may look at."""
     symbols = _symbols_of(dataset)
-    return _pack(_day(dataset, symbols), symbols)
+    return pack_facts(_day(dataset, symbols), symbols)
 
 
 def build_adjustment_facts(
@@ -80,7 +80,7 @@ def build_adjustment_facts(
             if e.stage != "admission"
         ],
     }
-    return _pack(facts, symbols)
+    return pack_facts(facts, symbols)
 
 
 def build_pattern_facts(summary: TradesSummary, rules: Sequence[PatternRule]) -> PromptFacts:
@@ -115,7 +115,7 @@ def build_pattern_facts(summary: TradesSummary, rules: Sequence[PatternRule]) ->
             for r in rules
         ],
     }
-    return _pack(facts, symbols)
+    return pack_facts(facts, symbols)
 
 
 def _day(dataset: DailyDataset, symbols: tuple[str, ...]) -> dict[str, Any]:
@@ -271,7 +271,8 @@ def _hour(at: datetime) -> int:
     return at.astimezone(KST).hour
 
 
-def _pack(facts: dict[str, Any], symbols: tuple[str, ...]) -> PromptFacts:
+def pack_facts(facts: dict[str, Any], symbols: tuple[str, ...]) -> PromptFacts:
+    """Return facts as text with the numbers that may be cited; `symbols` are the names behind the aliases."""
     rounded = _round(facts)
     return PromptFacts(canonical_json(rounded), numbers_in(rounded), symbols)
 

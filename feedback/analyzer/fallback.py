@@ -8,13 +8,14 @@ from typing import TypeVar
 
 from core.clock import Clock
 from core.log import get_logger
-from core.model.analysis import Analysis, Finding, Forecast, PatternRule
+from core.model.analysis import Analysis, Finding, Forecast, PatternRule, Task
 from core.model.canonical import short_id
 from core.model.dataset import DailyDataset, DaySummary
 from core.model.language import Language
 from core.model.proposal import ParamVersion, Proposal
 from core.store import Store, analyses
 from feedback.analyzer.deepseek import Adjustments, DeepSeekAnalyzer
+from feedback.analyzer.llm_programs import Follower
 from feedback.analyzer.protocol import AnalyzerFailure
 from feedback.analyzer.rule_texts import say
 from feedback.analyzer.rules import SOURCE, RuleAnalyzer
@@ -63,7 +64,27 @@ class AnalyzerWithFallback:
             lambda model: model.adjust(*asked),
             lambda: Adjustments(self.rules.suggest_strategy_adjustments(*asked), (), "", (), Decimal(0), SOURCE),
         )
-        self._keep(dataset, analysis, made, failure)
+        n, n_refused = len(made.proposals), len(made.refused)
+        summary = say("adjustments_summary", self.rules.language, n=n, n_refused=n_refused)
+        self._keep("adjustments", analysis, (dataset.on, dataset.sha256), made, failure, summary)
+        return made.proposals
+
+    def propose_programs(
+        self,
+        study: Analysis,
+        trades_summary: TradesSummary,
+        rules: Sequence[PatternRule],
+        followers: Sequence[Follower],
+    ) -> tuple[Proposal, ...]:
+        """Return the model's rule sets; the rules propose none, and an analysis of task `programs` says so."""
+        made, failure = self._first(
+            lambda model: model.propose_programs(study, trades_summary, rules, followers),
+            lambda: Adjustments((), (), "", (), Decimal(0), SOURCE),
+        )
+        language, n = self.rules.language, len(made.proposals)
+        by_model = say("programs_summary", language, n=n, n_refused=len(made.refused))
+        summary = by_model if failure is None else say("programs_by_rules", language)
+        self._keep("programs", study, (study.on, study.dataset_sha256), made, failure, summary)
         return made.proposals
 
     def _study(self, ask: Callable[[DeepSeekAnalyzer], Analysis], fall_back: Callable[[], Analysis]) -> Analysis:
@@ -84,23 +105,27 @@ class AnalyzerWithFallback:
             return fall_back(), failure
 
     def _keep(
-        self, dataset: DailyDataset, analysis: Analysis, made: Adjustments, failure: AnalyzerFailure | None
+        self,
+        task: Task,
+        analysis: Analysis,
+        about: tuple[date, str],
+        made: Adjustments,
+        failure: AnalyzerFailure | None,
+        summary: str,
     ) -> None:
         language = self.rules.language
         reason = failure.reason if failure else ""
         refused = say("refused_edits", language, n=len(made.refused), reasons="; ".join(made.refused))
         note = Analysis(
-            analysis_id=short_id(
-                "analysis", "adjustments", analysis.analysis_id, made.prompt_sha256, made.source, reason
-            ),
-            task="adjustments",
-            on=dataset.on,
-            dataset_sha256=dataset.sha256,
+            analysis_id=short_id("analysis", task, analysis.analysis_id, made.prompt_sha256, made.source, reason),
+            task=task,
+            on=about[0],
+            dataset_sha256=about[1],
             prompt_sha256=made.prompt_sha256,
             call_ids=failure.call_ids if failure else made.call_ids,
             source=made.source,
             fallback_reason=reason,
-            summary=say("adjustments_summary", language, n=len(made.proposals), n_refused=len(made.refused)),
+            summary=summary,
             success_factors=(),
             failure_factors=(Finding(refused, "warning"),) if made.refused else (),
             effectiveness={},

@@ -10,6 +10,7 @@ from core.model.analysis import Analysis, Forecast, PatternRule
 from core.model.dataset import DailyDataset, DaySummary
 from core.model.language import Language
 from core.model.proposal import ParamVersion, Proposal
+from feedback.analyzer.llm_programs import Follower
 from feedback.analyzer.summary import TradesSummary
 
 
@@ -35,6 +36,16 @@ class Analyzer(Protocol):
         self, on: date, trades_summary: TradesSummary, rules: Sequence[PatternRule], language: Language
     ) -> Analysis:
         """Return what repeated itself over the 30 days that end with `on`."""
+        ...
+
+    def propose_programs(
+        self,
+        study: Analysis,
+        trades_summary: TradesSummary,
+        rules: Sequence[PatternRule],
+        followers: Sequence[Follower],
+    ) -> tuple[Proposal, ...]:
+        """Return at most one pending proposal of another rule set for each follower; none means "no change"."""
         ...
 
 

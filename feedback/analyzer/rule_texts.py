@@ -179,6 +179,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{n} claimed patterns contradict the counted trades or rest on too few and were left out.",
         "주장된 패턴 {n}개는 집계와 다르거나 거래가 너무 적어 제외했습니다.",
     ),
+    "programs_summary": (
+        "{n} rule sets proposed, {n_refused} refused at the door.",
+        "규칙 집합 제안 {n}건, 거부 {n_refused}건.",
+    ),
+    "programs_by_rules": (
+        "No rule set was proposed: without a language model only numbers and variants of the running one are tried.",
+        "규칙 집합 제안이 없습니다. 언어 모델이 없으면 숫자와 운용 중인 규칙 집합의 변형만 시험합니다.",
+    ),
     "adjustments_summary": (
         "{n} proposals, {n_refused} edits refused.",
         "제안 {n}건, 거부된 변경 {n_refused}건.",

@@ -12,6 +12,7 @@ from core.model.dataset import DailyDataset, DaySummary, StrategyResult
 from core.model.language import Language
 from core.model.proposal import ParamVersion, Proposal
 from feedback.analyzer.edits import EditRules
+from feedback.analyzer.llm_programs import Follower
 from feedback.analyzer.moves import CONFIDENCE, ChosenMove, choose_move
 from feedback.analyzer.rule_findings import (
     describe_failures,
@@ -90,6 +91,16 @@ class RuleAnalyzer:
             if chosen is not None:
                 made.append(self._proposal(day, chosen, version, analysis))
         return tuple(made)
+
+    def propose_programs(
+        self,
+        study: Analysis,
+        trades_summary: TradesSummary,
+        rules: Sequence[PatternRule],
+        followers: Sequence[Follower],
+    ) -> tuple[Proposal, ...]:
+        """Return none: the rules change numbers only."""
+        return ()
 
     def find_patterns(
         self, on: date, trades_summary: TradesSummary, rules: Sequence[PatternRule], language: Language

@@ -228,6 +228,7 @@ def _week_of_search(session: Session, span: tuple[date, date], judged: Sequence[
         n_to_gate=len(made),
         n_queued=sum(not each.is_placebo for each in proposals.in_state(session, "queued")),
         n_accepted=sum(each.state in ("accepted", "deployed") for each in judged),
+        programs=analyses.for_day(session, on, "programs"),
     )
 
 

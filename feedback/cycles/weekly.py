@@ -14,9 +14,20 @@ from core.clock import Clock, kst_day
 from core.model.analysis import Analysis, PatternRule, PatternWeek
 from core.model.canonical import canonical_json, short_id
 from core.model.language import Language
-from core.model.proposal import Proposal, Verdict
-from core.store import Session, Store, analyses, audit, pattern_weeks, patterns, proposals, searches
-from feedback.analyzer import Analyzer
+from core.model.proposal import ParamVersion, Proposal, Verdict
+from core.store import (
+    Session,
+    Store,
+    analyses,
+    audit,
+    param_versions,
+    pattern_weeks,
+    patterns,
+    proposals,
+    searches,
+    verdicts,
+)
+from feedback.analyzer import Analyzer, Follower
 from feedback.cycles.canaries import CanaryRoom, Planned
 from feedback.cycles.publishing import save_notification, save_reports, write_notification, write_reports
 from feedback.cycles.report_facts import ReportSources
@@ -57,6 +68,7 @@ class WeeklyDeepAnalysis:
 
         run.step("patterns", lambda: self.finder.find(on), lambda session, rules: _save_patterns(session, on, rules))
         run.step("study", lambda: self._study(on), _save_study)
+        run.step("programs", lambda: self._propose_programs(on), _save_proposals)
         for instance_id in self.search.instances:
             run.step(f"search.{instance_id}", partial(self._search, on, instance_id), self.search.save)
         run.step("admit", lambda: self._judge_made(on, self.gate.admit), self._save_admissions)
@@ -75,6 +87,19 @@ class WeeklyDeepAnalysis:
             rules = patterns.list(session)
         return self.analyzer.find_patterns(on, self.finder.summary(on), rules, self.language)
 
+    def _propose_programs(self, on: date) -> tuple[Proposal, ...]:
+        """Return the rule sets that the study proposes for instances that follow one; nobody is asked without any."""
+        with self.store.session() as session:
+            study = analyses.for_day(session, on, "patterns")
+            rules = patterns.list(session)
+            running = [each for each in param_versions.all_active(session) if each.rules is not None]
+            known = [each for each in running if each.instance_id in self.search.instances]
+            followers = [Follower(each, _tried(session, each)) for each in known]
+        assert study is not None, "the study step has committed"
+        if not followers:
+            return ()
+        return self.analyzer.propose_programs(study, self.finder.summary(on), rules, followers)
+
     def _search(self, on: date, instance_id: str) -> Searched:
         with self.store.session() as session:
             study = analyses.for_day(session, on, "patterns")
@@ -82,9 +107,13 @@ class WeeklyDeepAnalysis:
         return self.search.search(instance_id, on, study.analysis_id, study.created_at)
 
     def _judge_made(self, on: date, judge: Callable[[Proposal], T]) -> tuple[tuple[Proposal, T], ...]:
-        """Judge what this week's searches made and nobody has refused yet."""
+        """Judge what this week's searches and the study made and nobody has refused yet."""
         with self.store.session() as session:
-            made = [proposals.get(session, name) for each in searches.of_week(session, on) for name in each.made]
+            study = analyses.for_day(session, on, "patterns")
+            asked = [] if study is None else proposals.for_analysis(session, study.analysis_id)
+            found = [proposals.get(session, name) for each in searches.of_week(session, on) for name in each.made]
+        # What a search made belongs to the study as well; it comes first, in its own order.
+        made = {each.proposal_id: each for each in (*found, *asked)}.values()
         return tuple((proposal, judge(proposal)) for proposal in made if proposal.state == "pending")
 
     def _save_admissions(self, session: Session, judged: Sequence[tuple[Proposal, Verdict]]) -> str:
@@ -137,6 +166,27 @@ def _save_patterns(session: Session, on: date, rules: Sequence[PatternRule]) -> 
     counts = PatternWeek(on, turned["new"], turned["confirmed"], turned["broken"], turned["retired"])
     pattern_weeks.add(session, counts)
     return canonical_json([rule.pattern_id for rule in rules])
+
+
+def _tried(session: Session, running: ParamVersion) -> tuple[str, ...]:
+    """Return other rule sets that an instance followed or tried, newest first; placebos tell nobody anything."""
+    versions = [(each.created_at, each.rules) for each in param_versions.history(session, running.instance_id)]
+    made = [each for each in proposals.of_instance(session, running.instance_id) if not each.is_placebo]
+    asked = [(each.created_at, each.rules) for each in made if each.state not in ("pending", "refused")]
+    screened = verdicts.outcomes(session, "screen")
+    asked += [
+        (each.created_at, each.rules) for each in made if each.state == "refused" and each.proposal_id in screened
+    ]
+    newest = sorted(
+        (each for each in [*versions, *asked] if each[1] is not None), key=lambda each: each[0], reverse=True
+    )
+    return tuple(dict.fromkeys(rules for _, rules in newest if rules is not None and rules != running.rules))
+
+
+def _save_proposals(session: Session, made: Sequence[Proposal]) -> str:
+    for proposal in made:
+        proposals.add(session, proposal)
+    return canonical_json([proposal.proposal_id for proposal in made])
 
 
 def _save_study(session: Session, analysis: Analysis) -> str:

@@ -173,7 +173,8 @@ def _promised(session: Session, proposal: Proposal) -> tuple[float | None, float
 def prompt_of(session: Session, proposal: Proposal) -> str:
     """Return template and version of the prompt that asked for changes on the proposal's day, or empty."""
     study = analyses.find(session, proposal.analysis_id)
-    asked = None if study is None else analyses.for_day(session, study.on, "adjustments")
+    task = "adjustments" if proposal.rules is None else "programs"
+    asked = None if study is None else analyses.for_day(session, study.on, task)
     if asked is None or asked.source != proposal.source or not asked.prompt_sha256:
         return ""
     prompt = prompts.find(session, asked.prompt_sha256)

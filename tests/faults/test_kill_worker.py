@@ -26,8 +26,8 @@ STEPS = {
         "aftermath", "twin", "scorecard", "report", "notify", "prepare",
     ),
     "weekly": (
-        "patterns", "study", "search.mm-1", "search.momentum-1", "search.sma-1", "admit", "screen", "champion",
-        "sealed", "placebo", "deploy", "report", "notify",
+        "patterns", "study", "programs", "search.mm-1", "search.momentum-1", "search.sma-1", "admit", "screen",
+        "champion", "sealed", "placebo", "deploy", "report", "notify",
     ),
 }  # fmt: skip
 POINTS = {job: [f"{job}.{step}:{phase}" for step in steps for phase in PHASES] for job, steps in STEPS.items()}
