@@ -21,7 +21,7 @@ from strategies.proposers.search import SearchRequest, SearchResult, search
 from strategies.proposers.space import Params
 from strategies.proposers.tpe import TpeProposer
 
-N_SEEDS, FIRST_SEED = 64, 2_000
+N_SEEDS, FIRST_SEED = 64, 3_000
 STEP_SHARE = 1.0
 """Wider than the gate's 0.25: inside that, 60 backtests leave little to find and the noise of 60 fresh days decides."""
 

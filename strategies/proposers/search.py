@@ -15,8 +15,11 @@ from strategies.proposers.space import Params, Space
 
 TURN_TRIALS = 4
 """Backtests of one turn: enough for the cores of a sweep, few enough to learn in between."""
+FIRST_LOOK = 6
+"""Advice has its first turn after a sixth of the backtests: before that there is nothing to tell good from bad by, and
+whatever comes first counts as good."""
 GOOD_SHARE = 0.2
-"""A trial among the best fifth of the study so far is a good outcome."""
+"""A trial among the best fifth of the study so far is a good outcome, if it beats the running version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +142,14 @@ class _Board:
         return self.request.settings.backtests_per_instance - len(self.trials)
 
     def next_arm(self, open_arms: Iterable[str]) -> str | None:
+        names = set(open_arms)
         if len(self.reports) == 1:
-            return next(iter(open_arms), None)
+            return next(iter(names), None)
+        looked = FIRST_LOOK * (len(self.trials) - self._n_llm) >= self.request.settings.backtests_per_instance
+        if not looked and names != {LLM}:
+            names.discard(LLM)
         earlier = self.request.record
-        counts = {name: self.reports[name].counts.plus(earlier.get(name, ArmCounts())) for name in open_arms}
+        counts = {name: self.reports[name].counts.plus(earlier.get(name, ArmCounts())) for name in names}
         seed = seed_of(self.request.seed, "bandit", len(self.trials))
         return choose_arm(
             counts, self._n_llm, self.request.settings.backtests_per_instance, self.request.settings.llm_share, seed
@@ -192,7 +199,8 @@ class _Board:
         """Count which of an arm's new trials are among the best of the study so far."""
         values = [trial.score.value for trial in self.trials if trial.score.value is not None]
         bar = float(np.quantile(values, 1 - GOOD_SHARE)) if values else math.inf
-        n_good = sum(trial.score.value is not None and trial.score.value >= bar for trial in judged)
+        gains = (trial.score.value or 0.0 for trial in judged)
+        n_good = sum(gain > 0 and gain >= bar for gain in gains)
         old = self.reports[arm].counts
         counts = ArmCounts(old.n_good + n_good, old.n_bad + len(judged) - n_good)
         self.reports[arm] = replace(self.reports[arm], counts=counts)

@@ -89,6 +89,22 @@ def test_when_the_others_run_dry_the_llm_still_keeps_to_its_share():
     assert [len(result.trials), result.arms["llm"].n_judged] == [10, 10]
 
 
+def test_advice_waits_until_the_other_arms_have_looked_around():
+    space = momentum_space()
+    for seed in range(5):
+        arms = [TpeProposer(), LlmProposer(endless_adviser(space))]
+        result = search(arms, request(space, Bowl(space), n_trials=60, seed=seed))
+        advised = [n for n, trial in enumerate(result.trials) if trial.source.startswith("llm:")]
+        assert advised and advised[0] >= 10
+
+
+def test_no_loss_is_a_good_outcome_however_bad_the_others_are():
+    space = momentum_space()
+    result = search(ARMS, request(space, lambda params, rules=(): [Score(-1.0, 90, 50, "")] * len(params), n_trials=20))
+    assert sum(report.counts.n_bad for report in result.arms.values()) == 20
+    assert not any(report.counts.n_good for report in result.arms.values())
+
+
 def test_what_admission_would_refuse_is_reported_with_its_proposal_and_not_judged():
     space = momentum_space()
     wild = handed_proposal(space, lookback=40.0)
