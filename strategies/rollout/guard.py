@@ -60,12 +60,15 @@ def _judge_promoted(canary: Canary, figures: GuardFigures, since: Sequence[float
 
 
 def fired_text(canary: Canary, figures: GuardFigures) -> str:
-    """Return what fired, with its figures, in words."""
+    """Return what fired, with its figures, in words.
+
+    Budget and boundary rest on sealed days and stay out: these words go into alerts and reports, which programs read.
+    """
     terms, n = canary.terms, f"after {figures.n_days} days"
     if figures.fired == "loss_budget":
-        return f"loss budget: {figures.sum_usd:+.2f} USD {n}, and {terms.loss_budget_usd:.2f} USD may be lost"
+        return f"loss budget: gone with {figures.sum_usd:+.2f} USD {n}"
     if figures.fired == "boundary":
-        return f"boundary: t = {figures.statistic or 0.0:.2f} {n}, and it must stay above {-terms.boundary:.2f}"
+        return f"boundary: t = {figures.statistic or 0.0:.2f} {n} is at or below it"
     return f"drift: the detector stands at {figures.drift or 0.0:.0f} {n}, and {terms.drift_threshold:g} is an alarm"
 
 

@@ -9,11 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.model.canary import GuardTerms
+from core.model.canary import GuardFigures, GuardRule, GuardTerms
 from core.settings_sections import GateSettings
 from strategies.gate.boundary import RollbackBoundary, rollback_days
-from strategies.rollout.guard import build_schedule, calibrate_terms, judge_guard, promise_of, simulator_alarm
-from tests.canaries import STARTED_ON, canary, days
+from strategies.rollout.guard import (
+    build_schedule,
+    calibrate_terms,
+    fired_text,
+    judge_guard,
+    promise_of,
+    simulator_alarm,
+)
+from tests.canaries import STARTED_ON, TERMS, canary, days
 from tests.difference_world import differences
 
 N_SEALED = 730
@@ -70,6 +77,13 @@ def test_the_guard_that_runs_is_the_one_that_was_measured() -> None:
         ends = [judge_guard(of, lived[: n + 1]).fired for n in range(len(lived))]
         first = next((n + 1 for n, fired in enumerate(ends) if fired), 0)
         assert first == min(met, default=0)
+
+
+@pytest.mark.parametrize(("rule", "told"), [("loss_budget", "-171.50"), ("boundary", "-1.93"), ("drift", "401")])
+def test_what_fired_is_told_with_its_figures_and_without_a_limit_from_sealed_days(rule: GuardRule, told: str) -> None:
+    text = fired_text(canary(), GuardFigures(12, -171.5, -1.93, 401.0, rule))
+    assert told in text and rule.replace("_", " ") in text and "12 days" in text
+    assert f"{TERMS.loss_budget_usd:g}" not in text and f"{TERMS.boundary:g}" not in text
 
 
 def test_the_terms_come_from_the_pair_itself_and_its_seed() -> None:
