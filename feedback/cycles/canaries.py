@@ -36,7 +36,7 @@ from strategies.rollout.guard import (
     simulator_alarm,
 )
 from strategies.rollout.records import CanaryDesk
-from strategies.rollout.stages import Leave, next_stage
+from strategies.rollout.stages import FAULTS, Leave, next_stage
 
 RESIDUAL_DAYS = 180
 """So many days of live less simulated results are looked at for drift of the simulator."""
@@ -62,8 +62,11 @@ class JudgedCanary:
     canary: Canary
     days: tuple[CanaryDay, ...]
     decision: CanaryDecision
-    is_unsound: bool
-    """Whether something is wrong that people should look at, other than time that has not passed."""
+    unsound: str
+    """What is wrong that people should look at, other than time that has not passed; empty when nothing is.
+
+    Alerts can be read by a proposer, so nothing that rests on sealed days is in it: neither d nor a limit of the guard.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,17 @@ class CanaryRoom:
         return tuple(self._judge(each, on) for each in found)
 
     def save(self, session: Session, judged: Sequence[JudgedCanary]) -> str:
-        """Save each decision with its messages, once a day and canary, and tell people what moved or holds."""
+        """Save each decision with its messages, once a day and canary, and tell people what moved or holds.
+
+        Where none is open, what the engine refused when the last one ended is sent again.
+        """
         saved = []
         for each in judged:
             moved = self.desk.save(session, each.canary, each.days, each.decision)
             if moved is not None:
                 saved.append([moved.canary_id, moved.stage, moved.step])
                 self._tell_decision(session, moved, each)
+        self.desk.settle_what_is_over(session, self.capital)
         return canonical_json(saved)
 
     def watch_budgets(self, session: Session) -> list[Canary]:
@@ -213,16 +220,17 @@ class CanaryRoom:
         new = tuple(self.replay.checked(read.canary, day) for day in read.new)
         days = [*read.kept, *new]
         decision = next_stage(read.canary, days, on + timedelta(days=1), read.leave)
-        is_unsound = bool(read.leave.blocked) or (bool(days) and days[-1].fault in UNSOUND)
-        return JudgedCanary(read.canary, new, decision, is_unsound)
+        newest = days[-1:]
+        faults = [f"{day.on} does not count: {FAULTS[day.fault]}" for day in newest if day.fault in UNSOUND]
+        return JudgedCanary(read.canary, new, decision, "; ".join([*filter(None, [read.leave.blocked]), *faults]))
 
     def _is_current(self, session: Session, proposal: Proposal) -> bool:
         return param_versions.active(session, proposal.instance_id).sha256 == proposal.base_sha256
 
     def _tell_decision(self, session: Session, canary: Canary, judged: JudgedCanary) -> None:
         decision, subject = judged.decision, canary.instance_id
-        is_held = judged.is_unsound and canary.is_open and not decision.is_move
-        self.alerts.settle(session, [Finding("canary_held", subject, is_held, "warning", {"reason": decision.reason})])
+        is_held = bool(judged.unsound) and canary.is_open and not decision.is_move
+        self.alerts.settle(session, [Finding("canary_held", subject, is_held, "warning", {"reason": judged.unsound})])
         if decision.is_move:
             kind = "canary_rolled_back" if canary.stage == "rolled_back" else "canary_moved"
             self._tell(session, kind, subject, f"{canary.stage}: {decision.reason}")

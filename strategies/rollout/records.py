@@ -5,7 +5,7 @@ the newest canary and from what the engine has acknowledged; `settle` sends what
 every answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from core.clock import Clock, kst_day
@@ -17,7 +17,7 @@ from core.model.slots import live_id
 from core.store import Session, audit, canaries, deployments, ledger, param_versions, proposals, verdicts
 from strategies.rollout.capital import ROLES, Holding, Role, SlotState, id_of, next_orders, wanted_holdings
 from strategies.rollout.checks import share_in_force
-from strategies.rollout.deployments import GATE, ROLLBACK, Rollout
+from strategies.rollout.deployments import EXPIRES_AFTER, GATE, ROLLBACK, Rollout
 from strategies.rollout.stages import after, stop
 
 CANARY = "canary"
@@ -80,18 +80,31 @@ class CanaryDesk:
     def on_ack(self, session: Session, ack: ParamsAck) -> Canary | None:
         """Send what had to wait for this answer; return the canary that ended because its base was replaced, or None.
 
-        A refused order is not sent again before the next decision.
+        A refused order is not sent again before the next decision, or the next day where no canary is open. One that
+        only came too late, and takes a canary back, is sent again at once: the engine that answered is there.
         """
         instance_id = live_id(ack.instance_id)
-        if not ack.applied or param_versions.find_active(session, instance_id) is None:
+        if param_versions.find_active(session, instance_id) is None:
             return None
         canary, ended = canaries.open_of(session, instance_id), None
-        if canary is not None and self._is_taken_back(session, canary):
+        if canary is not None and ack.applied and self._is_taken_back(session, canary):
             ended = self._end(session, canary, GATE, TAKEN_BACK, rolled_back=True)
-        elif canary is not None and self._is_replaced(session, canary):
+        elif canary is not None and ack.applied and self._is_replaced(session, canary):
             ended = self._end(session, canary, GATE, REPLACED, rolled_back=False)
-        self.settle(session, instance_id)
+        self.settle(session, instance_id, is_retry=canary is None and self._came_too_late(session, ack))
         return ended
+
+    def settle_what_is_over(self, session: Session, instance_ids: Iterable[str]) -> list[Deployment]:
+        """Return what was sent again because the engine had refused it; for instances without an open canary.
+
+        An open one is settled by its next decision, and one that is over has none.
+        """
+        over = [
+            each
+            for each in instance_ids
+            if param_versions.find_active(session, each) is not None and canaries.open_of(session, each) is None
+        ]
+        return [made for each in over for made in self.settle(session, each, is_retry=True)]
 
     def settle(self, session: Session, instance_id: str, is_retry: bool = False) -> list[Deployment]:
         """Return what was sent so that the slots come to what the newest canary of the instance asks for."""
@@ -108,8 +121,8 @@ class CanaryDesk:
         """Return whether a person gave leave for the proposal's first money, or none has to."""
         if not (self.rollout.settings.gate.require_approval or proposal.hold):
             return True
-        asked = deployments.for_proposal(session, proposal.proposal_id)
-        return any(each.approved_by and each.state in ("active", "superseded") for each in asked)
+        # The word counts, not whether the engine took the idle slot: the canary's own steps send it again.
+        return any(each.approved_by for each in deployments.for_proposal(session, proposal.proposal_id))
 
     def _ask(self, session: Session, canary: Canary) -> None:
         asked = (canary.instance_id, canary.candidate_params, canary.proposal_id, canary.candidate_rules)
@@ -166,6 +179,12 @@ class CanaryDesk:
             return False
         version = param_versions.get(session, slot, newest.version)
         return Holding(version.params, version.sha256, newest.capital_share).is_same(held)
+
+    def _came_too_late(self, session: Session, ack: ParamsAck) -> bool:
+        sent = deployments.find(session, ack.deployment_id)
+        if ack.applied or sent is None or sent.state != "rejected" or sent.pushed_at is None:
+            return False
+        return self.clock.now() - sent.pushed_at >= EXPIRES_AFTER
 
     def _promotion_of(self, session: Session, canary: Canary) -> str:
         """Return the id of the newest deployment that brought the candidate into the live instance; empty without."""

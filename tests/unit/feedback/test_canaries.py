@@ -187,6 +187,31 @@ def test_nothing_advances_while_the_simulator_is_not_to_be_trusted(world, monkey
     assert (held.stage, held.reason) == ("shadow", "4 residuals")
 
 
+def test_an_alert_never_tells_the_difference_whose_scale_rests_on_sealed_days(world, monkeypatch):
+    world.begin()
+    for _ in range(3):
+        world.live(**slots("shadow", "incumbent", "live"))
+    monkeypatch.setattr("feedback.cycles.canaries.simulator_alarm", lambda residuals, threshold: "no trust")
+    for _ in range(2):
+        held = world.live(**slots("shadow", "canary", "incumbent", "live", canary=0))
+    assert held.stage == "canary" and "USD against the incumbent" in held.reason
+    told = [each.message for each in alerts.latest(world.session, 99) if each.kind == "canary_held"]
+    assert told and all("no trust" in each and "USD" not in each for each in told)
+
+
+def test_what_the_engine_refused_of_an_end_is_sent_again_with_the_next_day(world):
+    world.begin()
+    for _ in range(3):
+        world.live(**slots("shadow", "incumbent", "live"))
+    world.room.stop(world.session, world.newest.canary_id, "kim", "losing")
+    for order in world.sent[world.n_answered :]:
+        world.ack(order, applied=False)
+    world.n_answered = len(world.sent)
+    assert world.runs("canary")[1] == 0.5
+    world.live(**slots("live", "incumbent"))
+    assert (world.runs(), world.runs("canary")[1]) == ((world.base.params, 1.0), 0.0)
+
+
 def test_a_harm_is_taken_back_and_people_are_told(world):
     begun = world.begin()
     while world.newest.is_open:

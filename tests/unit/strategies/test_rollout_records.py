@@ -224,3 +224,54 @@ def test_a_hold_asks_for_a_person_and_an_open_canary_is_known_to_admission(world
     begun = world.desk.begin(world.session, world.canary_of(held))
     other = make_proposal(world.base, world.clock.now(), inventory_skew=0.6)
     assert load_admission_facts(world.session, other, world.clock.now()).canary_id == begun.canary_id
+
+
+@pytest.mark.parametrize("place", ["canary", "promoted"])
+def test_an_end_that_reaches_the_engine_too_late_is_sent_again_when_it_answers(world, place):
+    made = world.at(place)
+    world.desk.stop(world.session, made.canary_id, "kim", "losing")
+    late = world.sent[world.n_answered :]
+    world.n_answered = len(world.sent)
+    world.clock.advance_to(world.clock.now() + timedelta(hours=2))
+    for order in late:
+        assert "did not take" in world.ack(order, applied=False)
+    world.answer()
+    assert (world.runs(), world.runs("canary")[1]) == ((world.base.params, 1.0), 0.0)
+
+
+@pytest.mark.parametrize("place", ["canary", "promoted"])
+def test_an_end_that_the_engine_refuses_is_sent_again_the_next_day_and_not_before(world, place):
+    made = world.at(place)
+    world.desk.stop(world.session, made.canary_id, "kim", "losing")
+    late = world.sent[world.n_answered :]
+    n_sent = world.n_answered = len(world.sent)
+    for order in late:
+        world.ack(order, applied=False)
+    assert len(world.sent) == n_sent
+    world.desk.settle_what_is_over(world.session, [LIVE])
+    world.answer()
+    assert (world.runs(), world.runs("canary")[1]) == ((world.base.params, 1.0), 0.0)
+    assert world.desk.settle_what_is_over(world.session, [LIVE]) == []
+
+
+def test_an_end_does_not_wait_for_ever_behind_an_order_that_the_engine_refused(world):
+    made = world.decide(world.at("canary"), "canary", 2, 0.5)
+    waiting = world.sent[-1]
+    world.desk.stop(world.session, made.canary_id, "kim", "losing")
+    assert [each.instance_id for each in world.sent[world.n_answered :]] == [LIVE, SHADOW]
+    world.n_answered += 1
+    world.ack(waiting, applied=False)
+    assert world.answer() == [(SHADOW, 0.0), (CANARY, 0.0), (LIVE, 1.0)]
+
+
+def test_an_approval_outlives_an_engine_that_was_away(careful_world):
+    world = careful_world
+    asked = world.decide(world.begun(), "shadow", -1, 0.0, asks=True)
+    [waiting] = deployments.in_state(world.session, "awaiting_approval")
+    world.rollout.approve(world.session, waiting.deployment_id, "kim")
+    world.n_answered += 1
+    assert "did not take" in world.ack(world.sent[-1], applied=False)
+    assert world.desk.is_approved(world.session, proposals.get(world.session, asked.proposal_id))
+    world.decide(asked, "canary", 0, 0.1)
+    assert world.answer() == [(LIVE, 0.9), (CANARY, 0.1)]
+    assert world.runs("canary")[0]["spread_threshold"] == 50.0
