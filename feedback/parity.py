@@ -14,6 +14,7 @@ from core.settings_sections import CostSettings
 from feedback.day import DayRows, InstanceDay
 from feedback.results import equity_change_usd
 from market.bars import BarArchive
+from strategies.programs import KEPT_BARS, RULES
 from strategies.schema import is_judged_on_bars
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 WARM_UP = timedelta(days=10)
 """Candles before the day that fill the strategy's windows; it trades from the day's start on."""
+
+
+def warm_up_of(strategy: str, interval_ms: int) -> timedelta:
+    """Return how much before a day fills the windows of a strategy: for a rule set no fewer bars than it begins on."""
+    kept = timedelta(milliseconds=interval_ms * KEPT_BARS)
+    return max(WARM_UP, kept) if strategy == RULES else WARM_UP
+
 
 DayBacktest = Callable[[str, Mapping[str, float], "Bars", CostSettings, Decimal, int, date, str | None], float | None]
 """Strategy, parameters, bars, costs, capital, first trading time in ns, KST day, rule set -> that day's P&L in USD."""
@@ -106,7 +114,8 @@ def _expected_usd(
     assert instance.version is not None
     if not symbols or not set(symbols) <= set(archive.symbols()):
         return None
-    bars = archive.load(symbols, rows.start_at - WARM_UP, rows.end_at)
+    warm_up = warm_up_of(instance.strategy, archive.interval_ms)
+    bars = archive.load(symbols, rows.start_at - warm_up, rows.end_at)
     if len(bars.closed_at_ns) == 0:
         return None
     version, capital_usd = instance.version, instance.after.capital_usd

@@ -126,7 +126,8 @@ class ParameterSearch:
     ) -> Judge:
         """Return the judge of one part of the seen days, which says in the log how many of `n_most` it has judged."""
         name = running.instance_id
-        seen = load_seen(self.gate.archive, self.symbols_of(name), split, start_at, end_at)
+        asked = (self.gate.archive, self.symbols_of(name), split, start_at, end_at)
+        seen = load_seen(*asked, running.strategy)
         judge = build_judge(running, seen, self.costs, self.gate.capital[name])
         n_judged = 0
 

@@ -21,6 +21,9 @@ MAX_BYTES = 1 << 20
 MAX_TEXT_BYTES = 16_384
 """Longest text of a rule set that a proposal or a message may carry; the one JSON text is below half of it."""
 
+KEPT_BARS = 1024
+"""Closed bars of each symbol that the engine keeps for a rule set that comes while it runs."""
+
 Programs = Mapping[str, str]
 """By instance of strategy `rules`: the one JSON text of its first rule set, which the settings name."""
 

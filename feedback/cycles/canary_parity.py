@@ -6,7 +6,7 @@ engine, and nothing is said.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from core.clock import kst_day_bounds, to_ns
@@ -14,10 +14,10 @@ from core.model.canary import Canary, CanaryDay
 from core.settings_sections import CostSettings
 from core.store import Store
 from feedback.cycles.canary_days import in_force_since, sides_of
-from feedback.parity import WARM_UP
+from feedback.parity import warm_up_of
 from market.bars import BarArchive
 from strategies import backtest
-from strategies.programs import Programs
+from strategies.programs import KEPT_BARS, Programs
 from strategies.schema import is_judged_on_bars
 
 SAME_WITHIN = 0.1
@@ -56,12 +56,19 @@ class ShadowReplay:
         since = self._in_force_since(canary)
         if since is None or not set(symbols) <= set(self.archive.symbols()):
             return None
-        bars = self.archive.load(symbols, since - WARM_UP, kst_day_bounds(day.on)[1])
+        bars = self.archive.load(symbols, since - self._warm_up(canary), kst_day_bounds(day.on)[1])
         if len(bars.closed_at_ns) == 0:
             return None
         asked = (canary.strategy, canary.candidate_params, bars, self.costs, self.capital[name])
         facts = backtest.run(*asked, to_ns(since), canary.candidate_rules or self.programs.get(name))
         return dict(zip(facts.day_texts(), facts.pnl_usd.tolist(), strict=True)).get(day.on.isoformat())
+
+    def _warm_up(self, canary: Canary) -> timedelta:
+        """Return how much before its start the shadow knew: another rule set began on the bars that were kept."""
+        interval_ms = self.archive.interval_ms
+        is_other = canary.candidate_rules != canary.incumbent_rules
+        kept = timedelta(milliseconds=interval_ms * KEPT_BARS)
+        return kept if is_other else warm_up_of(canary.strategy, interval_ms)
 
     def _in_force_since(self, canary: Canary) -> datetime | None:
         with self.store.session() as session:

@@ -24,11 +24,14 @@ from strategies.gate.shocks import LEAD_IN, SILENCE_NS, crash_windows, draw_days
 from strategies.gate.split import HistorySplit, seen_window
 from strategies.gate.stress import COST_MULTIPLE, Paths, Scenario
 from strategies.program_parts import neighbours_of_program
+from strategies.programs import RULES
 from strategies.schema import load_param_specs
 
 PATH_SEED = 20_200_312
 WARM_UP = timedelta(days=15)
 """Bars before a window that fill indicators and are not traded, where that side of the split has them."""
+LONG_WARM_UP = timedelta(days=45)
+"""The same for a rule set, whose windows of up to 500 bars are three weeks of hourly ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,11 @@ class Laboratory:
         rules = self.proposal.rules
         return Side(self.proposal.params, self.incumbent.rules if rules is None else rules)
 
+    @property
+    def warm_up(self) -> timedelta:
+        """How much before a window only fills indicators."""
+        return warm_up_of(self.proposal.strategy)
+
     def seen_window(self, split: HistorySplit | None, seen_days: int) -> tuple[datetime, datetime]:
         """Return start and end of the days a screen may use; both the same when there are none."""
         try:
@@ -94,7 +102,7 @@ class Laboratory:
         self, split: HistorySplit, start_at: datetime, end_at: datetime, settings: GateSettings
     ) -> tuple[ScreenRuns, tuple[BacktestRun, ...]]:
         """Return the runs of a screen: both sides, the candidate's neighbours, and both sides under stress."""
-        warm_from = max(split.seen_start_at, start_at - WARM_UP)
+        warm_from = max(split.seen_start_at, start_at - self.warm_up)
         window = self._window("seen", warm_from, start_at, end_at, settings.cost_multiple)
         incumbent, candidate = self._pair(window)
         neighbours = self._sound_neighbours()
@@ -117,7 +125,7 @@ class Laboratory:
 
     def run_sealed(self, split: HistorySplit) -> tuple[DailyFacts, DailyFacts, tuple[BacktestRun, ...]]:
         """Return candidate and incumbent on the sealed days at plain costs, warmed up on the bars before them."""
-        warm_from, end_at = split.sealed_start_at - WARM_UP, split.sealed_end_at
+        warm_from, end_at = split.sealed_start_at - self.warm_up, split.sealed_end_at
         window = self._window("sealed", warm_from, split.sealed_start_at, end_at, 1.0)
         incumbent, candidate = self._pair(window)
         made = (
@@ -135,7 +143,7 @@ class Laboratory:
         """
         if start_at < split.first_start_at:
             raise BadInput(f"{start_at:%Y-%m-%d} is before the first start, so nothing was lived then")
-        window = self._window("lived", max(split.seen_start_at, start_at - WARM_UP), start_at, end_at, 1.0)
+        window = self._window("lived", max(split.seen_start_at, start_at - self.warm_up), start_at, end_at, 1.0)
         incumbent, candidate = self._pair(window)
         made = (
             self._record(window, "incumbent", self.incumbent, incumbent),
@@ -260,6 +268,11 @@ class Laboratory:
             slippage_usd=facts.slippage_usd,
             at=self.now,
         )
+
+
+def warm_up_of(strategy: str) -> timedelta:
+    """Return how much before a window only fills indicators of a strategy."""
+    return LONG_WARM_UP if strategy == RULES else WARM_UP
 
 
 def _scenario(name: str, told: str, pairs: Sequence[tuple[Series, Series]]) -> Scenario:

@@ -14,7 +14,7 @@ from strategies import backtest
 from strategies.backtest import DailyFacts
 from strategies.gate.paired import paired_difference
 from strategies.gate.ports import BarSource
-from strategies.gate.runs import WARM_UP
+from strategies.gate.runs import warm_up_of
 from strategies.gate.split import HistorySplit
 from strategies.proposers.protocol import Score
 from strategies.proposers.space import Params
@@ -43,10 +43,15 @@ class SeenBars:
 
 
 def load_seen(
-    source: BarSource, symbols: Sequence[str], split: HistorySplit, start_at: datetime, end_at: datetime
+    source: BarSource,
+    symbols: Sequence[str],
+    split: HistorySplit,
+    start_at: datetime,
+    end_at: datetime,
+    strategy: str = "",
 ) -> SeenBars:
     """Return the bars of a window of seen days, with those before it that warm it up; Refused for other days."""
-    warm_from = max(split.seen_start_at, start_at - WARM_UP)
+    warm_from = max(split.seen_start_at, start_at - warm_up_of(strategy))
     return SeenBars(source.load(tuple(symbols), min(warm_from, start_at), end_at), split, start_at, end_at)
 
 

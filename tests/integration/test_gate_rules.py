@@ -12,7 +12,7 @@ from core.native import canonical_rules, generate, validate_params
 from core.store import backtests, ledger, param_versions
 from market.synthetic import demo_market
 from strategies import backtest
-from strategies.gate.runs import WARM_UP
+from strategies.gate.runs import LONG_WARM_UP
 from strategies.programs import identify_program
 from strategies.schema import default_params
 from tests.gate_world import INSTANCE, initial_version, make_gate, make_proposal
@@ -87,7 +87,7 @@ def backtest_of(gate, base, split, rules):
     proposal = make_proposal(base, gate.clock.now(), rules=rules)
     laboratory = gate._laboratory(proposal)
     start_at, end_at = laboratory.seen_window(split, gate.settings.seen_days)
-    warm_from = max(split.seen_start_at, start_at - WARM_UP)
+    warm_from = max(split.seen_start_at, start_at - LONG_WARM_UP)
     seen = gate.archive.load((), warm_from, end_at)
     costs = backtest.dearer(gate.costs, gate.settings.cost_multiple)
     return backtest.run("rules", base.params, seen, costs, gate.capital[INSTANCE], to_ns(start_at), rules)

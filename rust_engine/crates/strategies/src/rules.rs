@@ -99,7 +99,8 @@ impl Rules {
         let Some(state) = self.state(symbol) else { return };
         state.position += fill.change();
         if matches!(fill.order.purpose, Purpose::Entry | Purpose::Exit) {
-            state.ordered = (state.ordered - fill.qty).max(Qty::ZERO);
+            // Advice may have made the order smaller than what was asked for.
+            state.ordered = (state.ordered.min(fill.order.qty) - fill.qty).max(Qty::ZERO);
         }
         if fill.order.purpose == Purpose::Entry {
             state.protect(symbol, fill.price, fill.held(), distances, actions);

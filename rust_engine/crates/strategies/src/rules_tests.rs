@@ -237,3 +237,13 @@ fn an_order_under_way_at_the_change_is_followed_by_its_exit() {
     assert!(on_bar(&mut rules, 4, 102.0).is_empty());
     assert!(!rules.symbols[0].as_ref().unwrap().is_inherited);
 }
+
+#[test]
+fn an_order_that_advice_made_smaller_is_done_when_all_of_it_is_filled() {
+    let mut rules = following(&candles(""), RulesParams::default());
+    let entry = entered(&mut rules);
+    let half = OrderRequest { qty: Qty(entry.qty.0 / 2), ..entry };
+    fill(&mut rules, half, 102.0);
+    let exit = submitted(&on_bar(&mut rules, 3, 90.0))[0];
+    assert_eq!((exit.purpose, exit.qty), (Purpose::Exit, half.qty));
+}
