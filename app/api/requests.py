@@ -12,7 +12,7 @@ from core.errors import Conflict
 from core.model.operations import Request
 from core.model.proposal import ParamVersion
 from core.store import Session, audit, canaries, deployments, param_versions, proposals, requests
-from strategies.rollout import brought_by
+from strategies.rollout import brought_by, is_way_back
 
 MAX_REASON = 280
 
@@ -75,12 +75,16 @@ def ask_rollback(session: Session, at: datetime, caller: Caller, instance_id: st
 def find_way_back(session: Session, active: ParamVersion) -> ParamVersion | None:
     """Return the version whose parameters a rollback of the deployment in force brings back, or None without one.
 
-    A deployment that only moved the share of the capital is passed over: what brought the parameters is undone.
+    A deployment that only moved the share of the capital is passed over: what brought the parameters is undone. What
+    itself took parameters back is not undone.
     """
     made = [one for one in deployments.of_instance(session, active.instance_id) if one.version == active.version]
     if not made:
         return None
-    former = param_versions.get(session, active.instance_id, brought_by(session, made[-1]).rollback_to)
+    target = brought_by(session, made[-1])
+    if is_way_back(param_versions.get(session, active.instance_id, target.version)):
+        return None
+    former = param_versions.get(session, active.instance_id, target.rollback_to)
     return None if former.sha256 == active.sha256 else former
 
 

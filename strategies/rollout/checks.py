@@ -10,6 +10,9 @@ from core.model.slots import SLOT_MARK, Slot, initial_share, is_slot
 from core.store import Session, deployments, param_versions, proposals, verdicts
 from strategies.schema import load_param_specs
 
+ROLLBACK = "rollback:"
+"""Origin of a version that takes another one's parameters back, before the id of the deployment that brought them."""
+
 
 def is_wider(strategy: str, base: Mapping[str, float], candidate: Mapping[str, float]) -> bool:
     """Return whether the candidate may expose more than the base: anything but lower caps and nothing else."""
@@ -59,6 +62,21 @@ def brought_by(session: Session, deployment: Deployment) -> Deployment:
         if versions[each.version] == wanted != versions[each.rollback_to]:
             return each
     return deployment
+
+
+def is_way_back(version: ParamVersion) -> bool:
+    """Return whether a version took parameters back."""
+    return version.origin.startswith(ROLLBACK)
+
+
+def require_no_return(session: Session, deployment: Deployment) -> None:
+    """Raise Refused for undoing a rollback: what was taken back comes again through the gate alone."""
+    version = param_versions.get(session, deployment.instance_id, deployment.version)
+    if is_way_back(version):
+        raise Refused(
+            f"version {version.version} of {version.instance_id} took parameters back, and that is not undone",
+            "They come again as a proposal that passes the gate",
+        )
 
 
 def share_in_force(session: Session, instance_id: str) -> float:

@@ -21,12 +21,14 @@ from core.settings_sections import InstanceSettings
 from core.store import Session, audit, deployments, param_versions, proposals
 from strategies.programs import Programs
 from strategies.rollout.checks import (
+    ROLLBACK,
     brought_by,
     find_target,
     is_as_sent,
     is_wider,
     refusal_of,
     require_leave,
+    require_no_return,
     require_share,
     require_slot,
     require_waiting,
@@ -36,7 +38,6 @@ from strategies.schema import default_params
 
 EXPIRES_AFTER = timedelta(hours=1)
 """The engine refuses an update that reaches it later than this: the market it was decided on is gone."""
-ROLLBACK = "rollback:"
 GATE = "gate"
 ENGINE = "engine"
 
@@ -235,9 +236,11 @@ class Rollout:
     def rollback(self, session: Session, target_id: str, by: str, reason: str) -> Deployment:
         """Return the deployment that takes `target_id` (a deployment or its proposal) back, by a new version.
 
-        Raises UnknownName for an unknown target, Conflict when it is not in force or something else is on its way.
+        Raises UnknownName for an unknown target, Refused for one that took parameters back itself, Conflict when it is
+        not in force or something else is on its way.
         """
         target = brought_by(session, find_target(session, target_id))
+        require_no_return(session, target)
         if is_slot(target.instance_id):
             raise Conflict(
                 f"deployment {target.deployment_id} is in slot {target.instance_id}, which trades for no proposal yet",

@@ -16,8 +16,8 @@ from core.model.proposal import Deployment, Proposal
 from core.model.slots import live_id
 from core.store import Session, audit, canaries, deployments, ledger, param_versions, proposals, verdicts
 from strategies.rollout.capital import ROLES, Holding, Role, SlotState, id_of, next_orders, wanted_holdings
-from strategies.rollout.checks import share_in_force
-from strategies.rollout.deployments import EXPIRES_AFTER, GATE, ROLLBACK, Rollout
+from strategies.rollout.checks import ROLLBACK, share_in_force
+from strategies.rollout.deployments import EXPIRES_AFTER, GATE, Rollout
 from strategies.rollout.stages import after, stop
 
 CANARY = "canary"

@@ -240,6 +240,15 @@ def test_rolling_back_twice_sends_once(world):
     assert len(world.sent) == 2
 
 
+def test_what_was_taken_back_does_not_return_by_a_rollback_of_the_rollback(world):
+    deployment = world.deployed()
+    back = world.rollout.rollback(world.session, deployment.deployment_id, "kim", "losing")
+    world.ack(back)
+    with pytest.raises(Refused, match="took parameters back"):
+        world.rollout.rollback(world.session, back.deployment_id, "kim", "it was fine")
+    assert (world.active.params, len(world.sent)) == (world.base.params, 2)
+
+
 def test_a_rollback_the_engine_refused_can_be_tried_again(world):
     deployment = world.deployed()
     first = world.rollout.rollback(world.session, deployment.deployment_id, "kim", "losing")
