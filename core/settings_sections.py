@@ -154,7 +154,7 @@ class InstanceSettings(Section):
     driver: Literal["bars", "trades", "quotes", "book"] = "bars"
     """Which events of the market it decides on."""
     rules: Path | None = None
-    """JSON file with the rule set that strategy `rules` follows; no other strategy has one."""
+    """JSON file with the first rule set of strategy `rules`, which proposals change; no other strategy has one."""
 
 
 class AnalyzerSettings(Section):
