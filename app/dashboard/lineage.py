@@ -8,7 +8,8 @@ from app.api.insights_model import VerdictOutcome
 from core.model.canary import Canary
 from core.model.proposal import Deployment, ParamVersion, Proposal
 from core.store import Session, analyses, canaries, deployments, proposals, verdicts
-from strategies.rollout.deployments import GATE, ROLLBACK
+from strategies.rollout.checks import ROLLBACK
+from strategies.rollout.deployments import GATE
 from strategies.rollout.records import CANARY
 
 Cause = Literal["initial", "proposal", "rollback", "share", "other"]
