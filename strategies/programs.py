@@ -57,8 +57,9 @@ def canonical_program(text: str) -> str:
 
 
 def identify_program(text: str) -> str:
-    """Return the hash of what a rule set does: two that differ in their name alone are one."""
-    return sha256_of({name: part for name, part in json.loads(text).items() if name != "name"})
+    """Return the hash of what a rule set does: two that differ in their name, or in the sign of a zero, are one."""
+    parts = json.loads(text, parse_float=lambda number: float(number) + 0.0)
+    return sha256_of({name: part for name, part in parts.items() if name != "name"})
 
 
 def load_programs(instances: Iterable[InstanceSettings]) -> dict[str, str]:

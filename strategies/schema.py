@@ -1,6 +1,7 @@
 """What a strategy's parameters may be, read from the schemas that Rust exports: the one place where bounds stand."""
 
 import json
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -37,7 +38,10 @@ class ParamSpec:
 
     def is_on_grid(self, value: float) -> bool:
         """Return whether `value` is a grid point, to a millionth of a step."""
-        return abs(value - self.at_index(self.grid_index(value))) <= self.step * 1e-6
+        # Far outside the bounds there is no index: the quotient is infinite.
+        return math.isfinite((value - self.minimum) / self.step) and (
+            abs(value - self.at_index(self.grid_index(value))) <= self.step * 1e-6
+        )
 
     def largest_move(self, current: float, max_step_share: float) -> float:
         """Return how far one change may go from `current`: a share of it, but always one grid step."""

@@ -51,6 +51,8 @@ def test_a_bounded_step_on_the_grid_is_admitted():
         ({"inventory_cap": 51.0}, "bounds"),
         ({"spread_threshold": math.nan}, "finite"),
         ({"spread_threshold": math.inf}, "finite"),
+        ({"spread_threshold": 1e308}, "bounds"),
+        ({"inventory_skew": -1e308}, "grid"),
         ({}, "changes"),
     ],
 )

@@ -181,6 +181,12 @@ def test_a_name_is_no_difference() -> None:
     assert one != renamed and identify_program(one) == identify_program(renamed) != identify_program(other)
 
 
+def test_the_sign_of_a_zero_is_no_difference() -> None:
+    exits = ({"above": [{"rsi": {"window": 14}}, {"number": number}]} for number in (0.0, -0.0))
+    zero, negative = (canonical_program(json.dumps(BREAKOUT | {"exit_long": each})) for each in exits)
+    assert zero != negative and identify_program(zero) == identify_program(negative)
+
+
 def test_every_strategy_says_what_it_does_and_what_it_decides_on() -> None:
     needs = {name: decides_on(name) for name in strategy_names()}
     others = {"liquidation": "loans", "micro_arbitrage": "quotes", "predictive": "predictions"}
