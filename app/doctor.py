@@ -148,7 +148,8 @@ def _chains(settings: Settings, _: Clock) -> Finding:
     try:
         schema.require_current(store)
         with store.session() as session:
-            fault = audit.verify(session, anchors if anchors.is_file() else None) or ledger.verify(session)
+            known = anchors if anchors.is_file() else None
+            fault = audit.verify(session, known) or ledger.verify(session, known)
     finally:
         store.dispose()
     remedy = "Somebody changed stored history: stop, and restore the last backup"

@@ -49,7 +49,7 @@ class Home:
 
     @property
     def audit_head(self) -> Path:
-        """The anchors of the audit chain, outside the database."""
+        """The anchors of audit chain and trial ledger, outside the database."""
         return self.path / "audit.head"
 
     @property

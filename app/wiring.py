@@ -17,7 +17,7 @@ from core.clock import Clock, SystemClock, VirtualClock, to_ns
 from core.log import get_logger
 from core.model.generated import Message, RateUpdate
 from core.settings import Settings, crash_point
-from core.store import Session, Store, audit, contexts, observations, open_store, schema
+from core.store import Session, Store, audit, contexts, ledger, observations, open_store, schema
 from feedback.advisor import RealTimeAIAdvisor
 from feedback.alerts import AlertDesk
 from feedback.analyzer import build_analyzer
@@ -265,20 +265,24 @@ def _build_monitor(ground: _Ground, server: BridgeServer, canaries: CanaryRoom) 
 def _build_scheduler(
     ground: _Ground, daily: DailyFeedbackLoop, weekly: WeeklyDeepAnalysis, monitor: Monitor, alert_desk: AlertDesk
 ) -> FeedbackScheduler:
-    def study_day(scheduled_for: datetime, late: bool) -> str | None:
-        report_id = daily.run_daily_cycle(scheduled_for, late)
-        # A transaction of its own: what is anchored outside the database must not be rolled back in it.
-        with ground.store.session() as session:
-            audit.anchor(session, ground.home.audit_head, ground.clock.now())
-        return report_id
+    def anchored(cycle: Callable[[datetime, bool], str | None]) -> Callable[[datetime, bool], str | None]:
+        def run(scheduled_for: datetime, late: bool) -> str | None:
+            report_id = cycle(scheduled_for, late)
+            # A transaction of its own: what is anchored outside the database must not be rolled back in it.
+            with ground.store.session() as session:
+                for chain in (audit, ledger):
+                    chain.anchor(session, ground.home.audit_head, ground.clock.now())
+            return report_id
+
+        return run
 
     def on_problem(session: Session, problem: JobProblem) -> None:
         facts = {"due": f"{problem.scheduled_for[-1]:%Y-%m-%d %H:%M} UTC", "reason": problem.message}
         alert_desk.raise_once(session, "skipped", problem.job, "warning", facts)
 
     jobs: dict[str, Callable[[datetime, bool], object]] = {
-        DAILY: study_day,
-        WEEKLY: weekly.run_weekly_analysis,
+        DAILY: anchored(daily.run_daily_cycle),
+        WEEKLY: anchored(weekly.run_weekly_analysis),
         MONITOR: monitor.run_monitor,
     }
     return FeedbackScheduler(ground.clock, ground.settings.schedule, ground.store, jobs, on_problem)

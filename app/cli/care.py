@@ -43,10 +43,8 @@ def audit_verify(as_json: bool) -> None:
     store = open_current_store(settings)
     anchors = Home(settings.home).audit_head
     with store.session() as session:
-        faults = {
-            "audit": audit_rows.verify(session, anchors if anchors.is_file() else None),
-            "ledger": ledger.verify(session),
-        }
+        known = anchors if anchors.is_file() else None
+        faults = {"audit": audit_rows.verify(session, known), "ledger": ledger.verify(session, known)}
     if as_json:
         print_json({name: None if fault is None else fault for name, fault in faults.items()})
     else:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from core.model.canonical import canonical_json
 from core.model.proposal import LedgerRow
-from core.store.chain import ChainFault, append_row, verify_table
+from core.store.chain import ChainFault, anchor_head, append_row, check_anchors, verify_table
 from core.store.once import fields_of
 from core.store.session import Session
 from core.store.tables import ledger as table
@@ -58,6 +59,17 @@ def count_trials(session: Session, strategy: str) -> int:
     return len(tried_params(session, strategy))
 
 
-def verify(session: Session) -> ChainFault | None:
-    """Return the first row that was edited, deleted or moved, or None when the chain holds."""
-    return verify_table(session, table)
+def verify(session: Session, anchors: Path | None = None) -> ChainFault | None:
+    """Return the first row that was edited, deleted or moved, or None when the chain holds.
+
+    Only with the anchor file can a tail be missed that was cut off, and with it tests that were spent.
+    """
+    return verify_table(session, table) or (check_anchors(session, table, anchors) if anchors else None)
+
+
+def anchor(session: Session, path: Path, at: datetime) -> None:
+    """Append the present head of the chain to the anchor file. Raises Corrupt when an older anchor no longer holds.
+
+    Only in a transaction of its own: a row that is appended here and rolled back would be anchored and missing.
+    """
+    anchor_head(session, table, path, at)

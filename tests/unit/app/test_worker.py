@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,7 +16,7 @@ from core.errors import BadInput, Refused
 from core.model.generated import Command, Heartbeat
 from core.model.proposal import Deployment
 from core.settings import Settings
-from core.store import audit, deployments, engine_states, frames, param_versions, proposals, requests, verdicts
+from core.store import audit, deployments, engine_states, frames, ledger, param_versions, proposals, requests, verdicts
 from feedback.cycles.daily import DailyFeedbackLoop, deploy_narrowed
 from strategies.gate import Gate
 from strategies.schema import default_params
@@ -93,23 +94,27 @@ def test_a_finished_cycle_asked_for_again_says_so(rooms: Rooms, monkeypatch: pyt
     assert asked == [datetime(2026, 3, 1, 15, 5, tzinfo=UTC)]
 
 
-def test_the_audit_chain_is_anchored_after_each_days_study(
-    rooms: Rooms, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("chain", [audit, ledger])
+def test_both_chains_are_anchored_after_each_days_study(
+    rooms: Rooms, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chain: ModuleType
 ) -> None:
     monkeypatch.setattr(DailyFeedbackLoop, "run_daily_cycle", lambda *_: "report-1")
     with rooms.store.session() as session:
         audit.append(session, NOW, "ann", "resume", "engine", {})
+        ledger.append(session, NOW, "sealed_test", "sma_cross", "proposal-1", {"level": 0.01})
     rooms.scheduler.tick()
     clock.advance_to(NOW + timedelta(hours=13))
     rooms.scheduler.tick()
     anchors = Home(tmp_path).audit_head
     assert len(anchors.read_text(encoding="utf-8").splitlines()) >= 1
     with rooms.store.session() as session:
-        assert audit.verify(session, anchors) is None
+        assert chain.verify(session, anchors) is None
     with rooms.store.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM audit")
+        newest = f"SELECT max(n) FROM {chain.table.name}"
+        connection.exec_driver_sql(f"DELETE FROM {chain.table.name} WHERE n = ({newest})")
     with rooms.store.session() as session:
-        assert audit.verify(session, anchors) is not None
+        assert chain.verify(session) is None
+        assert "were anchored" in chain.verify(session, anchors).reason
 
 
 def test_a_silent_engine_is_not_noted_as_heard(rooms: Rooms) -> None:
