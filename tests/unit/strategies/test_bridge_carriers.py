@@ -4,8 +4,6 @@ import asyncio
 import os
 import shutil
 import ssl
-import subprocess
-import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -24,7 +22,7 @@ from strategies.bridge import SignalExpired, TlsFiles
 from strategies.bridge.carriers import listener_at
 from strategies.bridge.carriers.redis import GROUP, LINKS
 from strategies.bridge.frame import MAX_FRAME_BYTES
-from tests.servers import end_with_tests
+from tests.servers import running_redis
 from tests.unit.strategies.bridge_peer import START_NS, Peer, Worker, prediction, state_changed
 
 
@@ -214,22 +212,14 @@ def test_tls_files_that_cannot_be_used_are_named(tmp_path):
 
 
 @pytest.fixture
-def redis_url(tmp_path):
+def redis_url():
     program = shutil.which("redis-server")
     if program is None:
         if os.environ.get("CI"):
             pytest.fail("redis-server is missing")
         pytest.skip("redis-server is not installed")
-    socket = tmp_path / "redis.sock"
-    command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=end_with_tests)
-    deadline = time.monotonic() + 20
-    while not socket.exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    yield f"unix://{socket}"
-    process.kill()
-    process.wait()
+    with running_redis(program) as url:
+        yield url
 
 
 class RedisPipe:
