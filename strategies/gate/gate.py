@@ -172,9 +172,12 @@ class Gate:
         with self.store.session() as session:
             judged = verdicts.find(session, records.verdict_id(proposal.proposal_id, "sealed"))
             fault = self._sealed_fault(session, proposal)
+            is_paid = bool(ledger.rows(session, "promotion", proposal_id=proposal.proposal_id))
             split = read_split(session)
         if judged is None or judged.outcome != "accepted":
             return "it did not pass the sealed test"
+        if not is_paid:
+            return "the ledger knows of no sealed test that it passed"
         if fault or split is None:
             return fault or "the history was never split"
         candidate, incumbent, _ = self._laboratory(proposal).run_sealed(split)

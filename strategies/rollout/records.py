@@ -6,7 +6,7 @@ every answer.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from core.clock import Clock, kst_day
 from core.errors import Conflict, Refused
@@ -128,6 +128,12 @@ class CanaryDesk:
         asked = (canary.instance_id, canary.candidate_params, canary.proposal_id, canary.candidate_rules)
         self.rollout.ask_for_canary(session, *asked)
 
+    def _ask_no_more(self, session: Session, canary: Canary) -> None:
+        """Take back the question for a first money that will not come."""
+        for asked in deployments.for_proposal(session, canary.proposal_id):
+            if asked.state == "awaiting_approval":
+                deployments.put(session, replace(asked, state="rejected", reason=f"its canary is {canary.stage}"))
+
     def _end(self, session: Session, canary: Canary, by: str, reason: str, rolled_back: bool) -> Canary:
         ended = stop(canary, kst_day(self.clock.now()), reason, rolled_back)
         canaries.put(session, ended)
@@ -138,6 +144,8 @@ class CanaryDesk:
 
     def _settle_proposal(self, session: Session, canary: Canary) -> None:
         """Bring the proposal's state after the canary's; `deployed` comes with the engine's answer."""
+        if not canary.is_open:
+            self._ask_no_more(session, canary)
         state = proposals.get(session, canary.proposal_id).state
         if canary.stage == "rolled_back" and state in ("accepted", "deployed"):
             proposals.set_state(session, canary.proposal_id, "rolled_back")

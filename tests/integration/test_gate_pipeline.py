@@ -13,6 +13,7 @@ from core.settings_sections import CostSettings
 from core.store import backtests, ledger, param_versions, proposals, tables, verdicts
 from market.synthetic import demo_market
 from strategies.gate import Gate
+from strategies.gate.records import verdict_id
 from tests.gate_world import INSTANCE, initial_version, make_gate, make_proposal
 
 HISTORY_DAYS = 925
@@ -101,6 +102,18 @@ def test_an_improvement_is_screened_queued_tested_and_accepted(world):
     assert (champion.proposal_id, world.state(proposal)) == (proposal.proposal_id, "accepted")
     assert "<= 0.0077 on 730 sealed days" in sealed.verdict.deciding
     assert (world.budget().tests_used, world.budget().promotions) == (1, 1)
+
+
+def test_sealed_days_speak_only_for_what_the_ledger_saw_pass(world):
+    passed = world.queued(spread_threshold=45.0)
+    verdict = world.sealed(passed).verdict
+    forged = world.queued(inventory_skew=0.6)
+    with world.store.session() as session:
+        named = verdict_id(forged.proposal_id, "sealed")
+        verdicts.add(session, replace(verdict, verdict_id=named, proposal_id=forged.proposal_id))
+    assert verdict.outcome == "accepted"
+    assert len(world.gate.sealed_results(passed)) == 2
+    assert "the ledger knows of no sealed test" in world.gate.sealed_results(forged)
 
 
 def test_a_change_for_the_worse_is_refused_on_seen_days(world):

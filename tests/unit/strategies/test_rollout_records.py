@@ -275,3 +275,17 @@ def test_an_approval_outlives_an_engine_that_was_away(careful_world):
     world.decide(asked, "canary", 0, 0.1)
     assert world.answer() == [(LIVE, 0.9), (CANARY, 0.1)]
     assert world.runs("canary")[0]["spread_threshold"] == 50.0
+
+
+@pytest.mark.parametrize("ends", ["guard", "person"])
+def test_nobody_is_asked_for_the_first_money_of_a_canary_that_is_over(careful_world, ends):
+    world = careful_world
+    asked = world.decide(world.begun(), "shadow", -1, 0.0, asks=True)
+    [waiting] = deployments.in_state(world.session, "awaiting_approval")
+    if ends == "guard":
+        world.decide(asked, "rolled_back", -1, 0.0)
+    else:
+        world.desk.stop(world.session, asked.canary_id, "kim", "holidays")
+    assert deployments.in_state(world.session, "awaiting_approval") == []
+    with pytest.raises(Conflict, match="it is rejected"):
+        world.rollout.approve(world.session, waiting.deployment_id, "kim")
