@@ -26,6 +26,7 @@ from strategies.gate.ports import BarSource
 from strategies.gate.records import Judgement
 from strategies.gate.runs import Laboratory
 from strategies.gate.screen import STATISTIC, ScreenResult, ScreenRuns, folds_of, judge_screen
+from strategies.gate.seal import broken_seal, record_seal
 from strategies.gate.sealed import SealedResult, judge_sealed_runs
 from strategies.gate.split import HistorySplit, read_split, write_split
 from strategies.programs import Programs
@@ -50,9 +51,11 @@ class Gate:
     """First rule sets, for proposals from before they carried that of their base."""
 
     def split_history(self, session: Session, first_start_at: datetime) -> HistorySplit:
-        """Return the split in force; call it at every start. Changed thresholds are put on record."""
+        """Return the split in force; call it at every start. Changed thresholds and sealed bars are put on record."""
         records.record_thresholds(session, self.clock.now(), self.settings, self.costs)
-        return write_split(session, self.archive, first_start_at, self.settings)
+        split = write_split(session, self.archive, first_start_at, self.settings)
+        record_seal(session, self.clock.now(), self.archive, split)
+        return split
 
     def admit(self, proposal: Proposal) -> Verdict:
         """Return the admission verdict: accepted (go and screen it), narrowed (may be deployed), or refused."""
@@ -257,15 +260,21 @@ class Gate:
         broken = ledger.verify(session)
         if broken is not None:
             return f"the trial ledger is broken: {broken.reason}"
-        return records.missing_record(session, proposal, self.settings, self.costs)
+        missing = records.missing_record(session, proposal, self.settings, self.costs)
+        split = read_split(session)
+        if missing or split is None or not split.is_testable:
+            return missing
+        return broken_seal(session, self.archive, split, self._symbols_of(proposal))
+
+    def _symbols_of(self, proposal: Proposal) -> tuple[str, ...]:
+        return tuple(self.symbols.get(proposal.instance_id) or self.archive.symbols())
 
     def _laboratory(self, proposal: Proposal) -> Laboratory:
         if proposal.instance_id not in self.capital:
             raise UnknownName(f"there is no instance {proposal.instance_id}", "Name one of the settings' instances")
-        symbols = self.symbols.get(proposal.instance_id) or self.archive.symbols()
         return Laboratory(
             proposal=proposal,
-            symbols=tuple(symbols),
+            symbols=self._symbols_of(proposal),
             capital_usd=self.capital[proposal.instance_id],
             costs=self.costs,
             bars=self.archive,

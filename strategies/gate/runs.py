@@ -112,7 +112,7 @@ class Laboratory:
             incumbent=incumbent,
             candidate=candidate,
             neighbours=[(name, facts) for (name, _), facts in zip(neighbours, swept, strict=True)],
-            scenarios=(self._gaps(window), self._silent_gaps(window), *self._crash_days(split, settings)),
+            scenarios=(self._gaps(window), self._silent_gaps(window), *self._crash_days(split)),
             paths=self._paths(window),
             capital_usd=float(self.capital_usd),
         )
@@ -186,8 +186,8 @@ class Laboratory:
         pairs = [self._pair_of_days(gapped(window.bars, place, SILENCE_NS), wider(self.costs)) for place in places()]
         return _scenario("silence", "the same gap while the feed is silent for six hours", pairs)
 
-    def _crash_days(self, split: HistorySplit, settings: GateSettings) -> tuple[Scenario, ...]:
-        windows = crash_windows(split, self.bars.span(self.symbols), settings)
+    def _crash_days(self, split: HistorySplit) -> tuple[Scenario, ...]:
+        windows = crash_windows(split, self.bars.span(self.symbols))
         pairs = []
         for warm_from, start_at, end_at in windows:
             bars = self.bars.load(self.symbols, warm_from, end_at)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from core.metrics import Series
 from core.native import DAY_NS, KST_OFFSET_NS, Bars
-from core.settings_sections import CostSettings, GateSettings
+from core.settings_sections import CostSettings
 from strategies.gate.split import HistorySplit
 
 GAP = -0.30
@@ -72,19 +72,16 @@ def wider(costs: CostSettings) -> CostSettings:
     return costs.model_copy(update={"slippage_bps": costs.slippage_bps * SPREAD_MULTIPLE})
 
 
-def crash_windows(
-    split: HistorySplit, span: tuple[datetime, datetime], settings: GateSettings
-) -> list[tuple[datetime, datetime, datetime]]:
+def crash_windows(split: HistorySplit, span: tuple[datetime, datetime]) -> list[tuple[datetime, datetime, datetime]]:
     """Return warm-up start, start and end of each recorded crash that the bars hold and that is not sealed.
 
     Days older than the sealed stretch count only once it is as long as it may get: until then it may grow into them.
     """
-    is_full = split.n_sealed_days >= settings.sealed_days
     found = []
     for day in CRASH_DAYS:
         start_at = datetime(day.year, day.month, day.day, tzinfo=UTC)
         warm_from, end_at = start_at - LEAD_IN, start_at + CRASH_LENGTH
-        is_older = is_full and end_at <= split.sealed_start_at
+        is_older = split.is_full and end_at <= split.sealed_start_at
         if span[0] <= warm_from and end_at <= span[1] and (is_older or warm_from >= split.seen_start_at):
             found.append((warm_from, start_at, end_at))
     return found

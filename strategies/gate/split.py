@@ -31,6 +31,13 @@ class HistorySplit:
     """End of the embargo: no screen looks further back."""
     n_sealed_days: int
     n_needed_days: int
+    n_full_days: int = 0
+    """So many sealed days were wanted when it was written: once they are there it never grows."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether older days stay unsealed for good, so that a screen may replay crashes among them."""
+        return self.n_sealed_days >= self.n_full_days
 
     @property
     def is_testable(self) -> bool:
@@ -84,12 +91,14 @@ def write_split(session: Session, bars: BarSource, first_start_at: datetime, set
 
 def grown_split(stored: HistorySplit, start_at: datetime | None, settings: GateSettings) -> HistorySplit:
     """Return `stored`, its sealed stretch extended into older days if `start_at` allows; its end never moves."""
-    if start_at is None or stored.n_sealed_days >= settings.sealed_days:
+    if start_at is None or stored.is_full:
         return stored
     start = ceil_midnight(start_at)
     if start >= stored.sealed_start_at:
         return stored
-    return _sealed_from(start, stored.first_start_at, stored.sealed_end_at, stored.seen_start_at, settings)
+    # The length that was wanted at first counts: settings that change must not seal days that a screen has read.
+    wanted = settings.model_copy(update={"sealed_days": stored.n_full_days})
+    return _sealed_from(start, stored.first_start_at, stored.sealed_end_at, stored.seen_start_at, wanted)
 
 
 def seen_window(split: HistorySplit, now: datetime, bars_end_at: datetime, seen_days: int) -> tuple[datetime, datetime]:
@@ -132,6 +141,7 @@ def _sealed_from(
         seen_start_at=seen_start,
         n_sealed_days=n_sealed,
         n_needed_days=settings.min_sealed_days,
+        n_full_days=settings.sealed_days,
     )
 
 

@@ -4,9 +4,11 @@ import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from sqlalchemy import update
 
+from core.clock import to_ns
 from core.errors import Conflict, Refused
 from core.native import generate
 from core.settings_sections import CostSettings
@@ -14,6 +16,7 @@ from core.store import backtests, ledger, param_versions, proposals, tables, ver
 from market.synthetic import demo_market
 from strategies.gate import Gate
 from strategies.gate.records import verdict_id
+from strategies.gate.split import read_split
 from tests.gate_world import INSTANCE, initial_version, make_gate, make_proposal
 
 HISTORY_DAYS = 925
@@ -190,6 +193,46 @@ def test_a_threshold_edited_without_a_ledger_row_stops_the_gate(world):
     assert len(world.rows("thresholds")) == 2
 
 
+def test_sealed_bars_that_are_not_those_of_the_ledger_stop_the_sealed_test(world):
+    proposal = world.queued(spread_threshold=50.0)
+    with world.store.session() as session:
+        sealed = read_split(session)
+    other = replace(world.gate, archive=Dearer(world.gate.archive, sealed.sealed_start_at + timedelta(days=3)))
+    judgement = other.judge_sealed(proposal)
+    assert judgement.verdict.outcome == "refused"
+    assert "are not those" in judgement.verdict.deciding and "BTCUSDT" in judgement.verdict.deciding
+    assert world.gate.judge_sealed(proposal).verdict.outcome in ("accepted", "inconclusive")
+    for _ in range(2):
+        with world.store.session() as session:
+            other.split_history(session, world.clock.now())
+    assert len(world.rows("sealed_bars")) == 2
+    assert other.judge_sealed(proposal).verdict.outcome in ("accepted", "inconclusive")
+
+
+@dataclass(frozen=True)
+class Dearer:
+    """Bars whose highs of one symbol are a little higher on one day."""
+
+    bars: object
+    from_at: object
+
+    def symbols(self):
+        return self.bars.symbols()
+
+    def span(self, symbols=None):
+        return self.bars.span(symbols)
+
+    def load(self, symbols, start_at, end_at):
+        loaded = self.bars.load(symbols, start_at, end_at)
+        day = (loaded.opened_at_ns >= to_ns(self.from_at)) & (
+            loaded.opened_at_ns < to_ns(self.from_at + timedelta(days=1))
+        )
+        if "BTCUSDT" not in symbols:
+            return loaded
+        moved = day & (loaded.symbol == symbols.index("BTCUSDT"))
+        return replace(loaded, high=np.where(moved, loaded.high + 1.0, loaded.high))
+
+
 def test_a_ledger_that_was_tampered_with_stops_the_sealed_test(world):
     proposal = world.queued(spread_threshold=50.0)
     with world.store.session() as session:
@@ -255,13 +298,14 @@ def test_screens_never_load_a_bar_from_before_the_embargo_ends_and_sealed_tests_
     gate = replace(world.gate, archive=Spy())
     proposal = world.queued(spread_threshold=50.0)
     with world.store.session() as session:
-        split = gate.split_history(session, world.clock.now())
+        split = read_split(session)
     gate.screen(proposal)
+    by_screen = list(asked)
+    assert by_screen and all(start_at >= split.seen_start_at for start_at, _ in by_screen)
     gate.judge_sealed(proposal)
-    *by_screen, (_, sealed_until) = asked
-    assert by_screen
-    assert all(start_at >= split.seen_start_at for start_at, _ in by_screen)
-    assert sealed_until <= split.sealed_end_at == split.seen_start_at - timedelta(days=5)
+    by_sealed = asked[len(by_screen) :]
+    assert by_sealed and all(end_at <= split.sealed_end_at for _, end_at in by_sealed)
+    assert split.sealed_end_at == split.seen_start_at - timedelta(days=5)
 
 
 def test_of_two_proposals_of_one_analysis_for_one_instance_the_first_is_admitted(world):

@@ -15,6 +15,7 @@ from app.demo import clock_at_end
 from core.model.proposal import Verdict
 from core.store import Session, analyses, notifications, open_store, prompts, reports, verdicts
 from market.bars import BarArchive
+from strategies.gate.seal import record_seal
 from strategies.gate.split import HistorySplit, read_split
 from tests.analyzer_days import daily_answer, edit, edits_answer
 from tests.demo_runs import copy_home, finish_demo, make_begun, settings_of, shared_home, words_of
@@ -55,12 +56,14 @@ class Told:
 def plant(home: Path) -> int:
     """Give every sealed candle the volume, and return how many there are."""
     store = open_store(settings_of(home).store_url)
+    archive = BarArchive(home / "bars", clock_at_end(home))
     with store.session() as session:
         split = read_split(session)
+        assert split is not None and split.is_testable
+        n_planted = sum(_plant(archive, symbol, split) for symbol in archive.symbols())
+        record_seal(session, split.first_start_at, archive, split)
     store.dispose()
-    assert split is not None and split.is_testable
-    archive = BarArchive(home / "bars", clock_at_end(home))
-    return sum(_plant(archive, symbol, split) for symbol in archive.symbols())
+    return n_planted
 
 
 def _plant(archive: BarArchive, symbol: str, split: HistorySplit) -> int:

@@ -66,6 +66,14 @@ def test_older_history_extends_the_sealed_days_but_never_their_end():
     assert grown.seen_start_at == short.seen_start_at
 
 
+def test_what_was_full_once_never_grows_over_days_that_screens_have_read():
+    full = plan(1000)
+    longer = SETTINGS.model_copy(update={"sealed_days": 1460})
+    assert full.is_full and grown_split(full, FIRST - timedelta(days=3000), longer) == full
+    growing = grown_split(plan(400), FIRST - timedelta(days=3000), longer)
+    assert (growing.n_sealed_days, growing.is_full) == (730, True)
+
+
 def test_newer_history_changes_nothing():
     short = plan(400)
     assert grown_split(short, FIRST - timedelta(days=10), SETTINGS) == short

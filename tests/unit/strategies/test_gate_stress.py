@@ -9,7 +9,7 @@ import pytest
 from core.errors import BadInput
 from core.native import DAY_NS, KST_OFFSET_NS, Bars, Costs, generate
 from core.native_paths import sweep_paths
-from core.settings_sections import CostSettings, GateSettings
+from core.settings_sections import CostSettings
 from market.synthetic import demo_market
 from strategies.gate.shocks import SILENCE_NS, crash_windows, draw_days, gapped, wider
 from strategies.gate.split import HistorySplit
@@ -34,7 +34,7 @@ def worst(candidate, incumbent):
 
 def split(sealed_days, sealed_start, seen_start):
     sealed_end = sealed_start + timedelta(days=sealed_days)
-    return HistorySplit(seen_start, sealed_start, sealed_end, seen_start, sealed_days, 365)
+    return HistorySplit(seen_start, sealed_start, sealed_end, seen_start, sealed_days, 365, 730)
 
 
 def test_the_gap_lowers_every_price_after_it_by_thirty_percent_and_none_before():
@@ -129,15 +129,14 @@ def test_a_day_that_is_none_is_refused_by_number(day):
 
 
 def test_a_recorded_crash_is_replayed_where_the_bars_hold_it_and_never_from_sealed_days():
-    settings = GateSettings(sealed_days=730)
     span = (datetime(2019, 1, 1, tzinfo=UTC), datetime(2024, 12, 31, tzinfo=UTC))
     full = split(730, datetime(2022, 1, 1, tzinfo=UTC), datetime(2024, 1, 10, tzinfo=UTC))
-    starts = [start for _, start, _ in crash_windows(full, span, settings)]
+    starts = [start for _, start, _ in crash_windows(full, span)]
     assert [f"{start:%Y-%m-%d}" for start in starts] == ["2020-03-12", "2021-05-19", "2024-08-05"]
     growing = split(700, datetime(2022, 1, 1, tzinfo=UTC), datetime(2024, 1, 10, tzinfo=UTC))
-    starts = [start for _, start, _ in crash_windows(growing, span, settings)]
+    starts = [start for _, start, _ in crash_windows(growing, span)]
     assert [f"{start:%Y-%m-%d}" for start in starts] == ["2024-08-05"]
-    warm_from, start_at, end_at = crash_windows(full, span, settings)[0]
+    warm_from, start_at, end_at = crash_windows(full, span)[0]
     assert (start_at - warm_from, end_at - start_at) == (timedelta(days=10), timedelta(days=3))
     late = (datetime(2020, 3, 5, tzinfo=UTC), span[1])
-    assert len(crash_windows(full, late, settings)) == 2
+    assert len(crash_windows(full, late)) == 2
