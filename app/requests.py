@@ -29,6 +29,8 @@ def build_request(kind: str, subject: str, by: str, via: Via, reason: str, at: d
         raise BadInput("a request needs the id of what it is about")
     if kind in {"daily_cycle", "weekly_cycle"}:
         _require_past(kind, subject, at)
+    if not by.strip():
+        raise BadInput("a request needs the name of who makes it", "Give one: the audit chain keeps it")
     if len(reason) > 500:
         raise BadInput(f"the reason has {len(reason)} characters", "Keep it under 500")
     return Request(short_id("req", via, nonce), kind, subject, by[:80], via, reason, at, "open", "")  # type: ignore[arg-type]

@@ -176,7 +176,7 @@ def _learning(session: Session, now: datetime) -> None:
             ),
         )
     for language, title in (("ko", "일일 리포트"), ("en", "Daily report")):
-        markdown = f"# {title}\n\n| A | B |\n|---|---|\n| 1 | 2 |\n\n{SCRIPT}\n"
+        markdown = f"# {title}\n\n| A | B |\n|---|---:|\n| 1 | 2 |\n\n{SCRIPT}\n"
         reports.add(
             session,
             Report(f"report-{language}", "daily", on, language, markdown, "<p>kept</p>", "d" * 64, now),  # type: ignore[arg-type]

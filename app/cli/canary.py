@@ -7,6 +7,7 @@ import click
 from app.cli.output import json_option, open_current_store, print_json, print_table, start
 from app.requests import place_request
 from core.clock import SystemClock
+from core.errors import Conflict
 from core.model.canary import Canary, CanaryDecision
 from core.store import canaries
 from strategies.program_text import tell_program_change
@@ -73,6 +74,10 @@ def canary_show(canary_id: str, as_json: bool) -> None:
 def canary_stop(canary_id: str, by: str, reason: str) -> None:
     """Take a canary back: its money returns to the old parameters first, then it is idle for good."""
     store = open_current_store(start())
+    with store.session() as session:
+        found = canaries.get(session, canary_id)
+    if not found.is_open:
+        raise Conflict(f"canary {canary_id} is {found.stage}: nothing of it is on its way", "See `xcrack canary list`")
     made = place_request(store, SystemClock(), "stop_canary", canary_id, by, "cli", reason, uuid.uuid4().hex)
     print(f"request {made.request_id} is stored; the worker carries it out within seconds")
 

@@ -100,6 +100,8 @@ def parse_params(pairs: Sequence[str]) -> dict[str, float]:
             separator = ""
         if not separator or not math.isfinite(values[name.strip()]):
             raise BadInput(f"'{pair[:60]}' is not a parameter", "Write name=number, for example fast=20")
+    if len(values) < len(pairs):
+        raise BadInput(f"a parameter is given twice in {' '.join(pairs)[:80]}", "Give each one once")
     return values
 
 

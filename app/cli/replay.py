@@ -18,6 +18,9 @@ from market.bars import BarArchive
 from market.importer import import_ohlcv
 from market.synthetic import write_fixed_rate
 
+MAX_DAYS = 36_500
+"""A hundred years: dates end soon after, and no candles are older."""
+
 
 @click.command()
 @click.option(
@@ -26,9 +29,9 @@ from market.synthetic import write_fixed_rate
 )  # fmt: skip
 @click.argument("more_files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--symbols", help="Comma-separated; only these.")
-@click.option("--history", default=910, show_default=True, type=click.IntRange(0), metavar="DAYS",
+@click.option("--history", default=910, show_default=True, type=click.IntRange(0, MAX_DAYS), metavar="DAYS",
               help="Days that become sealed and seen before day one, with the embargo.")  # fmt: skip
-@click.option("--days", type=click.IntRange(1), metavar="N", help="Simulate at most so many days.")
+@click.option("--days", type=click.IntRange(1, MAX_DAYS), metavar="N", help="Simulate at most so many days.")
 @click.option("--from", "from_text", metavar="ISO", help="Without --bars: show the installation's own time again, from")
 @click.option("--to", "to_text", metavar="ISO", help="to here, such as 2025-07-13T08:45Z.")
 @click.option("--instance", "instance_id", metavar="ID", help="With --from: only this instance.")

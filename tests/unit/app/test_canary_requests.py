@@ -115,3 +115,7 @@ def test_the_commands_show_and_stop(
     assert leave.value.code == 2
     carry_out(rooms.store, *build_actions(rooms))
     assert stored(rooms, begun)[1] == "kim: holidays"
+    with pytest.raises(SystemExit) as leave:
+        main(["canary", "stop", begun.canary_id, "--by", "kim", "--reason", "once more"])
+    told = capsys.readouterr()
+    assert (leave.value.code, told.out) == (3, "") and "rolled_back: nothing of it is on its way" in told.err

@@ -74,6 +74,8 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
         (["replay", "--from", "2025-01-02T00:00Z", "--to", "2025-01-01T00:00Z"], 2, "not before"),
         (["replay", "--from", "2025-01-01T00:00Z", "--to", "2025-01-02T00:00Z"], 2, "no bars"),
         (["replay", "--bars", "none_BTCUSDT.csv"], 2, "no file"),
+        (["replay", "--bars", "a_BTCUSDT.csv", "--history", "99999999"], 2, "0<=x<=36500"),
+        (["replay", "--bars", "a_BTCUSDT.csv", "--days", "99999999"], 2, "1<=x<=36500"),
         (["data", "import", "none_BTCUSDT.csv"], 2, "no file"),
         (["data", "import", "none.csv"], 2, "end in a symbol"),
         (["data", "import", "a_BTCUSDT.csv", "--interval", "7x"], 2, "no candle interval"),
@@ -99,12 +101,14 @@ def test_a_wrong_command_ends_with_its_code_and_one_clear_line(
         ("fast=inf", "not a parameter"),
         ("fast", "not a parameter"),
         ("speed=3", "has no parameter 'speed'"),
+        ("slow=60", "given twice"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_its_bounds(
     home: Path, capsys: pytest.CaptureFixture[str], pair: str, says: str
 ) -> None:
-    code, _, err = _run(capsys, "backtest", "--strategy", "sma_cross", "--bars", "a_BTCUSDT.csv", "--param", pair)
+    given = ("--param", pair, "--param", "slow=50")
+    code, _, err = _run(capsys, "backtest", "--strategy", "sma_cross", "--bars", "a_BTCUSDT.csv", *given)
     assert code == 2 and says in err
 
 

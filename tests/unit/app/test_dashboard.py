@@ -83,6 +83,11 @@ def test_a_page_holds_no_script_no_inline_style_and_nothing_from_elsewhere(web: 
     assert SCRIPT not in page
 
 
+def test_numbers_of_a_report_stand_in_columns_without_an_inline_style(web: Web) -> None:
+    page = text_of(web, "/reports/daily/2026-03-01")
+    assert '<th class="num">B</th>' in page and '<td class="num">2</td>' in page and "<td>1</td>" in page
+
+
 def test_every_answer_carries_the_security_headers(web: Web) -> None:
     for path in (*PAGES, "/api/ai-insights", "/nothing", "/static/app.css"):
         with web.client.get(path) as answer:

@@ -37,6 +37,12 @@ def test_a_wrong_request_is_refused_with_what_is_wrong(kind: str, subject: str, 
         build_request(kind, subject, "ann", "cli", reason, START, "1")
 
 
+@pytest.mark.parametrize("by", ["", "  "])
+def test_a_request_of_nobody_is_refused(by: str) -> None:
+    with pytest.raises(BadInput, match="name of who"):
+        build_request("stop_canary", "canary-1", by, "cli", "why", START, "1")
+
+
 @pytest.mark.parametrize("kind", ["approve", "reject", "rollback"])
 def test_a_request_about_nothing_is_not_kept(store: Store, clock: VirtualClock, kind: str) -> None:
     with pytest.raises(UnknownName, match="nothing"):
