@@ -81,6 +81,7 @@ def gate_evaluate(
         raise BadInput("--resume needs the folder that the results are in", "Name it with --out")
     if workers is not None and ray_address:
         raise BadInput("--workers counts processes of this machine, --ray asks a cluster", "Give one of them")
+    _require_folders(out, recorded := recorded or data_folder())
     address = ray_address if ray_address is not None else "" if workers else settings.scale.ray_address
     clock = SystemClock()
     began, n_workers = clock.monotonic(), workers or os.cpu_count() or 1
@@ -91,7 +92,7 @@ def gate_evaluate(
         seed,
         QUICK if quick else FULL,
         peer_days,
-        recorded or data_folder(),
+        recorded,
         show_progress,
     )
     duration_s = clock.monotonic() - began
@@ -106,6 +107,17 @@ def gate_evaluate(
         _print(found, duration_s)
     if not all(line.is_met for line in found.lines):
         sys.exit(1)
+
+
+def _require_folders(out: Path | None, recorded: Path | None) -> None:
+    """Raise BadInput for a folder that the evaluation would miss only at its end, a minute or ten from now."""
+    if recorded is not None and not (recorded / "ohlcv").is_dir():
+        raise BadInput(f"there is no folder {recorded / 'ohlcv'}", "Correct --recorded or XCRACK_DATA_DIR")
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"cannot write into {out}: {error.strerror}", "Name a writable folder with --out") from None
 
 
 def _document(found: GateEvaluation, workers: int | str, duration_s: float) -> dict[str, Any]:

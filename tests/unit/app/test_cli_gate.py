@@ -143,3 +143,14 @@ def test_a_row_of_estimates_marks_value_interval_and_limit():
     assert dot is not None
     # Half way from zero to .4, which is the right edge.
     assert float(dot.attrib["cx"]) == pytest.approx((250 + 720) / 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(("--recorded", "/nowhere"), "no folder /nowhere/ohlcv"), (("--out", "/proc/nowhere"), "into /proc/nowhere")],
+)
+def test_a_wrong_folder_is_named_before_any_work(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, str], says: str
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "") and says in err and "%" not in err
