@@ -49,7 +49,12 @@ ANY_QUOTE = frozenset({"micro_arbitrage"})
 def connect(live: LiveName) -> CandleServer:
     """Return the exchange of a symbol's feed, public data only."""
     exchange, market_type = CCXT_NAMES[live.feed.venue]
-    return CcxtExchange(exchange, time.sleep, market_type, live.feed.rest_url)
+    return CcxtExchange(exchange, _wait, market_type, live.feed.rest_url)
+
+
+def _wait(seconds: float) -> None:
+    get_logger("paper").warning("the exchange does not answer; asking again", wait_s=seconds)
+    time.sleep(seconds)
 
 
 def set_up_paper(settings: Settings, home: Home, clock: Clock, connect_to: Connect = connect) -> None:

@@ -97,7 +97,11 @@ def data_download(exchange: str, symbol: str, interval: str, since: str, base_ur
     def show(progress: Progress) -> None:
         say(f"{progress.n_received:,} candles, up to {progress.reached_at:%Y-%m-%d %H:%M} UTC")
 
-    source = CcxtExchange(exchange, time.sleep, base_url=base_url or "")
+    def wait(seconds: float) -> None:
+        say(f"{exchange} does not answer; asking again in {seconds:g} s")
+        time.sleep(seconds)
+
+    source = CcxtExchange(exchange, wait, base_url=base_url or "")
     first = datetime.combine(parse_date(since), datetime.min.time(), UTC)
     result = download_candles(source, archive, SystemClock(), name, interval_ms_of(interval), first, progress=show)
     if as_json:

@@ -9,6 +9,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from app.cli import cli, main
+from core.settings_sections import PROJECT_ROOT
 from tests.candle_factory import csv_lines, walk, write_csv
 from tests.servers import free_port
 
@@ -114,3 +115,12 @@ def test_a_small_sweep_is_played_here_and_a_large_one_asks_the_cluster(
     code, out, told = run(capsys, *asked)
     assert (code, out) == (1, "") and f"no Ray cluster answers at {address}" in told
     assert run(capsys, *asked, "--ray", "")[:2] == (0, here)
+
+
+def test_the_rule_set_that_the_readme_names_can_be_played(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = "docs/examples/breakout.json"
+    assert named in (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    rules = str(PROJECT_ROOT / named)
+    with pytest.raises(SystemExit) as leave:
+        main(["backtest", "--strategy", "rules", "--rules", rules, "--bars", "a_BTCUSDT.csv", "--json"])
+    assert leave.value.code in (0, None) and json.loads(capsys.readouterr().out)["n_bars"] == 600
