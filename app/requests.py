@@ -5,12 +5,12 @@ from datetime import date, datetime
 from typing import Literal, get_args
 
 from core.clock import Clock, kst_day
-from core.errors import BadInput, UnknownName, XcrackError
+from core.errors import BadInput, Conflict, UnknownName, XcrackError
 from core.log import get_logger
 from core.model.canary import Canary
 from core.model.canonical import short_id
 from core.model.operations import Request
-from core.store import Session, Store, canaries, deployments, requests
+from core.store import Session, Store, canaries, deployments, param_versions, requests
 from strategies.rollout import brought_by
 
 Via = Literal["web", "cli", "telegram"]
@@ -59,7 +59,7 @@ def place_request(
         elif kind == "stop_canary":
             canaries.get(session, subject)
         elif kind == "rollback" and open_canary_of(session, subject) is None:
-            active_deployment_of(session, subject)
+            _require_way_back(session, subject)
         requests.add(session, request)
     return request
 
@@ -80,6 +80,22 @@ def active_deployment_of(session: Session, subject: str) -> str:
     """Return the id of the deployment in force that a deployment, proposal or instance id means. Raises UnknownName."""
     of_instance = [d for d in deployments.of_instance(session, subject) if d.state == "active"]
     return of_instance[-1].deployment_id if of_instance else deployment_of(session, subject)
+
+
+def _require_way_back(session: Session, subject: str) -> None:
+    """Raise UnknownName where an id means no instance, deployment or proposal, Conflict where nothing leads back."""
+    active = param_versions.find_active(session, subject)
+    made = deployments.of_instance(session, subject)
+    if active is not None and not made:
+        raise Conflict(
+            f"instance {subject} runs version {active.version}, which no deployment made",
+            "There is no earlier version to go back to",
+        )
+    if not made and deployments.find(session, subject) is None and not deployments.for_proposal(session, subject):
+        raise UnknownName(
+            f"'{subject}' is no instance, deployment or proposal that was deployed",
+            "See what is in force with `xcrack params show`",
+        )
 
 
 def open_canary_of(session: Session, subject: str) -> Canary | None:

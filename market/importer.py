@@ -14,7 +14,7 @@ from market.bars import BarArchive
 from market.candles import INTERVALS, Candles, from_ms, grid_of, interval_ms_of, require_symbol
 from market.identity import Comparison, KnownSeries, require_identity
 from market.ohlcv_files import parse_ohlcv
-from market.quality import Finding, RejectedRow, infer_interval_ms, inspect_rows
+from market.quality import Finding, RejectedRow, infer_interval_ms, inspect_rows, require_interval
 
 MAX_REVISED_SHARE = 0.01
 
@@ -57,6 +57,7 @@ def import_ohlcv(
     raw = parse_ohlcv(path)
     try:
         length = infer_interval_ms(raw) if interval_ms is None else interval_ms
+        require_interval(raw, length)
         inspection = inspect_rows(raw, length, archive.clock.now())
         kept = inspection.kept
         known = tuple(_known(archive, kept, length)) if check_identity else ()

@@ -22,6 +22,8 @@ N_EXAMPLES = 5
 _FIRST_MS = 1_230_768_000_000  # 2009: no coin traded before
 _NEIGHBOURS = 11
 _LONG_MS = 4 * 3_600_000
+_LEAST_NEIGHBOURS = 0.01
+"""Of steps between times that are the stated candle length."""
 _MAX_GAP_FOR_BREAK_MS = 86_400_000
 
 Mask = npt.NDArray[np.bool_]
@@ -72,6 +74,18 @@ def infer_interval_ms(raw: RawRows) -> int:
             f"the times are mostly {step / 1000:g} s apart, which is no candle length", "Name the interval"
         ) from None
     return step
+
+
+def require_interval(raw: RawRows, interval_ms: int) -> None:
+    """Raise BadInput when hardly any two neighbours are a candle of the stated length apart: they are other candles."""
+    times = np.unique(raw.candles.opened_at_ms[raw.has_time])
+    steps, counts = np.unique(np.diff(times), return_counts=True)
+    if len(steps) and counts[steps == interval_ms].sum() < _LEAST_NEIGHBOURS * counts.sum():
+        apart = int(steps[np.argmax(counts)])
+        raise BadInput(
+            f"these are no {interval_name(interval_ms)} candles: most are {apart / 1000:g} s apart",
+            "Leave the interval out: it is told from the times",
+        )
 
 
 def inspect_rows(raw: RawRows, interval_ms: int, now: datetime) -> Inspection:

@@ -30,6 +30,7 @@ COMMANDS = {
     "canary": ("canary", "Accepted changes on their way to the whole capital."),
     "scorecard": ("scorecard", "How good suggestions, changes and the gate were, less placebos."),
     "params": ("learn", "Parameters in force, their history, and the way back."),
+    "requests": ("requests", "What people asked of the worker, and what became of it."),
     "trace": ("learn", "Print the chain an id is part of, from trade to trade."),
     "feedback": ("learn", "Leave a note on a trade, a proposal or a strategy."),
     "gate": ("gate", "The promotion gate itself: how often it is wrong."),

@@ -5,6 +5,7 @@ import uuid
 import click
 
 from app.cli.output import json_option, open_current_store, print_json, print_table, start
+from app.cli.requests import print_stored
 from app.requests import place_request
 from core.clock import SystemClock
 from core.errors import Conflict
@@ -79,7 +80,7 @@ def canary_stop(canary_id: str, by: str, reason: str) -> None:
     if not found.is_open:
         raise Conflict(f"canary {canary_id} is {found.stage}: nothing of it is on its way", "See `xcrack canary list`")
     made = place_request(store, SystemClock(), "stop_canary", canary_id, by, "cli", reason, uuid.uuid4().hex)
-    print(f"request {made.request_id} is stored; the worker carries it out within seconds")
+    print_stored(made)
 
 
 def _print_head(found: Canary) -> None:

@@ -7,6 +7,7 @@ from typing import get_args
 import click
 
 from app.cli.output import json_option, open_current_store, parse_date, print_json, print_table, start
+from app.cli.requests import print_stored
 from app.home import Home
 from app.requests import place_request
 from app.trace import trace_chain
@@ -248,6 +249,6 @@ def _request(kind: str, subject: str, reason: str) -> None:
     settings = start()
     store = open_current_store(settings)
     request: Request = place_request(store, SystemClock(), kind, subject, _user(), "cli", reason, uuid.uuid4().hex)
-    print(f"request {request.request_id} is stored; the worker carries it out within seconds")
+    print_stored(request)
     if not (Home(settings.home).path / "worker.lock").exists():
         print("no worker has run here yet: start one with `xcrack up`")

@@ -12,7 +12,7 @@ from app.requests import carry_out, place_request
 from app.wiring import Rooms, build_rooms
 from app.worker import build_actions
 from core.clock import VirtualClock
-from core.errors import UnknownName
+from core.errors import Conflict, UnknownName
 from core.model.canary import Canary
 from core.settings import Settings
 from core.store import canaries, deployments, proposals, requests, verdicts
@@ -119,3 +119,33 @@ def test_the_commands_show_and_stop(
         main(["canary", "stop", begun.canary_id, "--by", "kim", "--reason", "once more"])
     told = capsys.readouterr()
     assert (leave.value.code, told.out) == (3, "") and "rolled_back: nothing of it is on its way" in told.err
+
+
+def test_people_see_what_became_of_a_request(
+    rooms: Rooms, begun: Canary, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XCRACK_HOME", str(rooms.settings.home))
+    place_request(rooms.store, rooms.clock, "stop_canary", begun.canary_id, "ann", "cli", "because", "first")
+    again = place_request(rooms.store, rooms.clock, "stop_canary", begun.canary_id, "lee", "cli", "too", "second")
+    for code, arguments, says in (
+        (0, ("list",), "open"),
+        (0, ("show", again.request_id), "the worker has not come to it yet"),
+        (None, (), ""),
+        (0, ("list", "--json"), '"state":"failed"'),
+        (3, ("show", again.request_id), "nothing of it is on its way"),
+        (2, ("show", "req-none"), ""),
+    ):
+        if code is None:
+            carry_out(rooms.store, *build_actions(rooms))
+            continue
+        with pytest.raises(SystemExit) as leave:
+            main(["requests", *arguments])
+        assert (leave.value.code, says in capsys.readouterr().out) == (code, True), arguments
+
+
+@pytest.mark.parametrize(
+    ("subject", "says"), [("nosuch", "no instance, deployment or proposal"), ("sma-1", "no deployment made")]
+)
+def test_what_leads_nowhere_back_is_said_at_once(rooms: Rooms, begun: Canary, subject: str, says: str) -> None:
+    with pytest.raises((UnknownName, Conflict), match=says):
+        ask(rooms, "rollback", subject)

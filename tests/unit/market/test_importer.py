@@ -133,6 +133,15 @@ def test_gaps_zero_volume_and_frozen_prices_are_reported_only(archive: BarArchiv
     assert report.n_new == 198
 
 
+@pytest.mark.parametrize("stated", [MINUTE_MS, 60 * MINUTE_MS])
+def test_candles_of_another_length_than_stated_are_refused(archive: BarArchive, tmp_path: Path, stated: int) -> None:
+    candles = walk(300)
+    one_gap = candles.rows(~np.isin(np.arange(300), [100, 101, 102]))
+    with pytest.raises(BadInput, match="most are 900 s apart"):
+        import_ohlcv(archive, write_csv(tmp_path / "a.csv", csv_lines(one_gap)), SYMBOL, interval_ms=stated)
+    assert archive.symbols() == ()
+
+
 def test_a_thin_series_gets_the_length_of_its_most_common_step(archive: BarArchive, tmp_path: Path) -> None:
     candles = walk(2_000, interval_ms=MINUTE_MS)
     thin = candles.rows(np.random.default_rng(1).random(2_000) < 0.45)
