@@ -1,12 +1,13 @@
 """Proposals. Their content never changes; state and hold do."""
 
+import math
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select, update
 
-from core.errors import Conflict, UnknownName
+from core.errors import BadInput, Conflict, UnknownName
 from core.model.canonical import sha256_of
 from core.model.proposal import Proposal, ProposalState
 from core.store.once import insert_new, value_or_none, values_of
@@ -26,8 +27,10 @@ def content_sha256(proposal: Proposal) -> str:
 def add(session: Session, proposal: Proposal) -> bool:
     """Return True when stored, False when it was there. Raises Conflict for another content under the same id.
 
-    State, hold and creation time are not content: a proposal made again after a crash is the same proposal.
+    State, hold and creation time are not content: a proposal made again after a crash is the same proposal. Raises
+    BadInput for what is no number: it could be written and not be read again.
     """
+    _require_numbers(proposal)
     if insert_new(session, table, _row(proposal)):
         return True
     found = get(session, proposal.proposal_id)
@@ -37,6 +40,13 @@ def add(session: Session, proposal: Proposal) -> bool:
             "Nothing was changed; look where the id came from",
         )
     return False
+
+
+def _require_numbers(proposal: Proposal) -> None:
+    numbers = [proposal.confidence, proposal.expected_effect.magnitude, *(edit.value for edit in proposal.edits)]
+    wrong = [number for number in numbers if isinstance(number, bool) or not math.isfinite(number)]
+    if wrong:
+        raise BadInput(f"proposal {proposal.proposal_id} holds {wrong[0]}, which is no number", "Nothing was stored")
 
 
 def find(session: Session, proposal_id: str) -> Proposal | None:

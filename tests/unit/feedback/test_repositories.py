@@ -1,5 +1,6 @@
 """The repositories that the feedback room reads and writes, on both databases."""
 
+import math
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.errors import Conflict, UnknownName
+from core.clock import VirtualClock
+from core.errors import BadInput, Conflict, UnknownName
 from core.model.operations import Report
 from core.model.trade import SignalRecord
 from core.store import (
@@ -21,6 +23,7 @@ from core.store import (
     outcomes,
     patterns,
     performance,
+    proposals,
     reports,
     signals,
     trades,
@@ -31,6 +34,7 @@ from feedback.notes import leave_note
 from feedback.peaks import keep_peak, peak_of
 from tests import factories
 from tests.factories import NOON, pattern_rule
+from tests.gate_world import initial_version, make_proposal
 
 HOUR = timedelta(hours=1)
 
@@ -234,3 +238,16 @@ def test_feedback_on_predictions_comes_back_by_time_and_by_what_is_asked(any_sto
         assert performance.latest(session, 9, instance_id="predictive-2") == [made[2]]
         assert performance.latest(session, 9, prediction_id="x", outcome="stale") == [made[1]]
         assert performance.latest(session, 9, prediction_id="x", outcome="taken") == []
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, True])
+def test_a_proposal_that_could_not_be_read_again_is_not_stored(store: Store, clock: VirtualClock, wrong: float) -> None:
+    with store.session() as session:
+        base = initial_version(session, clock.now())
+        sound = make_proposal(base, clock.now(), spread_threshold=50.0)
+        effect = replace(sound.expected_effect, magnitude=wrong)
+        edits = (replace(sound.edits[0], value=wrong),)
+        for over in ({"confidence": wrong}, {"expected_effect": effect}, {"edits": edits}):
+            with pytest.raises(BadInput, match="no number"):
+                proposals.add(session, replace(sound, **over))
+        assert proposals.find(session, sound.proposal_id) is None and proposals.add(session, sound)
