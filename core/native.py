@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.durable import replacing
 from core.errors import BadInput
+from core.native_predictions import Predictions, prediction_columns
 
 DAY_NS: Final = 86_400_000_000_000
 KST_OFFSET_NS: Final = 9 * 3_600_000_000_000
@@ -90,6 +91,8 @@ class Bars:
     low: Floats
     close: Floats
     volume: Floats
+    said: Predictions | None = None
+    """What models said meanwhile, where that is known; strategy `predictive` decides on it."""
 
     def __len__(self) -> int:
         return len(self.symbol)
@@ -206,7 +209,7 @@ def backtest(
     at_ns = None if len(bars.symbols) == 1 else np.empty(n, dtype=np.int64)
     equity = np.empty(n, dtype=np.float64)
     try:
-        raw = trading_engine.backtest(request, columns, at_ns, equity)
+        raw = trading_engine.backtest(request, columns, at_ns, equity, prediction_columns(bars.said))
     except ValueError as error:
         raise BadInput(f"backtest of {strategy}: {error}") from error
     n_marks = raw["n_marks"]
@@ -231,7 +234,8 @@ def sweep(
     """
     request = bar_request(strategy, {}, bars, costs, capital_usd, limits, trade_from_ns, day_offset_ns, rules)
     try:
-        played = trading_engine.sweep(request, _json([dict(params) for params in candidates]), bar_columns(bars))
+        sets = _json([dict(params) for params in candidates])
+        played = trading_engine.sweep(request, sets, bar_columns(bars), prediction_columns(bars.said))
     except ValueError as error:
         raise BadInput(f"sweep of {strategy}: {error}") from error
     return [_facts(facts) for facts in played]

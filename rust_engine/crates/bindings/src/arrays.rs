@@ -15,15 +15,15 @@ pub(crate) struct ReadBars<'py> {
     values: [PyReadonlyArray1<'py, f64>; 5],
 }
 
-fn column<'py, T: Element>(bars: &Bound<'py, PyDict>, name: &str) -> PyResult<PyReadonlyArray1<'py, T>> {
-    let array = bars.get_item(name)?.ok_or_else(|| PyValueError::new_err(format!("bars: no column '{name}'")))?;
+pub(crate) fn column<'py, T: Element>(columns: &Bound<'py, PyDict>, name: &str) -> PyResult<PyReadonlyArray1<'py, T>> {
+    let array = columns.get_item(name)?.ok_or_else(|| PyValueError::new_err(format!("no column '{name}'")))?;
     array.extract().map_err(|_| {
-        PyValueError::new_err(format!("bars: column '{name}' must be a one-dimensional array of its documented dtype"))
+        PyValueError::new_err(format!("column '{name}' must be a one-dimensional array of its documented dtype"))
     })
 }
 
-fn slice<'a, T: Element>(name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
-    array.as_slice().map_err(|_| PyValueError::new_err(format!("bars: column '{name}' must be contiguous")))
+pub(crate) fn slice<'a, T: Element>(name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| PyValueError::new_err(format!("column '{name}' must be contiguous")))
 }
 
 impl<'py> ReadBars<'py> {

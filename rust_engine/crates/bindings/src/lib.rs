@@ -7,7 +7,10 @@
 
 mod arrays;
 mod book;
+mod features;
+mod predictions;
 mod request;
+mod trees;
 
 use arrays::{ReadBars, facts_dict, rows_dict};
 use engine::backtest::CurveRows;
@@ -30,14 +33,17 @@ fn refused(problem: impl Display) -> PyErr {
 /// which have a place for every bar: NumPy asks for large pages, so that its new arrays are cheap to fill. Bars of one symbol
 /// need no places for times: those are the closes of the last bars, as many as there are marks.
 #[pyfunction(name = "backtest")]
+#[pyo3(signature = (request, bars, equity_at_ns, equity, predictions=None))]
 fn run_backtest<'py>(
     py: Python<'py>,
     request: &str,
     bars: &Bound<'py, PyDict>,
     mut equity_at_ns: Option<PyReadwriteArray1<'py, i64>>,
     mut equity: PyReadwriteArray1<'py, f64>,
+    predictions: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let request: Request = parse(request).map_err(refused)?;
+    let said = predictions::read(predictions, &request.symbols)?;
     let arrays = ReadBars::extract(bars)?;
     let columns = arrays.columns()?.checked().map_err(refused)?;
     let at = equity_at_ns.as_mut().map(|places| places.as_slice_mut()).transpose()?;
@@ -49,7 +55,7 @@ fn run_backtest<'py>(
     }
     let (facts, n_marks) = py
         .detach(|| {
-            let plan = request.plan(&request.params, true);
+            let plan = request.plan(&request.params, said.as_deref(), true);
             backtest::run_into(&plan, columns.bars(request.symbols.len()), CurveRows::new(at, equity))
         })
         .map_err(refused)?;
@@ -60,18 +66,21 @@ fn run_backtest<'py>(
 
 /// Plays one strategy with many parameter sets over the same bars, on all cores; only totals and days come back, in order.
 #[pyfunction]
+#[pyo3(signature = (request, candidates, bars, predictions=None))]
 fn sweep<'py>(
     py: Python<'py>,
     request: &str,
     candidates: &str,
     bars: &Bound<'py, PyDict>,
+    predictions: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let request: Request = parse(request).map_err(refused)?;
     let candidates: Vec<BTreeMap<String, f64>> = parse(candidates).map_err(refused)?;
+    let said = predictions::read(predictions, &request.symbols)?;
     let arrays = ReadBars::extract(bars)?;
     let columns = arrays.columns()?.checked().map_err(refused)?;
-    let facts =
-        py.detach(|| batch::sweep(&request.plan(&request.params, false), &candidates, columns)).map_err(refused)?;
+    let plan = request.plan(&request.params, said.as_deref(), false);
+    let facts = py.detach(|| batch::sweep(&plan, &candidates, columns)).map_err(refused)?;
     let rows: Vec<_> = facts.into_iter().map(|f| facts_dict(py, f)).collect::<PyResult<_>>()?;
     PyList::new(py, rows)
 }
@@ -79,6 +88,7 @@ fn sweep<'py>(
 /// Plays each candidate over days of the bars in other orders, on all cores; only daily results come back, by path, candidate
 /// and traded day. Each row of `paths` lists days, counted from 0 at the first of the bars; its first `lead` days warm up.
 #[pyfunction]
+#[pyo3(signature = (request, candidates, bars, paths, lead, predictions=None))]
 fn sweep_paths<'py>(
     py: Python<'py>,
     request: &str,
@@ -86,9 +96,11 @@ fn sweep_paths<'py>(
     bars: &Bound<'py, PyDict>,
     paths: PyReadonlyArray2<'py, i64>,
     lead: usize,
+    predictions: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyArray3<f64>>> {
     let request: Request = parse(request).map_err(refused)?;
     let candidates: Vec<BTreeMap<String, f64>> = parse(candidates).map_err(refused)?;
+    let said = predictions::read(predictions, &request.symbols)?;
     let arrays = ReadBars::extract(bars)?;
     let columns = arrays.columns()?.checked().map_err(refused)?;
     let day_of = |day: &i64| usize::try_from(*day).map_err(|_| refused(format!("a path asks for day {day}")));
@@ -101,7 +113,7 @@ fn sweep_paths<'py>(
     let made = py
         .detach(|| {
             let bars = columns.bars(request.symbols.len()).load().map_err(|e| e.to_string())?;
-            let plan = request.plan(&request.params, false);
+            let plan = request.plan(&request.params, said.as_deref(), false);
             resample::sweep_paths(&plan, &candidates, &bars, &drawn, lead).map_err(|e| e.to_string())
         })
         .map_err(refused)?;
@@ -157,5 +169,9 @@ fn trading_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(canonical_rules, module)?)?;
     module.add_function(wrap_pyfunction!(book::book_backtest, module)?)?;
     module.add_function(wrap_pyfunction!(book::book_best, module)?)?;
+    module.add_function(wrap_pyfunction!(features::features_schema, module)?)?;
+    module.add_function(wrap_pyfunction!(features::features_batch, module)?)?;
+    module.add_class::<features::FeatureStream>()?;
+    module.add_class::<trees::Trees>()?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Requests as Python writes them.
 
 use engine::backtest::BacktestRequest;
+use model::message::Prediction;
 use model::{Costs, Money, Price, Qty, RiskLimits, RuleSet, SymbolSpec, Ts};
 use serde::Deserialize;
 use sim::market::{MarketSpec, MarketSymbol, Turn};
@@ -22,7 +23,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn plan<'a>(&'a self, params: &'a BTreeMap<String, f64>, keep_rows: bool) -> BacktestRequest<'a> {
+    pub(crate) fn plan<'a>(
+        &'a self,
+        params: &'a BTreeMap<String, f64>,
+        predictions: Option<&'a [Prediction]>,
+        keep_rows: bool,
+    ) -> BacktestRequest<'a> {
         BacktestRequest {
             symbols: &self.symbols,
             strategy: &self.strategy,
@@ -31,6 +37,7 @@ impl Request {
             capital: self.capital,
             costs: self.costs,
             limits: self.limits.clone(),
+            predictions,
             trade_from: Ts(self.trade_from_ns),
             day_offset_ns: self.day_offset_ns,
             keep_rows,

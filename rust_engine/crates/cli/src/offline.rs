@@ -50,6 +50,7 @@ pub fn backtest(request: &Backtest<'_>) -> Result<Value> {
             capital,
             costs: request.costs,
             limits: None,
+            predictions: None,
             trade_from: Ts(request.trade_from_ns),
             day_offset_ns: 0,
             keep_rows: false,

@@ -1,15 +1,16 @@
 //! `xcrack-engine schema`: the contracts as JSON Schema, written from the Rust types.
 
 use anyhow::{Context, Result};
+use indicators::features::Columns;
 use model::RuleSet;
 use model::config::EngineConfig;
 use model::message::message_schemas;
 use model::params::{STRATEGIES, StrategyParams};
-use schemars::Schema;
+use serde::Serialize;
 use std::path::Path;
 
-/// Writes `<strategy>.json`, `messages/<kind>.json`, `config/engine_config.json` and `config/rules_program.json` under
-/// `out`.
+/// Writes `<strategy>.json`, `messages/<kind>.json`, `config/engine_config.json`, `config/rules_program.json` and
+/// `features/registry.json` under `out`.
 pub fn export(out: &Path) -> Result<usize> {
     let mut written = 0;
     for strategy in STRATEGIES {
@@ -22,10 +23,11 @@ pub fn export(out: &Path) -> Result<usize> {
     }
     write(&out.join("config").join("engine_config.json"), &schemars::schema_for!(EngineConfig))?;
     write(&out.join("config").join("rules_program.json"), &RuleSet::schema())?;
-    Ok(written + 2)
+    write(&out.join("features").join("registry.json"), &Columns::new().registry())?;
+    Ok(written + 3)
 }
 
-fn write(path: &Path, schema: &Schema) -> Result<()> {
+fn write(path: &Path, schema: &impl Serialize) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }

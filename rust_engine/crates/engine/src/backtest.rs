@@ -1,6 +1,7 @@
 //! One instance over an array of bars: the live loop with a recorder that only counts what was asked for.
 
 mod curve;
+mod predictions;
 
 pub use curve::CurveRows;
 pub(crate) use curve::{Curve, day_ends, day_of};
@@ -10,11 +11,12 @@ use crate::error::CoreError;
 use crate::feed::{BarSource, Chunk, FeedError};
 use crate::ledger::Closed;
 use crate::recorder::{Ask, Identity, Recorder, Wish};
-use model::message::Message;
+use model::message::{Message, Prediction};
 use model::{
     Bar, BookTop, Costs, Fill, InstanceConfig, Liquidity, Mode, Money, OrderRequest, Price, Purpose, Qty, RiskLimits,
     RuleSet, Side, StrategyParams, SymbolId, SymbolSpec, Ts,
 };
+use predictions::{Waiting, check_strategy};
 use std::collections::BTreeMap;
 
 /// Why a backtest was refused.
@@ -33,6 +35,14 @@ pub enum BacktestError {
         strategy: String,
         /// What it needs.
         decides_on: String,
+    },
+    /// A prediction that cannot be handed over in its place.
+    #[error("prediction {n}: {problem}")]
+    Prediction {
+        /// Its place, from 0.
+        n: usize,
+        /// What is wrong.
+        problem: String,
     },
 }
 
@@ -53,6 +63,8 @@ pub struct BacktestRequest<'a> {
     pub costs: Costs,
     /// Hard limits, if the account has any.
     pub limits: Option<RiskLimits>,
+    /// What models said meanwhile, oldest first, where that is known; only strategies that decide on predictions take any.
+    pub predictions: Option<&'a [Prediction]>,
     /// Bars closed at or before this warm up indicators and are not traded.
     pub trade_from: Ts,
     /// Where a day starts, as nanoseconds east of UTC.
@@ -229,23 +241,14 @@ impl Recorder for Counter {
 /// # Errors
 /// As [`run`], bars apart.
 pub(crate) fn check(request: &BacktestRequest<'_>, whole: bool) -> Result<StrategyParams, BacktestError> {
-    check_strategy(request.strategy)?;
+    check_strategy(request)?;
     let instances = [setup_instance(request)];
     if whole {
+        predictions::check(request)?;
         Core::new(&setup(request, &instances), Counter::default())?;
     }
     let refused = |source| CoreError::Params { instance: instances[0].instance_id.clone(), source };
     Ok(StrategyParams::validate(request.strategy, request.params).map_err(refused)?)
-}
-
-/// Whether bars tell the strategy anything. Played over them without what it needs, it would never trade, and look safe.
-fn check_strategy(strategy: &str) -> Result<(), BacktestError> {
-    let refused = |source| CoreError::Params { instance: "backtest".to_owned(), source };
-    let decides_on = StrategyParams::decides_on(strategy).map_err(refused)?;
-    if decides_on == "bars" {
-        return Ok(());
-    }
-    Err(BacktestError::NotOnBars { strategy: strategy.to_owned(), decides_on })
 }
 
 /// Plays bars, which are sorted by close and symbol, and tells what happened.
@@ -271,13 +274,14 @@ pub fn run_into(
     mut bars: impl BarSource,
     rows: CurveRows<'_>,
 ) -> Result<(BacktestFacts, usize), BacktestError> {
-    check_strategy(request.strategy)?;
+    check_strategy(request)?;
+    predictions::check(request)?;
     let instances = [setup_instance(request)];
     let counter = Counter { keep_rows: request.keep_rows, ..Counter::default() };
     let mut core = Core::new(&setup(request, &instances), counter)?;
     let mut facts = BacktestFacts { params_sha256: core.params_sha256(0), ..BacktestFacts::default() };
     let mut curve = Curve::new(request, rows);
-    play(&mut core, request.trade_from, &mut bars, &mut curve, &mut facts)?;
+    play(&mut core, request, &mut bars, &mut curve, &mut facts)?;
     let n_marks = curve.end(&mut facts);
     let (fees, slippage) = core.costs_paid(0);
     (facts.fees, facts.slippage) = (fees.to_f64(), slippage.to_f64());
@@ -299,29 +303,31 @@ fn setup<'a>(request: &BacktestRequest<'a>, instances: &'a [InstanceConfig]) -> 
 
 fn play(
     core: &mut Core<Counter>,
-    trade_from: Ts,
+    request: &BacktestRequest<'_>,
     bars: &mut impl BarSource,
     curve: &mut Curve<'_>,
     facts: &mut BacktestFacts,
 ) -> Result<(), BacktestError> {
     let has_one_symbol = core.n_symbols() == 1;
+    let mut waiting = Waiting::new(request);
     let mut marked = None;
     loop {
         let mut chunk = bars.next_chunk()?;
         if chunk.bars.is_empty() {
             break;
         }
-        while let Some(bar) = chunk.bars.first().filter(|bar| bar.closed_at <= trade_from) {
+        while let Some(bar) = chunk.bars.first().filter(|bar| bar.closed_at <= request.trade_from) {
             core.warm_up(bar)?;
             chunk.bars = &chunk.bars[1..];
         }
         if has_one_symbol {
-            play_one_symbol(core, chunk, curve, facts)?;
+            play_until_told(core, chunk, &mut waiting, curve, facts)?;
             continue;
         }
         for bar in chunk.bars {
             if let Some(at) = marked.filter(|at| *at != bar.closed_at) {
                 curve.mark(at, core.profit(0), facts);
+                waiting.hand_over(core, at)?;
             }
             core.on_bar(bar)?;
             marked = Some(bar.closed_at);
@@ -331,6 +337,25 @@ fn play(
         curve.mark(at, core.profit(0), facts);
     }
     Ok(())
+}
+
+/// Plays one symbol from prediction to prediction.
+fn play_until_told(
+    core: &mut Core<Counter>,
+    mut chunk: Chunk<'_>,
+    waiting: &mut Waiting<'_>,
+    curve: &mut Curve<'_>,
+    facts: &mut BacktestFacts,
+) -> Result<(), BacktestError> {
+    while let Some(at) = waiting.next_at() {
+        let n_before = chunk.bars.partition_point(|bar| bar.closed_at.0 < at);
+        let Some(told_at) = chunk.bars.get(n_before).map(|bar| bar.closed_at) else { break };
+        let (bars, rest) = chunk.bars.split_at(n_before + 1);
+        play_one_symbol(core, Chunk { bars, ..chunk }, curve, facts)?;
+        waiting.hand_over(core, told_at)?;
+        chunk.bars = rest;
+    }
+    play_one_symbol(core, chunk, curve, facts)
 }
 
 /// Every bar of one symbol has a close of its own, so that equity can be marked at once.

@@ -31,6 +31,7 @@ impl World {
             capital: self.capital,
             costs: self.costs,
             limits: None,
+            predictions: None,
             trade_from: self.trade_from,
             day_offset_ns: self.day_offset_ns,
             keep_rows: true,

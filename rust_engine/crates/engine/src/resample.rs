@@ -2,11 +2,12 @@
 //!
 //! A path is a list of days. Day by day, each symbol's prices are scaled so that they go on from where the path stood, on
 //! the grid of its ticks; volumes and the times within a day stay. All symbols take the same days, so what moved together
-//! still does.
+//! still does. What models said on a day moves with it.
 
 use crate::backtest::{BacktestRequest, day_of};
 use crate::batch::{SweepError, sweep_over};
 use crate::feed::{BarSource, Chunk, FeedError};
+use model::message::Prediction;
 use model::{Bar, Price, SymbolSpec, Ts};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -84,6 +85,23 @@ impl<'a> Days<'a> {
             Some(&day) => Err(ResampleError::Day { path, day, last }),
             None => Ok(()),
         }
+    }
+
+    /// What was said on the days of a path, at the times to which they move. `said` is oldest first.
+    fn said(&self, said: &[Prediction], drawn: &[usize]) -> Vec<Prediction> {
+        let mut moved = Vec::new();
+        for (place, &day) in drawn.iter().enumerate() {
+            let number = day_of(self.bars[self.rows[day].start].closed_at, self.offset_ns);
+            let shift_ns = self.starts_at() + place as i64 * Ts::DAY - (number * Ts::DAY - self.offset_ns);
+            let first = said.partition_point(|p| day_of(Ts(p.at_ns), self.offset_ns) < number);
+            let of_day = said[first..].iter().take_while(|p| day_of(Ts(p.at_ns), self.offset_ns) == number);
+            moved.extend(of_day.map(|p| Prediction {
+                at_ns: p.at_ns + shift_ns,
+                expires_at_ns: p.expires_at_ns.saturating_add(shift_ns),
+                ..p.clone()
+            }));
+        }
+        moved
     }
 
     /// The nanosecond after which day 0 begins.
@@ -192,6 +210,8 @@ pub fn sweep_paths(
     let first_day = day_of(Ts(trade_from.0 + 1), request.day_offset_ns);
     let one = |drawn: &Vec<usize>| {
         let path = PathBars::new(&days, request.symbols, drawn);
+        let said = request.predictions.map(|said| days.said(said, drawn));
+        let request = &BacktestRequest { predictions: said.as_deref(), ..request.clone() };
         let facts = sweep_over(request, candidates, || path.clone())?;
         let by_day = facts.into_iter().map(|facts| {
             let mut made = vec![0.0; drawn.len() - lead];

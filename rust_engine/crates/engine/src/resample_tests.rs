@@ -42,6 +42,7 @@ fn request<'a>(symbols: &'a [SymbolSpec], params: &'a BTreeMap<String, f64>) -> 
         capital: Money::from_f64(10_000.0).unwrap(),
         costs: Costs::default(),
         limits: None,
+        predictions: None,
         trade_from: Ts(0),
         day_offset_ns: 0,
         keep_rows: false,

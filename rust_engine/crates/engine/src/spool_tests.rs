@@ -184,3 +184,24 @@ fn a_flipped_bit_anywhere_is_found_and_a_lost_file_is_missed() {
     assert!(error.contains("does not hold message"), "{error}");
     assert!(paths[0].exists(), "nothing was changed");
 }
+
+#[test]
+fn a_newest_segment_that_a_kill_left_without_a_whole_head_holds_nothing_and_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = filled(dir.path(), 1_000);
+    let mark = spool.sync().unwrap();
+    drop(spool);
+    let begun = segment::path(&dir.path().join(SPOOL_DIR), 1_001);
+    let head = segment::header(1_001, &mark.written.sha256);
+    for n in 0..head.len() {
+        fs::write(&begun, &head[..n]).unwrap();
+        assert_eq!(verify(dir.path()).unwrap(), 1_000, "{n} bytes of its head");
+        Spool::check(dir.path(), &mark).unwrap();
+    }
+    let mut spool = Spool::at(dir.path(), &mark).unwrap();
+    assert!(!begun.exists(), "what follows the snapshot is made again");
+    push(&mut spool, 2_500);
+    assert_eq!(numbers(&spool.read(1, usize::MAX).unwrap()), range(1, 2_500));
+    fs::write(&files(dir.path())[0], []).unwrap();
+    assert!(verify(dir.path()).is_err(), "an older segment was whole");
+}

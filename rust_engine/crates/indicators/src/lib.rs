@@ -7,12 +7,14 @@
 //! - [`chandelier`]: stops that hang from the highest high
 //! - [`variance_rate`], [`intensity`]: volatility and order arrivals of prices at irregular times
 //! - [`snapshot`]: all of them for one symbol, as messages carry them
+//! - [`features`]: the columns that models see, bar by bar and over a history
 //!
 //! **Invariant:** the same inputs give the same value whatever was seen long before; rolling sums are recomputed once per
 //! window, so that rounding does not add up over months.
 
 pub mod average;
 pub mod chandelier;
+pub mod features;
 pub mod intensity;
 pub mod momentum;
 pub mod range;

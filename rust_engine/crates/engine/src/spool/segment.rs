@@ -168,10 +168,16 @@ pub(super) fn end_at(dir: &Path, mark: &Mark) -> Result<Option<(PathBuf, u64)>, 
 /// Checks every segment of the spool in `state_dir` against itself and the one after it; gives how many messages they hold.
 ///
 /// # Errors
-/// The first damage. A last segment that ends within a record is whole up to there: a replay makes the rest again.
+/// The first damage. A last segment that ends within its head or a record is whole up to there: a replay makes the rest again.
 pub fn verify(state_dir: &Path) -> Result<u64, SpoolError> {
     let (mut held, mut chain) = (0, None);
-    for (first, path) in list(&state_dir.join(SPOOL_DIR))? {
+    let mut files = list(&state_dir.join(SPOOL_DIR))?;
+    if let Some((_, newest)) = files.last()
+        && fs::metadata(newest).map_err(io(newest))?.len() < HEAD_BYTES as u64
+    {
+        files.pop();
+    }
+    for (first, path) in files {
         let part = read_until(&path, first, u64::MAX)?;
         if chain.is_some_and(|chain| chain != part.before) {
             return Err(broken(&path, first, "it does not follow from the segment before".to_owned()));
