@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -41,6 +42,28 @@ def replace_if_changed(path: Path, data: bytes) -> bool:
         return False
     replace_file(path, data)
     return True
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Make `folder` holding `files` by name, durably. Raises OSError, and makes nothing, when it is there already.
+
+    A kill leaves at most a hidden `.<name>-<hex>.part` beside it, which nobody reads.
+    """
+    _make_folder(folder.parent)
+    part = folder.with_name(f".{folder.name}-{secrets.token_hex(8)}.part")
+    part.mkdir()
+    try:
+        for name, data in files.items():
+            with (part / name).open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        _sync_folder(part)
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    _sync_folder(folder.parent)
 
 
 def _make_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from scipy import stats
 DAYS_PER_YEAR = 365.0
 MIN_SAMPLES = 3
 """Below this no second moment means anything."""
+_Z_90 = float(stats.norm.ppf(0.95))
 
 Series = npt.NDArray[np.float64]
 
@@ -64,8 +65,11 @@ def share_interval(n_hits: int, n: int) -> tuple[float, float] | None:
     """Return the 90 % interval of a share after Wilson (1927); None for n = 0."""
     if n <= 0:
         return None
-    interval = stats.binomtest(n_hits, n).proportion_ci(0.9, method="wilson")
-    return float(interval.low), float(interval.high)
+    # By hand, since SciPy works out a test beside it that takes a hundred times as long.
+    share, spread = n_hits / n, _Z_90**2 / n
+    half = _Z_90 * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    middle = (share + spread / 2) / (1 + spread)
+    return (0.0 if n_hits == 0 else middle - half), (1.0 if n_hits == n else middle + half)
 
 
 def jeffreys_interval(n_hits: float, n: float, confidence: float = 0.9) -> tuple[float, float] | None:

@@ -13,9 +13,10 @@ import yaml
 from pydantic import ValidationError
 
 from core.errors import SettingsError
+from core.settings_advisor import AdvisorSettings
+from core.settings_models import ModelSettings
 from core.settings_sections import (
     PROJECT_ROOT,
-    AdvisorSettings,
     AlertSettings,
     AnalyzerSettings,
     BridgeSettings,
@@ -65,6 +66,7 @@ class Settings(Section):
     schedule: ScheduleSettings = ScheduleSettings()
     alerts: AlertSettings = AlertSettings()
     advisor: AdvisorSettings = AdvisorSettings()
+    models: ModelSettings = ModelSettings()
     sources: SourceSettings = SourceSettings()
     web: WebSettings = WebSettings()
     telegram: TelegramSettings = TelegramSettings()

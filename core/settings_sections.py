@@ -121,6 +121,11 @@ class CostSettings(Section):
     taker_fee_bps: Annotated[float, Field(ge=0, le=1000)] = 5.0
     slippage_bps: Annotated[float, Field(ge=0, le=1000)] = 2.0
 
+    @property
+    def round_trip_bps(self) -> float:
+        """Fees and slippage of getting in and out at the market."""
+        return 2 * (self.taker_fee_bps + self.slippage_bps)
+
 
 class RiskSettings(Section):
     """The engine's hard limits, in quote currency (USD)."""
@@ -173,6 +178,10 @@ class AnalyzerSettings(Section):
     max_output_tokens: Annotated[int, Field(ge=256, le=64_000)] = 8_000
     prices_file: Path | None = None
     """YAML that overrides the bundled price table."""
+    max_news_influence_pct: Annotated[float, Field(ge=0, le=100)] = 2.0
+    """How far news may move a parameter, in percent of its range; what it would move further waits for a person."""
+    spike_multiple: Annotated[float, Field(ge=2)] = 5.0
+    """A call that costs more than so many times the median of its task stops further calls of the task for a day."""
 
 
 class GateSettings(Section):
@@ -271,15 +280,6 @@ class AlertSettings(Section):
     drawdown_pct: Annotated[float, Field(gt=0, le=100)] = 10.0
     silence_s: Annotated[int, Field(ge=5)] = 120
     cooldown_s: Annotated[int, Field(ge=0)] = 300
-
-
-class AdvisorSettings(Section):
-    """Which trades are large, and what a missing rate means."""
-
-    min_strength: Annotated[float, Field(ge=0, le=1)] = 0.7
-    min_notional_krw: Annotated[float, Field(ge=0)] = 1_000_000.0
-    fallback_krw_per_usd: Annotated[float, Field(gt=100, lt=10_000)] = 1_400.0
-    rate_max_age_hours: Annotated[float, Field(gt=0)] = 96.0
 
 
 class SourceSettings(Section):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from core.model.language import Language
 
-Task = Literal["daily_analysis", "adjustments", "patterns", "programs", "check"]
+Task = Literal["daily_analysis", "adjustments", "patterns", "programs", "news", "check", "advice", "advice_reason"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class LlmCall:
     prompt_sha256: str
     attempt: int
     status: str
-    """`reserved`, `ok`, `invalid`, `timeout`, `http_<code>`, `not_json`, `empty`, `filtered`,
-    `over_budget`, `connection`, `interrupted` (its caller died; settled at its reservation)."""
+    """`reserved`, `ok`, `invalid`, `timeout`, `http_<code>`, `not_json`, `empty`, `filtered`, `connection`,
+    `over_budget`, `breaker_open` (its task became too dear), `interrupted` (its caller died: settled at its
+    reservation)."""
     input_tokens: int
     cached_tokens: int
     output_tokens: int
@@ -78,6 +79,10 @@ class Analysis:
     risks: tuple[Finding, ...]
     cost_usd: Decimal
     created_at: datetime
+    n_numbers: int = 0
+    """Numbers in the texts of a language model,"""
+    n_unverified: int = 0
+    """and those that no fact supports: they were struck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,8 @@ class PatternRule:
     """The best that the mean of those e-values ever was, as a logarithm."""
     confirmed_log_evidence: float | None = None
     """The log e-value that it was confirmed with; None while it was not."""
+    misses_before: int = 0
+    """Misses from before it was confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

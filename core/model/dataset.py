@@ -5,6 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from core.model.market import MarketContext
+from core.model.news import NewsCount
 from core.model.trade import Trade
 
 
@@ -101,6 +102,26 @@ class RefutedEdit:
     state: str
     stage: str
     on: date
+    proposal_id: str = ""
+    """Where it comes from; empty in datasets from before that was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What trades of earlier weeks taught, settled by a test on days that came later. Numbers and closed words."""
+
+    lesson_id: str
+    """The pattern rule that it rests on."""
+    dimension: str
+    bucket: str
+    direction: str
+    n: int
+    mean_bps: float
+    hits: int
+    misses: int
+    learned_on: date
+    expires_on: date
+    """The last day on which it is told, unless it is seen again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +145,6 @@ class DailyDataset:
     """Live minus backtest of the same day with the same parameters; None when it cannot be computed."""
     data_quality: tuple[str, ...]
     sha256: str
+    news: tuple[NewsCount, ...] = ()
+    """Of the 24 hours up to the day's end, by asset and event."""
+    lessons: tuple[Lesson, ...] = ()

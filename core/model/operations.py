@@ -60,7 +60,17 @@ class Request:
 
     request_id: str
     kind: Literal[
-        "approve", "reject", "rollback", "stop_canary", "halt", "resume", "reduce", "daily_cycle", "weekly_cycle"
+        "approve",
+        "reject",
+        "rollback",
+        "stop_canary",
+        "promote_model",
+        "rollback_model",
+        "halt",
+        "resume",
+        "reduce",
+        "daily_cycle",
+        "weekly_cycle",
     ]
     subject_id: str
     by: str

@@ -64,7 +64,7 @@ class Proposal:
     created_at: datetime
     state: ProposalState
     hold: bool = False
-    """A person's feedback asked for a look; it waits for approval whatever the settings say."""
+    """A person's feedback asked for a look, or news moved it too far: it waits for approval, whatever is set."""
     base_rules: str | None = None
     """The rule set of the base, where its strategy follows one."""
     rules: str | None = None

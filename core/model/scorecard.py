@@ -18,6 +18,8 @@ Reason = Literal[
     "is_placebo",
     "no_twin",
     "too_few_days",
+    "too_few_answers",
+    "too_few_outcomes",
     "no_difference",
     "not_a_number",
     "too_few_tests",
@@ -67,6 +69,36 @@ class Accuracy:
     """As how many independent proposals those count."""
     over_placebo: Figure
     """The same less that of placebos."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceBin:
+    """Proposals whose stated confidence fell into one tenth. The share has its 90 % Wilson interval."""
+
+    low: float
+    """Where the tenth begins."""
+    n: int
+    mean_confidence: float
+    share: float
+    share_low: float
+    share_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceScore:
+    """How far stated confidence is to be believed. Without enough cases there is no score."""
+
+    arm: str
+    horizon_days: int
+    n: int
+    """Proposals with a sign;"""
+    need: int
+    """so many it takes."""
+    brier: float | None
+    brier_of_base_rate: float | None
+    """What always stating the arm's own share of better ones would score: above it, confidence tells nothing."""
+    bins: tuple[ConfidenceBin, ...]
+    """Tenths with a proposal in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +184,4 @@ class Scorecard:
     budget: BudgetUse
     patterns: tuple[PatternWeek, ...]
     """Newest week first."""
+    confidence: tuple[ConfidenceScore, ...] = ()

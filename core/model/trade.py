@@ -1,4 +1,4 @@
-"""What the engine did: trades, signals, equity, advice."""
+"""What the engine did: trades, signals, equity."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,28 +154,6 @@ class EquityPoint:
     params_version: int
     positions: dict[str, Decimal]
     prices: dict[str, Decimal]
-
-
-@dataclass(frozen=True, slots=True)
-class AdviceRecord:
-    """One question of the engine and its answer, stored before the answer is sent."""
-
-    advice_id: str
-    instance_id: str
-    strategy: str
-    symbol: str
-    side: Side
-    qty: Decimal
-    notional_usd: Decimal
-    notional_krw: Decimal | None
-    strength: float
-    asked_at: datetime
-    answered_at: datetime
-    approve: bool
-    size_factor: float
-    reason: str
-    source: str
-    """`rule` or `llm:<model>`."""
 
 
 @dataclass(frozen=True, slots=True)

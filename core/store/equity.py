@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from core.model.trade import EquityPoint
-from core.store.once import add_value, value_or_none, values_of
+from core.store.once import add_value, read_value, value_or_none, values_of
 from core.store.session import Session
 from core.store.tables import equity_mark as table
+
+# Asked of every instance and day, and built once: putting a statement together takes longer than carrying it out.
+_AT_OR_BEFORE = (
+    select(table.c.detail)
+    .where(table.c.instance_id == bindparam("instance"), table.c.at <= bindparam("until"))
+    .order_by(table.c.at.desc())
+    .limit(1)
+)
 
 
 def add(session: Session, point: EquityPoint) -> bool:
@@ -35,8 +43,8 @@ def latest(session: Session, instance_id: str) -> EquityPoint | None:
 
 def at_or_before(session: Session, instance_id: str, at: datetime) -> EquityPoint | None:
     """Return the newest mark of an instance at or before `at`, or None."""
-    query = select(table.c.detail).where(table.c.instance_id == instance_id, table.c.at <= at)
-    return value_or_none(session, query.order_by(table.c.at.desc()), EquityPoint, table)
+    detail = session.execute(_AT_OR_BEFORE, {"instance": instance_id, "until": at}).scalar_one_or_none()
+    return None if detail is None else read_value(detail, EquityPoint, table)
 
 
 def earliest(session: Session, instance_id: str) -> EquityPoint | None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import event, func, insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from core.store.session import after_commit
 from core.store.tables import bridge_inbound, bridge_outbound, dead_letter
 
 
@@ -31,8 +32,7 @@ def append_outbound(
     seq = made_seq(session) + 1
     session.execute(insert(bridge_outbound).values(seq=seq, kind=kind, body=body, created_at=at, acked_at=None))
     if on_commit is not None:
-        # The end of a savepoint comes as a commit too, and what was added is not to be seen outside yet.
-        event.listen(session, "after_commit", lambda done: None if done.in_nested_transaction() else on_commit())
+        after_commit(session, on_commit)
     return seq
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 
 from core.errors import UnknownName
 from core.model.analysis import LlmCall
@@ -54,6 +54,12 @@ def for_prompt(session: Session, prompt_sha256: str) -> list[LlmCall]:
     return sorted(values_of(session, query, LlmCall, llm_call), key=lambda call: call.attempt)
 
 
+def count_attempts(session: Session, prompt_sha256: str) -> int:
+    """Return how often a prompt was asked."""
+    query = select(func.count()).select_from(llm_call).where(llm_call.c.prompt_sha256 == prompt_sha256)
+    return session.execute(query).scalar_one()
+
+
 def latest(session: Session, limit: int) -> list[LlmCall]:
     """Return the newest calls first."""
     query = select(llm_call.c.detail).order_by(llm_call.c.started_at.desc(), llm_call.c.call_id.desc()).limit(limit)
@@ -67,6 +73,13 @@ def between(session: Session, start_at: datetime, end_at: datetime) -> list[LlmC
     return values_of(session, query, LlmCall, llm_call)
 
 
+def latest_paid(session: Session, task: str, limit: int) -> list[LlmCall]:
+    """Return the newest calls of a task that were settled at a cost, newest first."""
+    settled = (llm_call.c.task == task) & llm_call.c.status.not_in(("reserved", "over_budget", "breaker_open"))
+    query = select(llm_call.c.detail).where(settled).order_by(llm_call.c.started_at.desc(), llm_call.c.call_id)
+    return [call for call in values_of(session, query.limit(limit), LlmCall, llm_call) if call.cost_usd > 0]
+
+
 def left_reserved(session: Session, prompt_sha256: str) -> list[LlmCall]:
     """Return the calls of a prompt that were never settled."""
     return [call for call in for_prompt(session, prompt_sha256) if call.status == "reserved"]
@@ -75,8 +88,10 @@ def left_reserved(session: Session, prompt_sha256: str) -> list[LlmCall]:
 def spent_between(session: Session, start_at: datetime, end_at: datetime) -> Decimal:
     """Return the USD of the calls started in [start_at, end_at); a call not yet settled counts at its reservation."""
     inside = (llm_call.c.started_at >= start_at) & (llm_call.c.started_at < end_at)
-    rows = session.execute(select(llm_call.c.status, llm_call.c.reserved_usd, llm_call.c.cost_usd).where(inside))
-    return sum((row.reserved_usd if row.status == "reserved" else row.cost_usd for row in rows), Decimal(0))
+    amount = case((llm_call.c.status == "reserved", llm_call.c.reserved_usd), else_=llm_call.c.cost_usd)
+    # Amounts are text, which no database adds up exactly; of the thousands of small calls most cost the same.
+    rows = session.execute(select(amount, func.count()).where(inside).group_by(amount))
+    return sum((usd * n for usd, n in rows), Decimal(0))
 
 
 def _columns(call: LlmCall) -> dict[str, object]:

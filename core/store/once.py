@@ -5,10 +5,11 @@ share.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Executable, Row, Select, Table, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -20,10 +21,14 @@ T = TypeVar("T")
 
 def insert_new(session: Session, table: Table, columns: Mapping[str, Any]) -> bool:
     """Insert the row unless its primary key or another unique key exists; tells whether it was inserted."""
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-    key = list(table.primary_key.columns)[0]
-    statement = insert(table).values(dict(columns)).on_conflict_do_nothing().returning(key)
-    return session.execute(statement).first() is not None
+    return session.execute(_insert(table, session.get_bind().dialect.name), dict(columns)).first() is not None
+
+
+@cache
+def _insert(table: Table, dialect: str) -> Executable:
+    # Built once: putting a statement together takes longer than carrying it out.
+    insert = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    return insert(table).on_conflict_do_nothing().returning(list(table.primary_key.columns)[0])
 
 
 def add_value(session: Session, table: Table, value: Any, columns: Mapping[str, Any]) -> bool:

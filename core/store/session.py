@@ -4,7 +4,8 @@ SQLite older than 3.51.3 can corrupt a write-ahead log under several connections
 journal, `synchronous=FULL` and `BEGIN IMMEDIATE`: slower, and safe. PostgreSQL comes by URL.
 """
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,23 @@ from core.errors import BadInput, Corrupt, StoreUnavailable
 
 __all__ = ["Session", "Store", "is_store_failure", "open_store"]
 
+BUSY_TIMEOUT_MS = 2_000
+"""So long a transaction waits for its turn."""
+
 
 class Store:
-    """A database. `session()` is one transaction: committed on leaving, rolled back on an exception."""
+    """A database. `session()` is one transaction: committed on leaving, rolled back on an exception.
 
-    def __init__(self, engine: Engine) -> None:
+    Of one SQLite store, threads take turns. The file has one writer at a time anyway, but its own way of waiting is to
+    sleep and look again, up to 100 ms at a time, and whoever looks at the right moment goes first; a lock wakes the
+    next one at once. Other processes are waited for as before.
+    """
+
+    def __init__(self, engine: Engine, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self.engine = engine
+        self._busy_timeout_s = busy_timeout_ms / 1000
+        # Re-entrant: what is called after a commit, in the same thread, may begin a transaction of its own.
+        self._turn = threading.RLock() if self.is_sqlite else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -38,12 +50,27 @@ class Store:
 
         Raises StoreUnavailable when the database is down or locked, Corrupt when its file is damaged.
         """
-        session = Session(self.engine, expire_on_commit=False)
+        with self._in_turn():
+            session = Session(self.engine, expire_on_commit=False)
+            try:
+                with errors_in_words(), session.begin():
+                    yield session
+            finally:
+                session.close()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=self._busy_timeout_s):
+            raise StoreUnavailable(
+                "the database did not answer: another transaction of this program holds it", "Try again in a moment"
+            )
         try:
-            with errors_in_words(), session.begin():
-                yield session
+            yield
         finally:
-            session.close()
+            self._turn.release()
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -69,12 +96,18 @@ def errors_in_words() -> Iterator[None]:
         raise Corrupt(f"the database file is damaged: {_first_line(error)}", "Restore it from a backup") from error
 
 
+def after_commit(session: Session, call: Callable[[], None]) -> None:
+    """Have `call` called once the caller's transaction is committed, in the thread that commits it."""
+    # The end of a savepoint comes as a commit too, and what was added is not to be seen outside yet.
+    event.listen(session, "after_commit", lambda done: None if done.in_nested_transaction() else call())
+
+
 def is_store_failure(error: BaseException) -> bool:
     """Whether the driver says that the database is down, locked, full or damaged: no fault of what was asked of it."""
     return isinstance(error, (OperationalError, PoolTimeout)) or type(error) is DatabaseError
 
 
-def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:
+def open_store(url: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Store:
     """Return the store at `url` without touching its schema; see `core.store.schema.migrate` and `require_current`."""
     try:
         parsed = make_url(url)
@@ -91,7 +124,7 @@ def open_store(url: str, busy_timeout_ms: int = 2_000) -> Store:
     backend = parsed.get_backend_name()
     if backend not in openers:
         raise BadInput(f"the store URL asks for {backend}", "Use sqlite:///PATH or postgresql://…")
-    return Store(openers[backend](parsed, busy_timeout_ms))
+    return Store(openers[backend](parsed, busy_timeout_ms), busy_timeout_ms)
 
 
 def _sqlite(url: URL, busy_timeout_ms: int) -> Engine:

@@ -67,6 +67,14 @@ advice = Table(
     Column("approve", Boolean, nullable=False),
     Column("detail", JsonText, nullable=False),
 )
+advice_outcome = Table(
+    "advice_outcome",
+    metadata,
+    identifier("advice_id"),
+    Column("asked_at", UtcTime, nullable=False, index=True),
+    Column("detail", JsonText, nullable=False),
+)
+advice_note = Table("advice_note", metadata, identifier("advice_id"), Column("detail", JsonText, nullable=False))
 performance_feedback = Table(
     "performance_feedback",
     metadata,
@@ -132,6 +140,14 @@ observation = Table(
     Column("value", Float, nullable=False),
     reference("source"),
     Column("fetched_at", UtcTime, nullable=False),
+)
+news_reading = Table(
+    "news_reading",
+    metadata,
+    identifier("item_id"),
+    Column("at", UtcTime, nullable=False, index=True),
+    reference("reader"),
+    Column("detail", JsonText, nullable=False),
 )
 quarantine = Table(
     "quarantine",
@@ -349,6 +365,7 @@ weekly_search = Table(
 )
 
 # --- what people read ------------------------------------------------------------------------------------------------
+
 report = Table(
     "report",
     metadata,

@@ -1,6 +1,6 @@
-"""The tables of durable work: runs, leases, outboxes, requests, audit, keys."""
+"""The tables of durable work: runs, leases, outboxes, requests, audit, keys, trained models and what they said."""
 
-from sqlalchemy import Boolean, Column, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
 from core.store.tables import identifier, metadata, reference
 from core.store.types import JsonText, UtcTime
@@ -39,6 +39,13 @@ lease = Table(
     reference("owner"),
     Column("fencing_token", Integer, nullable=False),
     Column("until", UtcTime, nullable=False),
+)
+advice_question = Table(
+    "advice_question",
+    metadata,
+    identifier("advice_id"),
+    Column("deadline_at", UtcTime, nullable=False),
+    Column("detail", JsonText, nullable=False),
 )
 notification = Table(
     "notification",
@@ -105,4 +112,67 @@ setting_fact = Table(
     identifier("name"),
     Column("value", JsonText, nullable=False),
     Column("at", UtcTime, nullable=False),
+)
+model_version = Table(
+    "model_version",
+    metadata,
+    identifier("model_id"),
+    reference("slot", index=True),
+    reference("status", index=True),
+    # The slot while the version is active, else NULL: the database itself lets no second one be.
+    reference("active_slot", nullable=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("detail", JsonText, nullable=False),
+    UniqueConstraint("active_slot"),
+)
+model_event = Table(
+    "model_event",
+    metadata,
+    Column("model_id", String(80), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("detail", JsonText, nullable=False),
+)
+prediction = Table(
+    "prediction",
+    metadata,
+    identifier("prediction_id"),
+    reference("symbol"),
+    reference("interval"),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("due_at", UtcTime, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("is_sent", Boolean, nullable=False),
+    Column("detail", JsonText, nullable=False),
+)
+Index("ix_prediction_symbol", prediction.c.symbol, prediction.c.interval, prediction.c.at)
+Index("ix_prediction_is_open", prediction.c.is_open, prediction.c.symbol, prediction.c.due_at)
+model_trial = Table(
+    "model_trial",
+    metadata,
+    Column("slot", String(80), primary_key=True),
+    Column("challenger", String(80), primary_key=True),
+    Column("detail", JsonText, nullable=False),
+)
+model_watch = Table(
+    "model_watch",
+    metadata,
+    identifier("model_id"),
+    Column("detail", JsonText, nullable=False),
+)
+model_drift = Table(
+    "model_drift",
+    metadata,
+    Column("model_id", String(80), primary_key=True),
+    Column("kind", String(80), primary_key=True),
+    Column("onset", UtcTime, primary_key=True),
+    Column("found_at", UtcTime, nullable=False, index=True),
+    Column("detail", JsonText, nullable=False),
+)
+retraining = Table(
+    "retraining",
+    metadata,
+    identifier("request_id"),
+    reference("slot", index=True),
+    Column("at", UtcTime, nullable=False),
+    Column("detail", JsonText, nullable=False),
 )

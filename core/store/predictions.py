@@ -1,0 +1,115 @@
+"""What models said, and what came of it. Rows are kept for `models.keep_days` days."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, func, select, update
+
+from core.model.prediction import PredictionOutcome, PredictionRecord
+from core.store.once import add_value, read_value, values_of
+from core.store.session import Session
+from core.store.work_tables import prediction as table
+
+PRUNE_AT_ONCE = 5_000
+
+# Asked at every bar, and built once: putting a statement together takes longer than carrying it out.
+_OPEN_UNTIL = (
+    select(table.c.detail)
+    .where(table.c.is_open, table.c.symbol == bindparam("of"), table.c.due_at <= bindparam("until"))
+    .order_by(table.c.due_at, table.c.prediction_id)
+)
+_SETTLE = (
+    update(table)
+    .where(table.c.prediction_id == bindparam("settled"))
+    .values(is_open=False, detail=bindparam("outcome"))
+)
+
+
+def add(session: Session, record: PredictionRecord) -> bool:
+    """Keep a prediction; False when it is kept already. Raises Conflict when its id has other content."""
+    columns = {
+        "prediction_id": record.prediction_id,
+        "symbol": record.symbol,
+        "interval": record.interval,
+        "at": record.at,
+        "due_at": record.due_at,
+        "is_open": record.outcome is None,
+        "is_sent": record.is_sent,
+    }
+    return add_value(session, table, record, columns)
+
+
+def known(session: Session, prediction_ids: Sequence[str]) -> frozenset[str]:
+    """Return which of these predictions are kept."""
+    query = select(table.c.prediction_id).where(table.c.prediction_id.in_(prediction_ids))
+    return frozenset(session.execute(query).scalars())
+
+
+def find(session: Session, begins: str, limit: int = 2) -> list[PredictionRecord]:
+    """Return up to `limit` predictions whose id begins so."""
+    query = select(table.c.detail).where(table.c.prediction_id.startswith(begins, autoescape=True))
+    return values_of(session, query.order_by(table.c.prediction_id).limit(limit), PredictionRecord, table)
+
+
+def open_until(session: Session, symbol: str, at: datetime) -> list[PredictionRecord]:
+    """Return a symbol's predictions that are due at or before `at` and not settled, oldest first."""
+    found = session.execute(_OPEN_UNTIL, {"of": symbol, "until": at}).scalars()
+    return [read_value(detail, PredictionRecord, table) for detail in found]
+
+
+def settle(session: Session, record: PredictionRecord, outcome: PredictionOutcome | None) -> None:
+    """Note what came true; None closes a prediction whose outcome will never be known."""
+    session.execute(_SETTLE, {"settled": record.prediction_id, "outcome": replace(record, outcome=outcome)})
+
+
+def latest(
+    session: Session, limit: int, symbol: str | None = None, interval: str | None = None, at: datetime | None = None
+) -> list[PredictionRecord]:
+    """Return up to `limit` predictions, newest first; each argument that is given narrows them."""
+    query = select(table.c.detail)
+    for column, wanted in ((table.c.symbol, symbol), (table.c.interval, interval), (table.c.at, at)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    ordered = query.order_by(table.c.at.desc(), table.c.symbol, table.c.interval)
+    return values_of(session, ordered.limit(limit), PredictionRecord, table)
+
+
+def newest_of_each(session: Session) -> list[PredictionRecord]:
+    """Return the newest prediction of every symbol and interval, by symbol and interval."""
+    newest = (
+        select(table.c.symbol, table.c.interval, func.max(table.c.at).label("at"))
+        .group_by(table.c.symbol, table.c.interval)
+        .subquery()
+    )
+    is_newest = (
+        (table.c.symbol == newest.c.symbol) & (table.c.interval == newest.c.interval) & (table.c.at == newest.c.at)
+    )
+    query = select(table.c.detail).join(newest, is_newest).order_by(table.c.symbol, table.c.interval)
+    return values_of(session, query, PredictionRecord, table)
+
+
+def since(
+    session: Session, after: datetime, *, sent_only: bool = False, limit: int = 100_000
+) -> list[PredictionRecord]:
+    """Return up to `limit` predictions of bars that closed after `after`, oldest first."""
+    query = select(table.c.detail).where(table.c.at > after)
+    if sent_only:
+        query = query.where(table.c.is_sent)
+    return values_of(session, query.order_by(table.c.at, table.c.prediction_id).limit(limit), PredictionRecord, table)
+
+
+def count(session: Session) -> tuple[int, int]:
+    """Return how many predictions are kept, and how many of them were sent."""
+    made = session.execute(select(func.count()).select_from(table)).scalar_one()
+    sent = session.execute(select(func.count()).select_from(table).where(table.c.is_sent)).scalar_one()
+    return made, sent
+
+
+def prune(session: Session, before: datetime) -> int:
+    """Forget up to `PRUNE_AT_ONCE` of the oldest predictions of bars that closed before `before`; return how many."""
+    oldest = select(table.c.prediction_id).where(table.c.at < before).order_by(table.c.at).limit(PRUNE_AT_ONCE)
+    names = list(session.execute(oldest).scalars())
+    for start in range(0, len(names), 500):
+        session.execute(delete(table).where(table.c.prediction_id.in_(names[start : start + 500])))
+    return len(names)
