@@ -4,6 +4,7 @@
 
 Rust types are the source. `strategies/schemas/` holds them as JSON Schema, `core/model/generated/` as msgspec structs,
 one file a message, with a `KINDS` map from a kind to its struct; what several messages hold is in `parts.py`.
+`ml/features/registry.json` lists the features.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = ROOT / "strategies" / "schemas"
 GENERATED = ROOT / "core" / "model" / "generated"
+REGISTRY = ROOT / "ml" / "features" / "registry.json"
 HANDWRITTEN = {"_base.py"}
 PARTS_HEADER = '''"""What several messages hold, generated from strategies/schemas/messages/."""
 
@@ -62,16 +64,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         schemas, structs = Path(folder) / "schemas", Path(folder) / "structs"
         subprocess.run([arguments.binary, "schema", "--out", schemas], check=True, stdout=subprocess.DEVNULL)
+        registry = (schemas / "features" / "registry.json").replace(Path(folder) / "registry.json")
         structs.mkdir()
         write_structs(schemas / "messages", structs)
         pairs = [(schemas, SCHEMAS), (structs, GENERATED)]
         if arguments.check:
             drift = [name for fresh, kept in pairs for name in differing(fresh, kept)]
+            if not REGISTRY.is_file() or registry.read_bytes() != REGISTRY.read_bytes():
+                drift.append(str(REGISTRY.relative_to(ROOT)))
             for name in drift:
                 print(f"{name} differs from what the Rust types say: run python scripts/schemas.py", file=sys.stderr)
             return 1 if drift else 0
         for fresh, kept in pairs:
             replace(fresh, kept)
+        shutil.copyfile(registry, REGISTRY)
     return 0
 
 

@@ -1,0 +1,19 @@
+"""The last-sign rule: the last bar's direction goes on. How often that held is learned; its direction is not."""
+
+from dataclasses import dataclass
+
+from market.candles import Floats, Integers
+from ml.models.one_column import FittedSides, fit_sides
+
+
+@dataclass(frozen=True, slots=True)
+class LastSign:
+    """Reads one column, whose sign is the rule's."""
+
+    column: int
+    name: str = "last_sign"
+    lookback: int = 1
+
+    def fit(self, x: Floats, segment: Integers, rows: Integers, y: Floats, weight: Floats, seed: int) -> FittedSides:
+        """Return how often y was 1 on each side."""
+        return fit_sides(self.column, True, x, rows, y, weight)

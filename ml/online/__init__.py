@@ -1,0 +1,1 @@
+"""What becomes of a model once it speaks: scores, drift, comparison with another, and which one is served."""
