@@ -33,6 +33,7 @@ from market.candles import (
     no_candles,
     require_symbol,
 )
+from market.predictions import PredictionArchive
 
 _COLUMNS = ("open", "high", "low", "close", "volume")
 _ROW_GROUP = 65_536
@@ -66,6 +67,8 @@ class BarArchive:
     root: Path
     clock: Clock
     only_interval_ms: int | None = None
+    said: PredictionArchive | None = None
+    """What models said about the symbols, which comes with the bars of a stretch."""
 
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols that have candles of `interval_ms`, sorted; none for an empty archive."""
@@ -137,7 +140,8 @@ class BarArchive:
     def load(self, symbols: Sequence[str], start_at: datetime, end_at: datetime) -> Bars:
         """Return the bars that closed after `start_at` and at or before `end_at`, sorted by closing time and symbol.
 
-        `Bars.symbol` counts in the order of `symbols`. Raises BadInput for an `end_at` later than the clock.
+        `Bars.symbol` counts in the order of `symbols`. What models said over the stretch comes with them. Raises
+        BadInput for an `end_at` later than the clock.
         """
         series = [self.candles(symbol, start_at, end_at) for symbol in symbols]
         facts = [self.facts(symbol) for symbol in symbols]
@@ -160,7 +164,12 @@ class BarArchive:
             low=ordered.low,
             close=ordered.close,
             volume=ordered.volume,
+            said=None if self.said is None else self.said.load(symbols, start_at, end_at),
         )
+
+    def said_share(self, symbols: Sequence[str], start_at: datetime, end_at: datetime) -> float:
+        """Return on which share of the KST days of a stretch models spoke about every symbol, 0 to 1."""
+        return 0.0 if self.said is None else self.said.share_of_days(symbols, start_at, end_at)
 
     def write(
         self,

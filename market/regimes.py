@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from core.errors import BadInput
 from market.candles import Candles, Floats, Integers, from_ms
@@ -41,22 +40,27 @@ def classify(closes: Floats) -> list[Regime | None]:
 
     Raises BadInput for a close that is not a finite number above zero.
     """
+    t, rank = hourly_statistics(closes)
+    labels: list[Regime | None] = [None] * min(len(closes), WINDOW_HOURS)
+    return labels + [_label(float(t[n]), bool(rank[n] > TURBULENT_SHARE)) for n in range(len(t))]
+
+
+def hourly_statistics(closes: Floats) -> tuple[Floats, Floats]:
+    """Return t and the rank of the deviation, 0 to 1, at each close from the 25th on; see the head of this file.
+
+    Raises BadInput for a close that is not a finite number above zero.
+    """
     if not bool(np.all(np.isfinite(closes) & (closes > 0))):
         raise BadInput("a close is not a finite number above zero", "Import the candles with checks")
-    n = len(closes)
-    labels: list[Regime | None] = [None] * n
-    if n <= WINDOW_HOURS:
-        return labels
+    if len(closes) <= WINDOW_HOURS:
+        return np.empty(0), np.empty(0)
     returns = np.diff(np.log(closes))
     windows = np.lib.stride_tricks.sliding_window_view(returns, WINDOW_HOURS)
     deviation = windows.std(axis=1, ddof=1)
     # A move that never varies has no standard deviation: its mean alone tells the trend.
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.nan_to_num(windows.mean(axis=1) / deviation * np.sqrt(WINDOW_HOURS), nan=0.0)
-    turbulent = _top_share(deviation)
-    for place in range(len(deviation)):
-        labels[place + WINDOW_HOURS] = _label(float(t[place]), bool(turbulent[place]))
-    return labels
+    return t, _trailing_rank(deviation)
 
 
 def hourly_regimes(candles: Candles, interval_ms: int) -> tuple[RegimeHour, ...]:
@@ -80,8 +84,8 @@ def _hourly_closes(candles: Candles) -> tuple[Integers, Floats]:
     return hours[is_last], candles.close[is_last]
 
 
-def _top_share(values: Floats) -> npt.NDArray[np.bool_]:
-    """Return whether each value ranks above `TURBULENT_SHARE` of the trailing window that ends with it."""
+def _trailing_rank(values: Floats) -> Floats:
+    """Return of what share of the trailing window that ends with it each value is above."""
     padded = np.concatenate([np.full(TRAILING_HOURS - 1, np.nan), values])
     trailing = np.lib.stride_tricks.sliding_window_view(padded, TRAILING_HOURS)
     known = np.minimum(np.arange(1, len(values) + 1), TRAILING_HOURS)
@@ -89,7 +93,7 @@ def _top_share(values: Floats) -> npt.NDArray[np.bool_]:
     for start in range(0, len(values), _BLOCK):  # blocks keep the comparison table small
         block = slice(start, start + _BLOCK)
         below[block] = (trailing[block] < values[block, None]).sum(axis=1)
-    return below / known > TURBULENT_SHARE
+    return np.asarray(below / known, dtype=np.float64)
 
 
 def _label(t: float, is_turbulent: bool) -> Regime:

@@ -91,6 +91,25 @@ def write_market(archive: BarArchive, spec: MarketSpec) -> Bars:
     return bars
 
 
+def export_market(folder: Path, spec: MarketSpec) -> tuple[Path, ...]:
+    """Generate the market into `<folder>/made_<interval>_<SYMBOL>.parquet`, as `xcrack train` and imports read it.
+
+    Files of these names are replaced.
+    """
+    bars, paths = generate(spec), []
+    for index, symbol in enumerate(spec.symbols):
+        own = bars.symbol == index
+        columns = {name: getattr(bars, name)[own] for name in ("open", "high", "low", "close", "volume")}
+        table = pa.table({"ts": bars.opened_at_ns[own] // 1_000_000, **columns})
+        path = folder / f"made_{interval_name(spec.bar_ms)}_{symbol.name}.parquet"
+        with replacing(path) as file:
+            pq.write_table(
+                table.replace_schema_metadata({"xcrack.source": f"synthetic:{spec.seed}"}), file, compression="zstd"
+            )
+        paths.append(path)
+    return tuple(paths)
+
+
 def write_context(path: Path, seed: int, start_at: datetime, days: int) -> None:
     """Write one row of made-up context a day, known from 00:00 UTC of that day: bounded random walks, seeded.
 

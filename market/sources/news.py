@@ -16,7 +16,7 @@ import httpx
 from core.errors import Unavailable
 from core.model.market import ContextField, Headline
 from market.sources.reading import NEWS_SENTIMENT, Quantity, Reading, missing, observed
-from market.sources.text import MIN_HEADLINES, clean_headline, mean_sentiment, score_sentiment
+from market.sources.text import MIN_HEADLINES, clean_headline, mean_sentiment, score_headline
 from market.sources.web import WebReader
 
 WINDOW = timedelta(hours=24)
@@ -96,7 +96,7 @@ def _parse_entry(entry: ElementTree.Element, source: str) -> Headline | None:
     title = clean_headline(texts.get("title", ""))
     if at is None or not title:
         return None
-    return Headline(at, source, title, score_sentiment(title))
+    return Headline(at, source, title, score_headline(title))
 
 
 def _parse_time(text: str) -> datetime | None:

@@ -24,7 +24,7 @@ from core.model.market import ContextField, Headline
 from market.candles import Floats, Integers, from_ms, ms_of
 from market.sources.news import news_field, recent_headlines
 from market.sources.reading import EXTERNAL, NEWS_SENTIMENT, Quantity, Reading, missing, observed
-from market.sources.text import clean_headline, score_sentiment
+from market.sources.text import clean_headline, score_headline
 
 _DAY_MS = 86_400_000
 _ALSO_NAMED = {"dxy": "dollar_index", "difficulty": "mining_difficulty"}
@@ -145,5 +145,5 @@ def _read_headlines(table: pa.Table) -> Iterator[Headline]:
     ):
         cleaned = clean_headline(title or "")
         if cleaned and at_ms is not None:
-            kept = score if score is not None and -1 <= score <= 1 else score_sentiment(cleaned)
+            kept = score if score is not None and -1 <= score <= 1 else score_headline(cleaned)
             yield Headline(from_ms(at_ms), clean_headline(source or "recorded")[:40], cleaned, kept)

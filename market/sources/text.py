@@ -1,4 +1,4 @@
-"""Headlines as untrusted text: cleaned, scored by a small word list, and searched for a closed set of events.
+"""Headlines as untrusted text: cleaned, scored by a small word list, and searched for closed sets of events and assets.
 
 The score is (good words - bad words) / (good + bad), 0 without any, from -1 to 1. It is coarse on purpose: text from
 outside may move one bounded number and name events of a fixed list, and nothing else.
@@ -19,7 +19,30 @@ _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[a-z]+")
 _DROPPED = {"Cc", "Cf", "Co", "Cs", "Cn"}
+_BLANK = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0))
+"""Drawn as nothing, although Unicode calls them letters, marks or symbols."""
 _VARIATION = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+_ROUNDS = 4
+"""How often escaped markup is unwrapped: text that is escaped deeper keeps its signs, which are data like any other."""
+_LOOKALIKES = frozenset(("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"))
+"""Scripts whose letters pass for one another."""
+_STYLED = frozenset(("MATHEMATICAL", "FULLWIDTH"))
+"""First words of the names of letters that only imitate Latin ones."""
+MARKET = "market"
+"""The asset of a text that names none of ours."""
+_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "USD", "KRW", "EUR")
+_NAMES = {
+    "ADA": ("cardano",),
+    "BNB": ("binance coin",),
+    "BTC": ("bitcoin", "xbt"),
+    "DOGE": ("dogecoin",),
+    "DOT": ("polkadot",),
+    "ETH": ("ethereum", "ether"),
+    "LTC": ("litecoin",),
+    "SOL": ("solana",),
+    "XRP": ("ripple",),
+}
+"""What a base asset is called besides its ticker."""
 
 _GOOD = frozenset(
     _WORD.findall(
@@ -63,10 +86,40 @@ KEY_EVENTS: tuple[str, ...] = tuple(sorted(_EVENTS))
 
 def clean_headline(text: str) -> str:
     """Return one line of at most 280 characters: NFC, without markup, addresses, controls and invisible characters."""
-    plain = _URL.sub(" ", _TAG.sub(" ", html.unescape(_TAG.sub(" ", text[: 20 * MAX_CHARACTERS]))))
-    normal = unicodedata.normalize("NFC", plain)
-    visible = "".join(" " if character.isspace() else character for character in normal if _is_shown(character))
-    return _SPACE.sub(" ", visible).strip()[:MAX_CHARACTERS].rstrip()
+    plain = _visible(text[: 20 * MAX_CHARACTERS])
+    for _ in range(_ROUNDS):
+        before, plain = plain, _visible(_TAG.sub(" ", html.unescape(_TAG.sub(" ", plain))))
+        if plain == before:
+            break
+    return _SPACE.sub(" ", _URL.sub(" ", plain)).strip()[:MAX_CHARACTERS].rstrip()
+
+
+def has_mixed_scripts(text: str) -> bool:
+    """Return whether letters that pass for one another come from two scripts, or only imitate Latin ones.
+
+    Hangul or Han beside Latin is how people write, and no mixture.
+    """
+    kinds = {unicodedata.name(letter, "").split(" ")[0] for letter in text if letter.isalpha()}
+    return len(kinds & _LOOKALIKES) > 1 or bool(kinds & _STYLED)
+
+
+def find_assets(text: str, symbols: Sequence[str]) -> frozenset[str]:
+    """Return which of `symbols` the text names in plain ASCII.
+
+    A ticker counts in capitals, a name in any case; a look-alike letter makes another word of either.
+    """
+    return frozenset(symbol for symbol in symbols if _names_asset(text, symbol))
+
+
+def find_asset(text: str, symbols: Sequence[str]) -> str:
+    """Return the one symbol of `symbols` that the text names, or `market` for none or several."""
+    found = find_assets(text, symbols)
+    return min(found) if len(found) == 1 else MARKET
+
+
+def score_headline(text: str) -> float | None:
+    """Return the word-list score of a cleaned headline, or None where its scripts are mixed: it may not be heard."""
+    return None if has_mixed_scripts(text) else score_sentiment(text)
 
 
 def score_sentiment(text: str) -> float:
@@ -78,9 +131,14 @@ def score_sentiment(text: str) -> float:
 
 
 def find_events(headlines: Sequence[Headline]) -> tuple[str, ...]:
-    """Return the names, of `KEY_EVENTS`, that occur in the titles, sorted."""
-    titles = [headline.title.lower() for headline in headlines]
-    return tuple(name for name in KEY_EVENTS if any(_EVENTS[name].search(title) for title in titles))
+    """Return the names, of `KEY_EVENTS`, that occur in the titles, sorted. A title of mixed scripts names none."""
+    titles = [headline.title for headline in headlines if not has_mixed_scripts(headline.title)]
+    return tuple(name for name in KEY_EVENTS if any(name in events_in(title) for title in titles))
+
+
+def events_in(text: str) -> tuple[str, ...]:
+    """Return the names, of `KEY_EVENTS`, that one cleaned text matches, sorted."""
+    return tuple(name for name in KEY_EVENTS if _EVENTS[name].search(text.lower()))
 
 
 def mean_sentiment(headlines: Sequence[Headline]) -> float | None:
@@ -89,8 +147,24 @@ def mean_sentiment(headlines: Sequence[Headline]) -> float | None:
     return sum(scores) / len(scores) if len(scores) >= MIN_HEADLINES else None
 
 
+def _names_asset(text: str, symbol: str) -> bool:
+    base = next((symbol[: -len(quote)] for quote in _QUOTES if symbol.endswith(quote) and symbol != quote), symbol)
+    tickers = rf"(?<![A-Za-z0-9_])(?:{re.escape(symbol)}|{re.escape(base)})(?![A-Za-z0-9_])"
+    names = "|".join(map(re.escape, _NAMES.get(base, ())))
+    by_name = names and re.search(rf"(?<![a-z0-9_])(?:{names})(?![a-z0-9_])", text.lower())
+    return bool(by_name) or re.search(tickers, text) is not None
+
+
+def _visible(text: str) -> str:
+    """Return the text in NFC without what is not shown. What was kept apart by something invisible is joined."""
+    shown = "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFC", text) if _is_shown(c))
+    return unicodedata.normalize("NFC", shown)
+
+
 def _is_shown(character: str) -> bool:
     if character.isspace():
         return True
     point = ord(character)
-    return unicodedata.category(character) not in _DROPPED and not any(point in span for span in _VARIATION)
+    if point in _BLANK or any(point in span for span in _VARIATION):
+        return False
+    return unicodedata.category(character) not in _DROPPED
