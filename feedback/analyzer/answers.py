@@ -111,10 +111,25 @@ class ProgramsAnswer(Shape):
     programs: Annotated[tuple[ProgramShape, ...], Field(max_length=6)]
 
 
+class NewsAnswer(Shape):
+    """One headline as closed words and small numbers; the lists behind the words are the reader's."""
+
+    event_type: Annotated[str, Field(max_length=40)]
+    asset: Annotated[str, Field(max_length=40)]
+    direction: Annotated[int, Field(ge=-1, le=1)]
+    severity: Annotated[int, Field(ge=0, le=3)]
+
+
 class CheckAnswer(Shape):
     """The answer of `llm check`."""
 
     ok: Literal[True]
+
+
+class AdviceReason(Shape):
+    """Why the advisor's model answered as it did."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=280)]
 
 
 ANSWERS: Mapping[str, type[Shape]] = {
@@ -122,7 +137,9 @@ ANSWERS: Mapping[str, type[Shape]] = {
     "adjustments": AdjustmentsAnswer,
     "patterns": PatternsAnswer,
     "programs": ProgramsAnswer,
+    "news": NewsAnswer,
     "check": CheckAnswer,
+    "advice_reason": AdviceReason,
 }
 """By the name that a template's front matter gives as its schema."""
 Answer = TypeVar("Answer", bound=Shape)

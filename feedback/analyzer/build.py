@@ -18,8 +18,10 @@ from feedback.analyzer.ledger import CostLedger
 from feedback.analyzer.prices import load_prices
 from feedback.analyzer.profiles import PROFILES
 from feedback.analyzer.protocol import AnalyzerFailure
+from feedback.analyzer.reader import NewsReader
 from feedback.analyzer.render import load_template, render
 from feedback.analyzer.rules import RuleAnalyzer
+from feedback.analyzer.watch import LlmWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class LlmCheck:
 def build_ledger(settings: AnalyzerSettings, store: Store, clock: Clock) -> CostLedger:
     """Return the cost ledger under the settings' caps. Raises SettingsError for an unusable prices file."""
     prices = load_prices(PROFILES[settings.provider].price_provider, settings.prices_file)
-    return CostLedger(store, clock, prices, settings.monthly_cap_usd, settings.daily_cap_usd)
+    return CostLedger(store, clock, prices, settings.monthly_cap_usd, settings.daily_cap_usd, settings.spike_multiple)
 
 
 def build_client(settings: AnalyzerSettings, store: Store, clock: Clock) -> LlmClient | None:
@@ -72,8 +74,22 @@ def build_analyzer(settings: Settings, store: Store, clock: Clock, validate: Val
     """Return the analyzer of the settings; `validate` is the engine's own check of a parameter set."""
     edit_rules = EditRules(settings.gate.max_step_share, validate)
     client = build_client(settings.analyzer, store, clock)
-    model = None if client is None else DeepSeekAnalyzer(client, clock, edit_rules, settings.language)
+    model = (
+        None
+        if client is None
+        else DeepSeekAnalyzer(client, clock, edit_rules, settings.language, settings.analyzer.max_news_influence_pct)
+    )
     return AnalyzerWithFallback(model, RuleAnalyzer(clock, edit_rules, settings.language), store, clock)
+
+
+def build_reader(settings: Settings, store: Store, clock: Clock, symbols: tuple[str, ...]) -> NewsReader:
+    """Return the reader of headlines; without a key the rules read them."""
+    return NewsReader(build_client(settings.analyzer, store, clock), store, clock, symbols)
+
+
+def build_watch(settings: AnalyzerSettings, store: Store, clock: Clock) -> LlmWatch:
+    """Return what looks after the language model's name, price and cost."""
+    return LlmWatch(clock, settings, build_ledger(settings, store, clock))
 
 
 def check_llm(settings: AnalyzerSettings, store: Store, clock: Clock) -> LlmCheck:

@@ -136,8 +136,8 @@ class _Conversation(Generic[T]):
             question.task, client.profile.name, client.model, question.prompt, size, self.max_tokens
         )
         self.calls.append(call)
-        if call.status == "over_budget":
-            raise self._failure("over_budget", call.error)
+        if call.status != "reserved":
+            raise self._failure(call.status, call.error)
         return await transport.ask(
             client.model, messages, self.max_tokens, question.thinking, client.mode, question.schema, deadline
         )

@@ -1,7 +1,7 @@
 """The analyzer that asks a language model: any OpenAI-compatible server, DeepSeek by default."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -14,18 +14,24 @@ from core.model.proposal import ParamVersion, Proposal
 from feedback.analyzer.answers import (
     AdjustmentsAnswer,
     DailyAnswer,
-    FindingShape,
     InvalidAnswer,
     PatternsAnswer,
     ProgramsAnswer,
     answer_schema,
-    clean_text,
     parse_answer,
 )
+from feedback.analyzer.checked_text import CheckedText
 from feedback.analyzer.client import Answered, LlmClient, Question, T
 from feedback.analyzer.edits import EditRules
-from feedback.analyzer.facts import PromptFacts, build_adjustment_facts, build_day_facts, build_pattern_facts
-from feedback.analyzer.grounding import numbers_in, strike_unverified
+from feedback.analyzer.facts import (
+    PromptFacts,
+    build_adjustment_facts,
+    build_day_facts,
+    build_pattern_facts,
+    without_news,
+)
+from feedback.analyzer.grounding import numbers_in
+from feedback.analyzer.influence import Influence, measure_influence
 from feedback.analyzer.llm_edits import AdmittedEdits, admit_edits, build_proposals
 from feedback.analyzer.llm_programs import (
     AdmittedPrograms,
@@ -35,6 +41,7 @@ from feedback.analyzer.llm_programs import (
     build_program_proposals,
     programs_schema,
 )
+from feedback.analyzer.protocol import AnalyzerFailure
 from feedback.analyzer.render import describe_registry, load_template, render
 from feedback.analyzer.rule_patterns import MIN_BUCKET, rule_name
 from feedback.analyzer.rule_texts import say
@@ -52,6 +59,12 @@ class Adjustments:
     call_ids: tuple[str, ...]
     cost_usd: Decimal
     source: str
+    influences: tuple[Influence, ...] = ()
+    """What news moved too far: those proposals wait for a person."""
+    n_numbers: int = 0
+    """Numbers in the rationales,"""
+    n_unverified: int = 0
+    """and those that no fact supports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,7 @@ class DeepSeekAnalyzer:
     clock: Clock
     edit_rules: EditRules
     language: Language = "en"
+    max_news_influence_pct: float = 2.0
 
     def analyze_daily_performance(self, dataset: DailyDataset, language: Language) -> Analysis:
         """Return the model's study of the day; numbers that no fact supports are struck and counted among the risks."""
@@ -77,7 +91,7 @@ class DeepSeekAnalyzer:
             lambda text: parse_answer(text, DailyAnswer),
         )
         answered = self.client.ask(question)
-        answer, ground = answered.value, _Ground(facts, facts.numbers)
+        answer, ground = answered.value, CheckedText(facts, facts.numbers)
         known = set(instances["instance_id"])
         return self._analysis(
             "daily_analysis",
@@ -85,6 +99,7 @@ class DeepSeekAnalyzer:
             dataset.sha256,
             question,
             answered,
+            ground,
             summary=ground.text(answer.summary),
             success_factors=ground.findings(answer.success_factors),
             failure_factors=ground.findings(answer.failure_factors),
@@ -115,6 +130,42 @@ class DeepSeekAnalyzer:
         last_days: Sequence[DaySummary],
     ) -> Adjustments:
         """Return the proposals together with what was refused and what it cost."""
+        asked = (analysis, running, forecasts, last_days)
+        answered, question, facts = self._ask_for_edits(dataset, *asked)
+        admitted, versions = answered.value, {version.instance_id: version for version in running}
+        if admitted.refused:
+            self.client.ledger.note("edits_refused", analysis.analysis_id, {"refused": list(admitted.refused)})
+        beside = self._without_news(dataset, admitted, *asked)
+        free = None if beside.value is None else beside.value.edits
+        influences = measure_influence(admitted.edits, free, versions, self.max_news_influence_pct)
+        strategies = tuple(sorted({version.strategy for version in running}))
+        ground = CheckedText(facts, (*facts.numbers, *_registry_numbers(strategies), *admitted.numbers))
+        source = f"llm:{answered.model}"
+        made = build_proposals(admitted, versions, ground.text, analysis, source)
+        held = {influence.instance_id for influence in influences}
+        if held:
+            told = {"over": [influence.words for influence in influences], "cap_pct": self.max_news_influence_pct}
+            self.client.ledger.note("news_influence", analysis.analysis_id, told)
+        return Adjustments(
+            proposals=tuple(replace(one, hold=True) if one.instance_id in held else one for one in made),
+            refused=admitted.refused,
+            prompt_sha256=question.prompt.sha256,
+            call_ids=(*answered.call_ids, *beside.call_ids),
+            cost_usd=answered.cost_usd + beside.cost_usd,
+            source=source,
+            influences=influences,
+            n_numbers=ground.n_numbers,
+            n_unverified=ground.n_struck,
+        )
+
+    def _ask_for_edits(
+        self,
+        dataset: DailyDataset,
+        analysis: Analysis,
+        running: Sequence[ParamVersion],
+        forecasts: Sequence[Forecast],
+        last_days: Sequence[DaySummary],
+    ) -> tuple[Answered[AdmittedEdits], Question[AdmittedEdits], PromptFacts]:
         versions = {version.instance_id: version for version in running}
         facts = build_adjustment_facts(dataset, running, forecasts, last_days, self.edit_rules)
         strategies = tuple(sorted({version.strategy for version in running}))
@@ -136,14 +187,27 @@ class DeepSeekAnalyzer:
             return admit_edits(parse_answer(text, AdjustmentsAnswer), versions, dataset.refuted, self.edit_rules)
 
         question = _question("adjustments", "daily/adjustments", inputs, self.language, schema, parse, salvage=salvage)
-        answered = self.client.ask(question)
-        admitted = answered.value
-        if admitted.refused:
-            self.client.ledger.note("edits_refused", analysis.analysis_id, {"refused": list(admitted.refused)})
-        ground = _Ground(facts, (*facts.numbers, *_registry_numbers(strategies), *admitted.numbers))
-        source = f"llm:{answered.model}"
-        made = build_proposals(admitted, versions, ground.text, analysis, source)
-        return Adjustments(made, admitted.refused, question.prompt.sha256, answered.call_ids, answered.cost_usd, source)
+        return self.client.ask(question), question, facts
+
+    def _without_news(
+        self,
+        dataset: DailyDataset,
+        admitted: AdmittedEdits,
+        analysis: Analysis,
+        running: Sequence[ParamVersion],
+        forecasts: Sequence[Forecast],
+        last_days: Sequence[DaySummary],
+    ) -> "_Beside":
+        """Return the edits that the model makes without news; the same ones where there was none to be moved by."""
+        bare = without_news(dataset)
+        asked = (running, forecasts, last_days, self.edit_rules)
+        if not admitted.edits or build_adjustment_facts(bare, *asked) == build_adjustment_facts(dataset, *asked):
+            return _Beside(admitted, (), Decimal(0))
+        try:
+            answered = self._ask_for_edits(bare, analysis, running, forecasts, last_days)[0]
+        except AnalyzerFailure as failure:
+            return _Beside(None, failure.call_ids, failure.cost_usd)
+        return _Beside(answered.value, answered.call_ids, answered.cost_usd)
 
     def find_patterns(
         self, on: date, trades_summary: TradesSummary, rules: Sequence[PatternRule], language: Language
@@ -156,7 +220,7 @@ class DeepSeekAnalyzer:
             "patterns", "weekly/patterns", inputs, language, schema, lambda text: parse_answer(text, PatternsAnswer)
         )
         answered = self.client.ask(question)
-        answer, ground = answered.value, _Ground(facts, facts.numbers)
+        answer, ground = answered.value, CheckedText(facts, facts.numbers)
         kept: dict[str, list[Finding]] = {"better": [], "worse": []}
         hours: list[Finding] = []
         conditions: dict[str, str] = {}
@@ -178,6 +242,7 @@ class DeepSeekAnalyzer:
             sha256_of((trades_summary, tuple(rules))),
             question,
             answered,
+            ground,
             summary=ground.text(answer.summary),
             success_factors=tuple(kept["better"]),
             failure_factors=tuple(kept["worse"]),
@@ -213,10 +278,19 @@ class DeepSeekAnalyzer:
         admitted = answered.value
         if admitted.refused:
             self.client.ledger.note("programs_refused", study.analysis_id, {"refused": list(admitted.refused)})
-        ground = _Ground(facts, (*facts.numbers, *admitted.numbers))
+        ground = CheckedText(facts, (*facts.numbers, *admitted.numbers))
         source = f"llm:{answered.model}"
         made = build_program_proposals(admitted, by_name, ground.text, study, source)
-        return Adjustments(made, admitted.refused, question.prompt.sha256, answered.call_ids, answered.cost_usd, source)
+        return Adjustments(
+            made,
+            admitted.refused,
+            question.prompt.sha256,
+            answered.call_ids,
+            answered.cost_usd,
+            source,
+            n_numbers=ground.n_numbers,
+            n_unverified=ground.n_struck,
+        )
 
     def _analysis(
         self,
@@ -225,6 +299,7 @@ class DeepSeekAnalyzer:
         dataset_sha256: str,
         question: Question[T],
         answered: Answered[T],
+        ground: CheckedText,
         *,
         summary: str,
         success_factors: tuple[Finding, ...],
@@ -253,30 +328,18 @@ class DeepSeekAnalyzer:
             risks=risks,
             cost_usd=answered.cost_usd,
             created_at=self.clock.now(),
+            n_numbers=ground.n_numbers,
+            n_unverified=ground.n_struck,
         )
 
 
-class _Ground:
-    """Cleans model text, strikes its unsupported numbers, gives symbols their names back, and counts."""
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """The answer without news and what it cost; None where there was no usable one."""
 
-    def __init__(self, facts: PromptFacts, numbers: Sequence[float]) -> None:
-        self._facts = facts
-        self._numbers = numbers
-        self.n_struck = 0
-
-    def text(self, text: str) -> str:
-        """Return the text as people may read it."""
-        checked, struck = strike_unverified(clean_text(text), self._numbers)
-        self.n_struck += struck
-        return self._facts.restore(checked)
-
-    def findings(self, shapes: Sequence[FindingShape]) -> tuple[Finding, ...]:
-        """Return findings with checked texts."""
-        return tuple(Finding(self.text(s.text), s.severity, self.text(s.action)) for s in shapes)
-
-    def count(self, language: Language) -> tuple[Finding, ...]:
-        """Return one finding that tells how many numbers were struck so far, or none."""
-        return (Finding(say("struck", language, n=self.n_struck), "warning"),) if self.n_struck else ()
+    value: AdmittedEdits | None
+    call_ids: tuple[str, ...]
+    cost_usd: Decimal
 
 
 def _question(

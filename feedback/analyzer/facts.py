@@ -5,24 +5,27 @@ Symbols get aliases and dates stay out, so that a model cannot answer from what 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from core.clock import KST
 from core.model.analysis import Forecast, PatternRule
 from core.model.canonical import canonical_json
-from core.model.dataset import DailyDataset, DaySummary, StrategyResult
+from core.model.dataset import DailyDataset, DaySummary, Lesson, StrategyResult
+from core.model.news import NewsCount
 from core.model.proposal import ParamVersion
 from core.model.trade import Trade
 from feedback.analyzer.edits import EditRules
 from feedback.analyzer.grounding import numbers_in
 from feedback.analyzer.summary import TradesSummary
 from feedback.analyzer.symptoms import DayOfInstance, find_symptoms
-from market.sources.text import KEY_EVENTS
+from market.sources.text import KEY_EVENTS, MARKET
 from strategies.schema import load_param_specs
 
 _CLOSED_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9_/-]{0,59}")
+_NEWS_FIELDS = frozenset(("news_sentiment",))
 _CONTEXT_NAMES = frozenset(
     ("btc_dominance_pct", "fear_greed", "news_sentiment", "exchange_flow_btc", "whale_moves", "mining_difficulty")
 )
@@ -73,6 +76,7 @@ def build_adjustment_facts(
         },
         "day": _day(dataset, symbols),
         "days_before": [_totals(day) for day in last_days],
+        "lessons": [_lesson(lesson, symbols) for lesson in dataset.lessons],
         "forecast": [_forecast(forecast) for forecast in forecasts],
         "refuted": [
             {"strategy": e.strategy, "param": e.param, "from": e.from_value, "to": e.to_value}
@@ -150,9 +154,48 @@ def _day(dataset: DailyDataset, symbols: tuple[str, ...]) -> dict[str, Any]:
         ],
         "context": _context(dataset, symbols),
         "events": [name for name in dataset.context.key_events if name in KEY_EVENTS],
+        "news": [_news(count, symbols) for count in dataset.news],
         "feedback": _feedback(dataset),
         "parity_gap_usd": dataset.parity_gap_usd,
     }
+
+
+def without_news(dataset: DailyDataset) -> DailyDataset:
+    """Return the day as it would be without a headline: no reading, no event, no sentiment."""
+    fields = tuple(
+        replace(field, value=None, freshness="missing") if field.name in _NEWS_FIELDS else field
+        for field in dataset.context.fields
+    )
+    return replace(dataset, news=(), context=replace(dataset.context, fields=fields, headlines=(), key_events=()))
+
+
+def _news(count: NewsCount, symbols: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "asset": MARKET if count.asset == MARKET else _alias(count.asset, symbols),
+        "event": count.event_type if count.event_type in KEY_EVENTS else "other",
+        "n": count.n,
+        "n_good": count.n_good,
+        "n_bad": count.n_bad,
+        "max_severity": count.max_severity,
+    }
+
+
+def _lesson(lesson: Lesson, symbols: tuple[str, ...]) -> dict[str, Any]:
+    """Return a lesson's numbers and closed words; a bucket that is no such word of ours becomes `other`."""
+    is_symbol = lesson.dimension == "symbol"
+    return {
+        "dimension": _word(lesson.dimension),
+        "bucket": _alias(lesson.bucket, symbols) if is_symbol else _bucket(lesson.bucket),
+        "direction": _word(lesson.direction),
+        "n": lesson.n,
+        "mean_bps": lesson.mean_bps,
+        "weeks_held": lesson.hits,
+        "weeks_failed": lesson.misses,
+    }
+
+
+def _bucket(text: str) -> str:
+    return text if _BUCKET.fullmatch(text) else "other"
 
 
 def _totals(day: DaySummary) -> dict[str, Any]:

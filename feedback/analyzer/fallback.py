@@ -116,6 +116,7 @@ class AnalyzerWithFallback:
         language = self.rules.language
         reason = failure.reason if failure else ""
         refused = say("refused_edits", language, n=len(made.refused), reasons="; ".join(made.refused))
+        moved = say("news_influence", language, reasons="; ".join(one.words for one in made.influences))
         note = Analysis(
             analysis_id=short_id("analysis", task, analysis.analysis_id, made.prompt_sha256, made.source, reason),
             task=task,
@@ -131,9 +132,11 @@ class AnalyzerWithFallback:
             effectiveness={},
             missed=(),
             adjustments=tuple(Finding(proposal.rationale) for proposal in made.proposals),
-            risks=(),
+            risks=(Finding(moved, "warning"),) if made.influences else (),
             cost_usd=failure.cost_usd if failure else made.cost_usd,
             created_at=self.clock.now(),
+            n_numbers=made.n_numbers,
+            n_unverified=made.n_unverified,
         )
         with self.store.session() as session:
             # A run that goes on after a crash comes by again, at a later time.

@@ -12,7 +12,12 @@ from core.clock import KST, Clock, kst_day_bounds
 from core.model.analysis import LlmCall, RenderedPrompt, Task
 from core.model.canonical import short_id
 from core.store import Session, Store, audit, llm_calls, prompts
+from feedback.analyzer.breaker import BATCH, N_LOOKED_AT, find_spike
 from feedback.analyzer.prices import PriceTable, Tokens
+
+WEEKLY: frozenset[Task] = frozenset(("patterns", "programs"))
+WEEKLY_SHARE = Decimal("0.8")
+"""Of the monthly cap: the rest is kept for the daily study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +53,33 @@ class CostLedger:
     prices: PriceTable
     monthly_cap_usd: Decimal
     daily_cap_usd: Decimal
+    spike_multiple: float = 5.0
 
     def reserve(
-        self, task: Task, provider: str, model: str, prompt: RenderedPrompt, input_bytes: int, max_tokens: int
+        self,
+        task: Task,
+        provider: str,
+        model: str,
+        prompt: RenderedPrompt,
+        input_bytes: int,
+        max_tokens: int,
+        keep_prompt: bool = True,
     ) -> LlmCall:
-        """Return the call with status `reserved`, or `over_budget` when its ceiling does not fit under a cap.
+        """Return the call with status `reserved`; `over_budget` when its ceiling does not fit under a cap, or
+        `breaker_open` when a call of the task was far dearer than usual within the last 24 hours.
 
-        No token is shorter than a byte, so `input_bytes` is an upper bound for the input tokens.
+        No token is shorter than a byte, so `input_bytes` is an upper bound for the input tokens. The caller that does
+        not have the prompt kept must keep what it was made of.
         """
         at = self.clock.now()
         ceiling = self.prices.ceiling_usd(model, input_bytes, max_tokens, at)
         with self.store.session() as session:
             llm_calls.lock_budget(session)
-            prompts.add(session, prompt, at)
+            if keep_prompt:
+                prompts.add(session, prompt, at)
             spending = self.spending(session, at)
-            fits = (
-                spending.month_usd + ceiling <= self.monthly_cap_usd
-                and spending.day_usd + ceiling <= self.daily_cap_usd
-            )
-            attempt = len(llm_calls.for_prompt(session, prompt.sha256)) + 1
+            status, error = self._judge(session, task, spending, ceiling, at)
+            attempt = llm_calls.count_attempts(session, prompt.sha256) + 1
             call = LlmCall(
                 call_id=short_id("call", prompt.sha256, attempt),
                 task=task,
@@ -75,7 +88,7 @@ class CostLedger:
                 resolved_model="",
                 prompt_sha256=prompt.sha256,
                 attempt=attempt,
-                status="reserved" if fits else "over_budget",
+                status=status,
                 input_tokens=0,
                 cached_tokens=0,
                 output_tokens=0,
@@ -84,10 +97,26 @@ class CostLedger:
                 started_at=at,
                 latency_ms=0.0,
                 response_text="",
-                error="" if fits else _say_over(spending, ceiling),
+                error=error,
             )
             llm_calls.reserve(session, call)
         return call
+
+    def _judge(
+        self, session: Session, task: Task, spending: Spending, ceiling: Decimal, at: datetime
+    ) -> tuple[str, str]:
+        """Return the status that a call of this ceiling begins with, and why it may not be made."""
+        month_cap = self.monthly_cap_usd * (WEEKLY_SHARE if task in WEEKLY else 1)
+        if spending.month_usd + ceiling > month_cap or spending.day_usd + ceiling > self.daily_cap_usd:
+            return "over_budget", _say_over(replace(spending, month_cap_usd=month_cap), ceiling)
+        paid = llm_calls.latest_paid(session, task, N_LOOKED_AT) if task in BATCH else []
+        spike = find_spike(paid, at, self.spike_multiple)
+        if spike is None:
+            return "reserved", ""
+        return "breaker_open", (
+            f"{spike.call_id} cost {spike.cost_usd:.4f} USD, the median before it is {spike.median_usd:.4f} USD; no "
+            f"further call of {task} until {spike.until:%Y-%m-%d %H:%M} UTC"
+        )
 
     def settle(self, call: LlmCall, outcome: Outcome) -> LlmCall:
         """Return the call as settled; a call that was settled before keeps its first outcome."""

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import SettingsError
+from core.model.canonical import sha256_of
 
 _MILLION = Decimal(1_000_000)
 Rate = Annotated[Decimal, Field(ge=0)]
@@ -77,7 +78,17 @@ class PriceTable:
         midnight = datetime.combine(at.astimezone(UTC).date(), time(0), UTC)
         hours = [midnight + timedelta(hours=hour) for hour in range(24)]
         prices = [_listed(self.provider or "", name, tokens, hour) for name in sorted(names) for hour in hours]
-        return max((price for price in prices if price is not None), default=Decimal(0))
+        own = [self.cost_usd(name, tokens, at) for name in sorted(self.overrides)]
+        return max((price for price in (*prices, *own) if price is not None), default=Decimal(0))
+
+    def fingerprint(self, model: str, at: datetime) -> str:
+        """Return a hash of what a million tokens of each kind cost at each hour of a day: another one, other prices."""
+        million = 1_000_000
+        kinds = (Tokens(million, 0, 0), Tokens(million, million, 0), Tokens(0, 0, million))
+        midnight = datetime.combine(at.astimezone(UTC).date(), time(0), UTC)
+        hours = [midnight + timedelta(hours=hour) for hour in range(24)]
+        rates = [sorted(self.cost_usd(model, kind, hour) for hour in hours) for kind in kinds]
+        return sha256_of([[min(of_kind), max(of_kind)] for of_kind in rates])
 
 
 def load_prices(provider: str | None, path: Path | None) -> PriceTable:

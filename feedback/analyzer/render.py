@@ -105,16 +105,22 @@ def _render_block(
     language: Language,
     folder: Path,
 ) -> str:
-    environment = SandboxedEnvironment(
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
+    environment = _environment(folder)
     try:
         loaded = environment.get_template(template.path)
         context = loaded.new_context({"language": language, **{name: inputs[name] for name in names}})
         return "".join(loaded.blocks[block](context)).strip() + "\n"
     except (TemplateError, KeyError) as error:
         raise Corrupt(f"the prompt template {template.path} cannot be rendered: {error}") from error
+
+
+@cache
+def _environment(folder: Path) -> SandboxedEnvironment:
+    # A template is compiled once: an order that waits for advice has no time for it.
+    return SandboxedEnvironment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )

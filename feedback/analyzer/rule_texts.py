@@ -168,12 +168,16 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     # --- what the language model's text is annotated with -------------------------------------------------------------
     "struck": (
-        "{n} numbers in this text match no fact of the dataset and were struck.",
-        "이 글의 숫자 {n}개는 자료의 어떤 값과도 맞지 않아 지웠습니다.",
+        "{n} of {n_numbers} numbers in this text match no fact of the dataset and were struck.",
+        "이 글의 숫자 {n_numbers}개 중 {n}개는 자료의 어떤 값과도 맞지 않아 지웠습니다.",
     ),
     "refused_edits": (
         "{n} proposed edits were refused at the door: {reasons}.",
         "제안 {n}건이 거부됐습니다: {reasons}.",
+    ),
+    "news_influence": (
+        "News moved these further than the settings allow, so a person must approve them: {reasons}.",
+        "뉴스가 설정 한도보다 크게 움직인 값이라 사람의 승인이 필요합니다: {reasons}.",
     ),
     "unsupported_rules": (
         "{n} claimed patterns contradict the counted trades or rest on too few and were left out.",
