@@ -9,7 +9,7 @@ import pytest
 from core.clock import VirtualClock
 from core.model.generated import AdviceAnswer, Message
 from core.model.trade import Conditions
-from core.settings_sections import AdvisorSettings
+from core.settings_advisor import AdvisorSettings
 from core.store import Session, Store, advice, equity, signals
 from feedback.advisor import RealTimeAIAdvisor, Surroundings
 from tests import factories
@@ -96,7 +96,7 @@ NO_RSI = dict.fromkeys(
         ({"indicators": {**NO_RSI, "rsi": 90.0}, "side": "sell"}, NOTHING_KNOWN, 1.0, "sound"),
         ({"position": "92"}, NOTHING_KNOWN, 0.8, "concentration_reduced"),
         ({"position": "100"}, NOTHING_KNOWN, 0.0, "concentration"),
-        ({"position": "-150"}, NOTHING_KNOWN, 1.0, "sound"),
+        ({"position": "-150"}, NOTHING_KNOWN, 1.0, "reduces"),
         ({"position": "-100", "qty": "250", "notional": "25000"}, NOTHING_KNOWN, 0.8, "concentration_reduced"),
         ({"position": "92", "indicators": {**NO_RSI, "rsi": 90.0}}, NOTHING_KNOWN, 0.5, "rsi_extreme"),
         ({"equity": "0"}, NOTHING_KNOWN, 0.0, "implausible_request"),
@@ -113,6 +113,13 @@ def test_each_check_decides_as_told(
 def test_an_answer_after_the_deadline_is_a_no(advisor: RealTimeAIAdvisor, clock: VirtualClock) -> None:
     clock.advance_to(NOON + timedelta(milliseconds=950))
     assert advisor.should_trade(factories.advice_request(), RATE, NOTHING_KNOWN).reason == "late"
+
+
+def test_where_the_engines_time_stands_still_no_answer_is_late(clock: VirtualClock, outbox: Outbox) -> None:
+    advisor = RealTimeAIAdvisor(clock, AdvisorSettings(), fresh_rate, outbox.send, stands_still=True)
+    clock.advance_to(clock.now() + timedelta(minutes=15))
+    record = advisor.should_trade(factories.advice_request(), RATE, NOTHING_KNOWN)
+    assert (record.reason, record.approve, record.answered_at) == ("sound", True, record.asked_at)
 
 
 def test_one_millisecond_before_the_deadline_it_still_counts(advisor: RealTimeAIAdvisor, clock: VirtualClock) -> None:
