@@ -126,9 +126,8 @@ class BridgeServer:
         """Close the links and the sockets; what is not acknowledged stays in the store, signals are forgotten."""
         for link in tuple(self._links):
             link.end("the worker stopped")
+        await asyncio.gather(*(listener.stop() for listener in self._listen))
         await asyncio.gather(*(link.finished() for link in tuple(self._links)))
-        for listener in self._listen:
-            await listener.stop()
 
     def send(self, session: Session, message: Message) -> int:
         """Add a message to the caller's transaction and return its number; it leaves once that is committed.
@@ -165,6 +164,11 @@ class BridgeServer:
     async def wait_acked(self, seq: int) -> None:
         """Return when the engine has made message `seq` durable, across reconnects. Bound it with asyncio.timeout."""
         await self._wait_for(lambda: self._acked_seq >= seq)
+
+    async def wait_signals_acked(self) -> None:
+        """Return when every signal made so far is acted on, or dropped as too late. Bound it with asyncio.timeout."""
+        made = self._session.signals.counts().made
+        await self._wait_for(lambda: self._session.signals.acked_through >= made)
 
     async def wait_connected(self) -> Hello:
         """Return the hello of the connected engine, waiting for one."""
@@ -220,6 +224,7 @@ class BridgeServer:
         """See LinkOwner."""
         if self._on_signals_acked is not None:
             self._on_signals_acked(self._session.signals.acked_through)
+        self._notify()
 
     def _accept(self, wire: Wire) -> Receiver:
         link = Link(self, self._rooms, wire)

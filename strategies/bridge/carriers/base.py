@@ -59,7 +59,7 @@ class Listener(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Close the socket; connections are closed by who holds them."""
+        """Stop listening and close what is still open; return when every connection is gone."""
         ...
 
 

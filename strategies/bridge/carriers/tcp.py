@@ -6,6 +6,7 @@ import ssl
 from typing import cast
 
 from strategies.bridge.carriers.base import Accept, Receiver
+from strategies.bridge.carriers.open_wires import OpenWires
 from strategies.bridge.frame import MAX_FRAME_BYTES
 
 _LENGTH_BYTES = 4
@@ -15,9 +16,9 @@ WRITE_HIGH_BYTES = 1024 * 1024
 class TcpWire(asyncio.Protocol):
     """One TCP connection, with or without TLS."""
 
-    def __init__(self, accept: Accept, carrier: str) -> None:
+    def __init__(self, accept: Accept, carrier: str, wires: OpenWires) -> None:
         self.carrier = carrier
-        self._accept = accept
+        self._accept, self._wires = accept, wires
         self._transport: asyncio.Transport | None = None
         self._receiver: Receiver | None = None
         self._unread = b""
@@ -45,6 +46,7 @@ class TcpWire(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._wires.add(self, self._transport)
         self._receiver = self._accept(self)
 
     def data_received(self, data: bytes) -> None:
@@ -80,6 +82,7 @@ class TcpWire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._transport = None
+        self._wires.remove(self)
         if self._receiver is not None:
             self._receiver.on_closed(str(exc) if exc else self._last_word)
 
@@ -91,6 +94,7 @@ class TcpListener:
         self._host, self._port, self._tls = host, port, tls
         self._scheme = "tcps" if tls else "tcp"
         self._server: asyncio.Server | None = None
+        self._wires = OpenWires()
 
     @property
     def address(self) -> str:
@@ -101,13 +105,14 @@ class TcpListener:
         """Listen. A port in use raises OSError."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: TcpWire(accept, self._scheme), self._host, self._port, ssl=self._tls
+            lambda: TcpWire(accept, self._scheme, self._wires), self._host, self._port, ssl=self._tls
         )
 
     async def stop(self) -> None:
-        """Close the socket."""
+        """Stop listening, and close what is still open."""
         if self._server is not None:
             self._server.close()
+        await self._wires.close("the worker stopped")
 
 
 def shown_host(host: str) -> str:

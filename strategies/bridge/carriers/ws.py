@@ -11,22 +11,22 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from strategies.bridge.carriers.base import Accept, Receiver
+from strategies.bridge.carriers.open_wires import CLOSE_TIMEOUT_S, OpenWires
 from strategies.bridge.carriers.tcp import WRITE_HIGH_BYTES, bound_port, shown_host
 from strategies.bridge.frame import MAX_FRAME_BYTES
 
 PATH = "/ai_bridge"
 OPEN_TIMEOUT_S = 5.0
 """A connection that has not become a WebSocket by then is cut off."""
-CLOSE_TIMEOUT_S = 2.0
 MAX_REASON_BYTES = 120
 
 
 class WsWire(asyncio.Protocol):
     """One WebSocket, with or without TLS."""
 
-    def __init__(self, accept: Accept, carrier: str) -> None:
+    def __init__(self, accept: Accept, carrier: str, wires: OpenWires) -> None:
         self.carrier = carrier
-        self._accept = accept
+        self._accept, self._wires = accept, wires
         self._protocol = ServerProtocol(max_size=MAX_FRAME_BYTES)
         self._transport: asyncio.Transport | None = None
         self._receiver: Receiver | None = None
@@ -62,6 +62,7 @@ class WsWire(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._wires.add(self, self._transport)
         asyncio.get_running_loop().call_later(OPEN_TIMEOUT_S, self._give_up)
 
     def data_received(self, data: bytes) -> None:
@@ -92,6 +93,7 @@ class WsWire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._transport = None
+        self._wires.remove(self)
         if self._receiver is not None:
             theirs = self._protocol.close_rcvd.reason if self._protocol.close_rcvd else ""
             said = f"the engine closed the connection: {theirs}" if theirs else "the engine closed the connection"
@@ -133,6 +135,7 @@ class WsListener:
         self._host, self._port, self._tls = host, port, tls
         self._scheme = "wss" if tls else "ws"
         self._server: asyncio.Server | None = None
+        self._wires = OpenWires()
 
     @property
     def address(self) -> str:
@@ -143,10 +146,11 @@ class WsListener:
         """Listen. A port in use raises OSError."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: WsWire(accept, self._scheme), self._host, self._port, ssl=self._tls
+            lambda: WsWire(accept, self._scheme, self._wires), self._host, self._port, ssl=self._tls
         )
 
     async def stop(self) -> None:
-        """Close the socket."""
+        """Stop listening, and close what is still open."""
         if self._server is not None:
             self._server.close()
+        await self._wires.close("the worker stopped")

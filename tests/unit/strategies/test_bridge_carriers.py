@@ -145,6 +145,28 @@ async def test_a_tcp_frame_that_is_announced_too_long_ends_the_connection(make_w
         assert server.figures().counts["links_refused"] == 1
 
 
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:0", "ws://127.0.0.1:0/ai_bridge"])
+async def test_a_stopped_listener_leaves_no_connection_behind(address):
+    class Mute:
+        def on_frame(self, frame: bytes) -> None: ...
+        def on_writable(self) -> None: ...
+        def on_closed(self, reason: str) -> None:
+            reasons.append(reason)
+
+    reasons: list[str] = []
+    listener = listener_at(address, None)
+    await listener.start(lambda wire: Mute())
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(listener.address.rsplit(":", 1)[1].split("/")[0]))
+    while not listener._wires._transports:  # the server's half is made in a turn of its own
+        await asyncio.sleep(0)
+    await listener.stop()
+    async with asyncio.timeout(4):
+        assert await reader.read() == b""
+    assert reasons == (["the worker stopped"] if address.startswith("tcp") else [])
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_frames_may_come_in_any_pieces(make_worker):
     worker = make_worker(listen=["tcp://127.0.0.1:0"])
     async with worker.serving() as server:
