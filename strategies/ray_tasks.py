@@ -15,13 +15,12 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from itertools import islice
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from core.errors import BadInput, Refused, Unavailable
 from strategies.installed import Installed, difference, read_installed
 from strategies.tasks import POLL_S, Item, OnDone, Pieces, Result, ResultFolder, ShouldStop
 
-Value = TypeVar("Value")
 Outcome = tuple[Literal["done", "raised", "differs"], bytes, str]
 """What became of a piece: its result, the error of the work, or what is installed there, pickled; and on which node."""
 

@@ -19,6 +19,8 @@ from strategies.schema import ParamSpec, decides_on, is_judged_on_bars, load_par
 
 NARROWING_FLOOR = 0.5
 """Share of the evidenced value below which lowering a cap needs evidence again."""
+MIN_SAID_SHARE = 0.8
+"""Share of the sealed and of the seen days on which models must have spoken, for a strategy that decides on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class AdmissionFacts:
     """The open canary of the instance, or empty."""
     programs: Mapping[str, str] = field(default_factory=dict)
     """By what they do: rule sets that the instance followed or tried, and where."""
+    said_share: float = 0.0
+    """Share of the days that a judgement needs on which models spoke about the instance's symbols, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def check_admission(proposal: Proposal, facts: AdmissionFacts, settings: GateSet
     rules = (_rules_check(proposal),) if all(check.passed for check in values) else ()
     flow = (
         *novelty_checks(proposal, facts.programs),
-        *_evidence_checks(proposal.strategy, narrowing),
+        *_evidence_checks(proposal.strategy, narrowing, facts.said_share),
         _repeat_check(proposal, facts),
         _one_at_a_time_check(facts, narrowing),
         *(() if narrowing else _cooldown_checks(proposal, facts, settings)),
@@ -171,10 +175,14 @@ def _rules_check(proposal: Proposal) -> Check:
     return _check("rules", True, "the parameters agree with each other")
 
 
-def _evidence_checks(strategy: str, narrowing: bool) -> tuple[Check, ...]:
+def _evidence_checks(strategy: str, narrowing: bool, said_share: float) -> tuple[Check, ...]:
     if is_judged_on_bars(strategy):
         return ()
     needs = decides_on(strategy)
+    if needs == "predictions" and said_share > 0:
+        enough = said_share >= MIN_SAID_SHARE
+        detail = f"models spoke on {said_share:.0%} of the days that a judgement needs, of which {MIN_SAID_SHARE:.0%}"
+        return (_check("no_evidence", narrowing or enough, f"{detail} must be there"),)
     detail = (
         f"{strategy} decides on {needs}, and bars hold none: no backtest can speak for it, only caps may be lowered"
     )

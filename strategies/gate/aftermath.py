@@ -28,7 +28,7 @@ from strategies.gate.records import trial_payload, verdict_id
 from strategies.gate.runs import Laboratory
 from strategies.gate.screen import STATISTIC
 from strategies.gate.split import HistorySplit, ceil_midnight, read_split
-from strategies.schema import decides_on, is_judged_on_bars
+from strategies.schema import decides_on
 
 KIND = "aftermath"
 DAILY_LIMIT = 50
@@ -182,9 +182,9 @@ def prompt_of(session: Session, proposal: Proposal) -> str:
 
 
 def _unplayable(proposal: Proposal) -> str:
-    if is_judged_on_bars(proposal.strategy):
-        return ""
-    return f"{proposal.strategy} decides on {decides_on(proposal.strategy)}, and bars hold none"
+    needs = decides_on(proposal.strategy)
+    # What models said comes with the bars, where they spoke; the engine refuses to play without it.
+    return "" if needs in ("bars", "predictions") else f"{proposal.strategy} decides on {needs}, and bars hold none"
 
 
 def _compare(

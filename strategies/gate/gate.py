@@ -30,6 +30,7 @@ from strategies.gate.seal import broken_seal, record_seal
 from strategies.gate.sealed import SealedResult, judge_sealed_runs
 from strategies.gate.split import HistorySplit, read_split, write_split
 from strategies.programs import Programs
+from strategies.schema import decides_on, strategy_names
 
 DEPLOYABLE: tuple[ProposalState, ...] = ("accepted", "narrowed")
 
@@ -63,6 +64,7 @@ class Gate:
         with self.store.session() as session:
             facts = records.load_admission_facts(session, proposal, now)
             n_trials = ledger.count_trials(session, proposal.strategy)
+            facts = replace(facts, said_share=self._said_share(session, proposal))
         if proposal.instance_id not in self.capital:
             # Its versions are still stored, but the settings no longer run it.
             facts = replace(facts, active=None)
@@ -265,6 +267,16 @@ class Gate:
         if missing or split is None or not split.is_testable:
             return missing
         return broken_seal(session, self.archive, split, self._symbols_of(proposal))
+
+    def _said_share(self, session: Session, proposal: Proposal) -> float:
+        """Return the smaller share of the sealed and the seen days on which models spoke; 0 where nobody asks."""
+        known = proposal.strategy in strategy_names() and decides_on(proposal.strategy) == "predictions"
+        split = read_split(session) if known else None
+        if split is None or not split.is_testable:
+            return 0.0
+        symbols, now = self._symbols_of(proposal), self.clock.now()
+        stretches = ((split.sealed_start_at, split.sealed_end_at), (split.seen_start_at, now))
+        return min(self.archive.said_share(symbols, *stretch) for stretch in stretches)
 
     def _symbols_of(self, proposal: Proposal) -> tuple[str, ...]:
         return tuple(self.symbols.get(proposal.instance_id) or self.archive.symbols())

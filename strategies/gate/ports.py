@@ -1,4 +1,4 @@
-"""What the gate needs from outside: bars of the past."""
+"""What the gate needs from outside: bars of the past, with what models said of them meanwhile."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,5 +19,9 @@ class BarSource(Protocol):
         ...
 
     def load(self, symbols: Sequence[str], start_at: datetime, end_at: datetime) -> Bars:
-        """Return the bars that closed after `start_at` and at or before `end_at`."""
+        """Return the bars that closed after `start_at` and at or before `end_at`, with what models said then."""
+        ...
+
+    def said_share(self, symbols: Sequence[str], start_at: datetime, end_at: datetime) -> float:
+        """Return on which share of the KST days of a stretch models spoke about every symbol, 0 to 1."""
         ...

@@ -25,7 +25,7 @@ from strategies.gate.split import HistorySplit, seen_window
 from strategies.gate.stress import COST_MULTIPLE, Paths, Scenario
 from strategies.program_parts import neighbours_of_program
 from strategies.programs import RULES
-from strategies.schema import load_param_specs
+from strategies.schema import decides_on, load_param_specs
 
 PATH_SEED = 20_200_312
 WARM_UP = timedelta(days=15)
@@ -187,14 +187,16 @@ class Laboratory:
         return _scenario("silence", "the same gap while the feed is silent for six hours", pairs)
 
     def _crash_days(self, split: HistorySplit) -> tuple[Scenario, ...]:
-        windows = crash_windows(split, self.bars.span(self.symbols))
-        pairs = []
-        for warm_from, start_at, end_at in windows:
+        needs, pairs, played = decides_on(self.proposal.strategy), [], []
+        for warm_from, start_at, end_at in crash_windows(split, self.bars.span(self.symbols)):
             bars = self.bars.load(self.symbols, warm_from, end_at)
+            if needs == "predictions" and not bars.said:
+                continue  # no model had been trained by then
             pairs.append(self._pair_of_days(bars, dearer(self.costs, COST_MULTIPLE), to_ns(start_at)))
+            played.append(f"{start_at:%Y-%m-%d}")
         if not pairs:
             return ()
-        days = ", ".join(f"{start_at:%Y-%m-%d}" for _, start_at, _ in windows)
+        days = ", ".join(played)
         return (_scenario("crash_days", f"recorded crashes at {COST_MULTIPLE:g} x costs ({days})", pairs),)
 
     def _paths(self, window: Window) -> Paths:

@@ -15,10 +15,10 @@ from core.model.canonical import from_json
 from core.store import ledger
 from core.store.session import Session
 from strategies.gate.ports import BarSource
+from strategies.gate.shocks import COLUMNS
 from strategies.gate.split import HistorySplit
 
 KIND = "sealed_bars"
-_COLUMNS = ("opened_at_ns", "closed_at_ns", "open", "high", "low", "close", "volume")
 
 _log = get_logger("strategies.gate")
 
@@ -77,6 +77,6 @@ def _read(session: Session) -> Seal | None:
 def _sha256(bars: BarSource, symbol: str, start: datetime, end: datetime) -> str:
     loaded = bars.load((symbol,), start, end)
     digest = hashlib.sha256(f"{loaded.ticks[0]}|{loaded.lots[0]}".encode())
-    for name in _COLUMNS:
+    for name in COLUMNS:
         digest.update(np.ascontiguousarray(getattr(loaded, name)).tobytes())
     return digest.hexdigest()

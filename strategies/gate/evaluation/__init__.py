@@ -3,16 +3,9 @@
 Everything is drawn from one seed, and the same seed gives the same figures, whatever does the work.
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import scipy
-
-import core.metrics
-import core.sharpe
-import strategies.gate
 from strategies.gate.evaluation.batches import FULL, QUICK, PeerDays, Sizes, plan_batches, run_batch
 from strategies.gate.evaluation.results import GateEvaluation, MixedYear, PassLine, RuleFigures, Share, summarise
 from strategies.tasks import ShouldStop, TaskRunner
@@ -27,7 +20,6 @@ __all__ = [
     "RuleFigures",
     "Share",
     "Sizes",
-    "code_sha256",
     "evaluate",
 ]
 
@@ -58,16 +50,3 @@ def evaluate(
             on_progress(len(done), len(batches))
 
     return summarise(seed, peer_days, runner.map(run_batch, batches, note, should_stop))
-
-
-def code_sha256() -> str:
-    """Return a hash of the code and the libraries that figures depend on; results of another one are not taken up."""
-    files = [
-        Path(core.metrics.__file__),
-        Path(core.sharpe.__file__),
-        *sorted(Path(strategies.gate.__file__).parent.rglob("*.py")),
-    ]
-    digest = hashlib.sha256(f"numpy {np.__version__} scipy {scipy.__version__}".encode())
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -187,6 +187,14 @@ def test_what_no_backtest_can_speak_for_is_refused_by_that_name(strategy, edit, 
     assert f"decides on {needs}" in admission.failed[0].detail
 
 
+@pytest.mark.parametrize(("said_share", "fails"), [(0.0, True), (0.79, True), (0.8, False), (1.0, False)])
+def test_predictions_are_judged_where_models_spoke_on_enough_days(said_share, fails):
+    active = version("predictive")
+    known = replace(facts(active), said_share=said_share)
+    admission = admit(make_proposal(active, NOW, min_confidence=0.6), known)
+    assert failures(admission) == (["no_evidence"] if fails else [])
+
+
 @pytest.mark.parametrize("strategy", ["predictive", "micro_arbitrage", "liquidation"])
 def test_its_caps_may_still_be_lowered_and_never_raised(strategy):
     active = version(strategy)

@@ -97,7 +97,7 @@ def test_what_has_no_sign_is_an_outcome_of_its_own_with_its_reason_and_no_number
 
 
 def test_a_strategy_that_bars_tell_nothing_and_one_that_is_gone_have_no_sign():
-    for strategy, words in (("predictive", "bars hold none"), ("gone", "gone")):
+    for strategy, words in (("liquidation", "bars hold none"), ("gone", "gone")):
         due = horizon(proposal=replace(make_proposal(BASE, REGISTERED, spread_threshold=50.0), strategy=strategy))
         found = judge(Bench(TWICE_AND_TWO_MORE, CALM), due)
         assert found.outcome == "not_comparable" and words in found.reason

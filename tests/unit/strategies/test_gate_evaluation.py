@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import BadInput
 from core.metrics import share_interval
-from strategies.gate.evaluation import FULL, QUICK, MixedYear, Share, Sizes, code_sha256, evaluate
+from strategies.gate.evaluation import FULL, QUICK, MixedYear, Share, Sizes, evaluate
 from strategies.gate.evaluation.batches import plan_batches, run_batch
 from strategies.gate.evaluation.canary import harm_a_day, watch
 from strategies.gate.evaluation.recorded import FILES, load_differences, null_p_values
@@ -139,10 +139,6 @@ def test_harm_on_days_that_differ_has_its_information_ratio(annual_ir):
 def test_a_share_has_the_interval_of_the_house():
     assert Share(3, 40).interval == share_interval(3, 40)
     assert Share(3, 40).value == 0.075
-
-
-def test_stored_results_belong_to_the_code_that_made_them():
-    assert code_sha256() == code_sha256() and len(code_sha256()) == 64
 
 
 def write_candles(folder: Path, n_days: int) -> Path:
