@@ -1,18 +1,20 @@
 """The whole loop on a made market: no key, no network, the same bytes for the same seed."""
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from app.home import Home
 from app.replay import CYCLE_TIME, Plan, Summary, plan_run, run_in_loop
+from app.shipped import install_shipped
 from app.virtual import Progress
 from core.clock import VirtualClock
 from core.settings import Settings
+from core.settings_sections import InstanceSettings
 from market import synthetic
 from market.bars import BarArchive
 
@@ -32,11 +34,27 @@ SCHEDULE = {
 """The way to the whole capital in simulated days; an installation takes weeks for each of these steps."""
 MONITOR_MINUTES = 360
 """Simulated time between two looks of the monitor: on a virtual clock there is no machine and no silence to watch."""
+MODELS = {"serve": (), "in_replay": True, "warmup_days": 2, "miss_target": 0.3}
+"""The shipped models speak; sets that may miss three outcomes in ten let enough of their words become signals."""
+FOLLOWER = InstanceSettings(
+    instance_id="ai-1",
+    strategy="predictive",
+    capital_share=0.2,
+    params={"size": 20.0, "kelly_fraction": 1.0},
+)
+"""Trades what the models say, with capital beside that of the others."""
 DONE = "demo.json"
 
 
 def demo_settings(settings: Settings, home: Path) -> Settings:
-    """Return the settings of a demo: everything embedded, nothing outside this process tree."""
+    """Return the settings of a demo: as of any run on a virtual clock, with the shipped models and their follower."""
+    settings = virtual_settings(settings, home)
+    changed = {"models": {**settings.models.model_dump(), **MODELS}, **_with_follower(settings)}
+    return Settings.model_validate({**settings.model_dump(), **changed})
+
+
+def virtual_settings(settings: Settings, home: Path) -> Settings:
+    """Return the settings of a run on a virtual clock: everything embedded, nothing outside this process tree."""
     changed = {
         "home": home,
         "mode": "demo",
@@ -53,6 +71,21 @@ def demo_settings(settings: Settings, home: Path) -> Settings:
     return Settings.model_validate({**settings.model_dump(), **changed})
 
 
+def _with_follower(settings: Settings) -> dict[str, Any]:
+    """Return instances and limits with the follower beside the settings' own, which keep their capital in dollars."""
+    if any(each.instance_id == FOLLOWER.instance_id for each in settings.instances):
+        return {}
+    left = 1 - FOLLOWER.capital_share
+    others = [
+        {**each.model_dump(), "capital_share": round(each.capital_share * left, 9)} for each in settings.instances
+    ]
+    capital_usd = settings.risk.capital_usd / Decimal(str(left))
+    return {
+        "instances": [*others, FOLLOWER.model_dump()],
+        "risk": {**settings.risk.model_dump(), "capital_usd": capital_usd},
+    }
+
+
 def finished(home: Path) -> Summary | None:
     """Return the summary of a demo that ran to its end in `home`, else None."""
     path = home / DONE
@@ -66,8 +99,10 @@ def run_demo(
     plan = _existing_plan(home) if resume else None
     if plan is None:
         plan = _make_market(settings, home, seed, days)
-    summary = run_in_loop(settings, home, plan, on_progress)
-    (home.path / DONE).write_text(json.dumps(asdict(summary)), encoding="utf-8")
+    summary = run_in_loop(
+        settings, home, plan, on_progress, lambda rooms: install_shipped(home, rooms.store, rooms.clock)
+    )
+    (home.path / DONE).write_bytes(msgspec.json.encode(summary))
     return summary
 
 

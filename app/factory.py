@@ -8,7 +8,9 @@ from app.api import register_api
 from app.api.cache import open_cache
 from app.auth import load_web_secret
 from app.dashboard import register_dashboard, set_language
+from app.home import Home
 from app.languages import load_catalogue
+from app.model_shelf import ModelShelf
 from app.problems import register_problems
 from app.rooms import WebRooms, attach
 from app.security import MAX_BODY_BYTES, build_limiter, is_loopback, register_headers
@@ -49,6 +51,7 @@ def build_app(settings: Settings, store: Store | None = None, clock: Clock | Non
             secret=secret,
             cache=open_cache(settings.redis, clock),
             catalogue=load_catalogue(),
+            models=ModelShelf(Home(settings.home).models),
         ),
     )
     # First, so that whatever fails afterwards can be told in the reader's language.

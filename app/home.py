@@ -18,6 +18,11 @@ class Home:
         return self.path / "bars"
 
     @property
+    def predictions(self) -> Path:
+        """What models said, beside the bars."""
+        return self.path / "predictions"
+
+    @property
     def engine(self) -> Path:
         """The engine's state: journal, lock, control socket, configuration."""
         return self.path / "engine"
@@ -56,6 +61,16 @@ class Home:
     def bridge_secret(self) -> Path:
         """The secret that worker and engine share."""
         return self.path / "bridge.secret"
+
+    @property
+    def models(self) -> Path:
+        """The bundles of trained models, each in a folder named by its hash."""
+        return self.path / "models"
+
+    @property
+    def training(self) -> Path:
+        """What the trainer keeps while it works: tables and checkpoints."""
+        return self.path / "training"
 
     def create(self) -> "Home":
         """Make the directory; raises BadInput when it cannot be written."""

@@ -11,11 +11,14 @@ from typing import Any, get_args
 
 from app.engine_process import engine_pace, write_engine_config
 from app.home import Home
+from app.models import build_speaker
+from app.retraining import build_retraining
 from app.virtual import Progress, VirtualRun
 from app.wiring import Rooms, build_rooms
 from core import native
 from core.clock import KST, SystemClock, VirtualClock, kst_day_bounds
 from core.errors import BadInput
+from core.model.advisor import StoppedOrder
 from core.model.canary import CanaryStage
 from core.model.canonical import sha256_of
 from core.settings import Settings
@@ -31,6 +34,11 @@ from core.store import (
     trades,
     verdicts,
 )
+from core.store import predictions as stored_predictions
+from feedback.advisor.read import load_value
+from feedback.signals.drift import DriftWatch
+from feedback.signals.feed import recorded_feed
+from feedback.signals.speaker import Speaker
 from feedback.worker_lease import require_no_worker
 from market.bars import BarArchive
 
@@ -76,6 +84,10 @@ class Summary:
     bars: int
     daily_reports: int
     weekly_reports: int
+    predictions: int = 0
+    """What models said that was kept."""
+    stopped: StoppedOrder | None = None
+    """The largest order that the advisor stopped and that is settled."""
 
 
 def symbol_of(path: Path) -> str:
@@ -132,22 +144,42 @@ def _next_midnight(at: datetime) -> datetime:
     return start if start == at else end
 
 
-async def run_plan(settings: Settings, home: Home, plan: Plan, on_progress: Callable[[Progress], None]) -> Summary:
-    """Run a plan from an empty store, or go on with the one in `home`; returns what it did."""
+async def run_plan(
+    settings: Settings,
+    home: Home,
+    plan: Plan,
+    on_progress: Callable[[Progress], None],
+    prepare: Callable[[Rooms], object] = lambda _: None,
+) -> Summary:
+    """Run a plan from an empty store, or go on with the one in `home`; returns what it did.
+
+    `prepare` is called before anything is played, until that is known to have begun; repeated, it must change nothing.
+    """
     wall = SystemClock()
     began = wall.monotonic()
     clock = VirtualClock(plan.start_at)
     first_due_at, end_at = plan.start_at + CYCLE_TIME, plan.end_at + CYCLE_TIME
     with build_rooms(settings, home, clock, plan.symbols) as rooms:
-        await asyncio.to_thread(_begin, settings, home, rooms, plan, clock, end_at)
-        run = VirtualRun(settings, home, rooms, clock, plan.start_at, first_due_at, end_at, on_progress)
+        await asyncio.to_thread(_begin, settings, home, rooms, plan, clock, end_at, prepare)
+        speaker, watch = await asyncio.to_thread(_build_speaker, settings, home, rooms, plan, clock, end_at)
+        run = VirtualRun(settings, home, rooms, clock, plan.start_at, first_due_at, end_at, on_progress, speaker, watch)
         bars = await run.drive()
+        if speaker is not None:
+            await asyncio.to_thread(rooms.performance.look)
         with rooms.store.session() as session:
             summary = summarize(session, plan, bars, round(wall.monotonic() - began, 3))
     return summary
 
 
-def _begin(settings: Settings, home: Home, rooms: Rooms, plan: Plan, clock: VirtualClock, end_at: datetime) -> None:
+def _begin(
+    settings: Settings,
+    home: Home,
+    rooms: Rooms,
+    plan: Plan,
+    clock: VirtualClock,
+    end_at: datetime,
+    prepare: Callable[[Rooms], object],
+) -> None:
     """Set the clock to where the store stands; on an empty store, set up versions, history split, feed and engine."""
     with rooms.store.session() as session:
         begun = setting_facts.get(session, PLAN, Plan)
@@ -157,6 +189,7 @@ def _begin(settings: Settings, home: Home, rooms: Rooms, plan: Plan, clock: Virt
             raise BadInput(f"{home.path} holds another run", "Name another --home, or leave --resume out")
         clock.advance_to(reached or plan.start_at)
         return
+    prepare(rooms)
     feed_archive = BarArchive(home.bars, VirtualClock(end_at))
     warmup = timedelta(milliseconds=feed_archive.interval_ms * WARMUP_BARS)
     bars = feed_archive.load(plan.symbols, plan.start_at - warmup, end_at)
@@ -172,6 +205,30 @@ def _begin(settings: Settings, home: Home, rooms: Rooms, plan: Plan, clock: Virt
             settings, home, bars=bars, versions=versions, pace="granted", trade_from=plan.start_at, krw_per_usd=rate
         )
         setting_facts.put(session, PLAN, plan, plan.start_at)
+
+
+def _build_speaker(
+    settings: Settings, home: Home, rooms: Rooms, plan: Plan, clock: VirtualClock, end_at: datetime
+) -> tuple[Speaker | None, DriftWatch | None]:
+    """Return the models that speak in this run, led over the bars before the clock, and what watches them, or neither.
+
+    The past begins where it began at the first start, so a run that goes on says what it would have said.
+    """
+    if not settings.models.in_replay:
+        return None, None
+    models, from_at = settings.models, plan.start_at
+    if models.replay_days is not None:
+        from_at = max(from_at, end_at - timedelta(days=models.replay_days))
+    begin_at = from_at - timedelta(days=models.warmup_days)
+    feed = recorded_feed(BarArchive(home.bars, VirtualClock(end_at)), plan.symbols, begin_at, clock)
+    speaker = build_speaker(settings, home, rooms.store, clock, feed, rooms.server.send_signal, begin_at)
+    if speaker is None:
+        return None, None
+    speaker.from_at = from_at
+    watch = DriftWatch(rooms.store, speaker.room.models, build_retraining(settings, rooms.desk.alerts))
+    speaker.room.listeners = (watch,)
+    speaker.warm_up(clock.now())
+    return speaker, watch
 
 
 def summarize(session: Session, plan: Plan, bars: int, wall_s: float) -> Summary:
@@ -203,19 +260,28 @@ def summarize(session: Session, plan: Plan, bars: int, wall_s: float) -> Summary
         bars=bars,
         daily_reports=len({on for kind, on, _, _ in written if kind == "daily"}),
         weekly_reports=len({on for kind, on, _, _ in written if kind == "weekly"}),
+        predictions=stored_predictions.count(session)[0],
+        stopped=next(iter(load_value(session, plan.end_at + CYCLE_TIME, plan.n_days + 1).stopped), None),
     )
 
 
 def demo_object(summary: Summary) -> dict[str, Any]:
-    """Return the demo's object: the replay's without what only a replay counts."""
-    return {k: v for k, v in replay_object(summary).items() if k not in {"bars", "daily_reports", "weekly_reports"}}
+    """Return the demo's object: the replay's without what only a replay counts, with what models and advisor did."""
+    told = {k: v for k, v in replay_object(summary).items() if k not in {"bars", "daily_reports", "weekly_reports"}}
+    return told | {"predictions": summary.predictions, "stopped": summary.stopped}
 
 
 def replay_object(summary: Summary) -> dict[str, Any]:
-    """Return the replay's object, whose keys are promised; `xcrack canary list --json` tells of canaries."""
-    return {k: v for k, v in asdict(summary).items() if k != "canaries"}
+    """Return the replay's object, whose keys are promised; commands of their own tell of the rest."""
+    return {k: v for k, v in asdict(summary).items() if k not in {"canaries", "predictions", "stopped"}}
 
 
-def run_in_loop(settings: Settings, home: Home, plan: Plan, on_progress: Callable[[Progress], None]) -> Summary:
-    """Run a plan to its end in an event loop of its own."""
-    return asyncio.run(run_plan(settings, home, plan, on_progress))
+def run_in_loop(
+    settings: Settings,
+    home: Home,
+    plan: Plan,
+    on_progress: Callable[[Progress], None],
+    prepare: Callable[[Rooms], object] = lambda _: None,
+) -> Summary:
+    """Run a plan to its end in an event loop of its own; see `run_plan`."""
+    return asyncio.run(run_plan(settings, home, plan, on_progress, prepare))

@@ -10,7 +10,7 @@ from core.log import get_logger
 from core.model.canary import Canary
 from core.model.canonical import short_id
 from core.model.operations import Request
-from core.store import Session, Store, canaries, deployments, param_versions, requests
+from core.store import Session, Store, canaries, deployments, model_versions, param_versions, requests
 from strategies.rollout import brought_by
 
 Via = Literal["web", "cli", "telegram"]
@@ -58,6 +58,10 @@ def place_request(
             deployment_of(session, subject)
         elif kind == "stop_canary":
             canaries.get(session, subject)
+        elif kind == "promote_model":
+            model_versions.get(session, subject)
+        elif kind == "rollback_model" and not model_versions.of_slot(session, subject):
+            raise UnknownName(f"no model answers '{subject}'", "List them with `xcrack models list`")
         elif kind == "rollback" and open_canary_of(session, subject) is None:
             _require_way_back(session, subject)
         requests.add(session, request)

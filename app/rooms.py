@@ -12,6 +12,7 @@ from core.store import Store
 if TYPE_CHECKING:
     from app.api.cache import InsightsCache
     from app.languages import Catalogue
+    from app.model_shelf import ModelShelf
 
 _KEY = "xcrack"
 
@@ -27,6 +28,7 @@ class WebRooms:
     """Signs sessions and keys the hashes of API keys; see `app.auth.load_web_secret`."""
     cache: "InsightsCache"
     catalogue: "Catalogue"
+    models: "ModelShelf"
 
 
 def attach(app: Flask, rooms: WebRooms) -> None:

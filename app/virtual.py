@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from app.engine_process import EngineProcess, point_engine_at, start_engine
@@ -21,6 +21,8 @@ from core.log import get_logger
 from core.model.generated import Reached
 from core.settings import Settings
 from core.store import frames
+from feedback.signals.drift import DriftWatch
+from feedback.signals.speaker import Speaker
 
 GRANT_TIMEOUT_S = 120.0
 ALIVE_CHECK_S = 0.5
@@ -54,6 +56,10 @@ class VirtualRun:
     first_due_at: datetime
     end_at: datetime
     on_progress: Callable[[Progress], None]
+    speaker: Speaker | None = None
+    """Models that speak of every bar that closes; the engine hears them before the next one is played."""
+    watch: DriftWatch | None = None
+    """What watches them: it judges each bar before the next one is played."""
 
     async def drive(self) -> int:
         """Run to the end and return the number of bars the engine processed."""
@@ -69,18 +75,40 @@ class VirtualRun:
         return bars
 
     async def _advance_until_end(self, engine: EngineProcess) -> int:
-        to = max(self.clock.now(), self.first_due_at)
+        # What is due at this very time is run once more after a kill. Between two due times, where a run with models
+        # may have been killed, nothing is run that would not have been.
+        due_at = self._next_due(self.clock.now() - timedelta(microseconds=1))
+        # What a kill left unsaid about the bars of this time is said before any later bar is played.
+        to = self.clock.now() if self.speaker is not None else max(self.clock.now(), min(due_at, self.end_at))
         while True:
             reached: Reached = await self._while_alive(engine, self.rooms.server.advance_to(to))
             # The clock stands at `to` now, or further: a grant that was under way at a kill comes to its end first.
-            await self._run_cycles(engine)
-            await self._while_alive(engine, self._all_acked())
+            if self.clock.now() >= due_at:
+                await self._run_cycles(engine)
+                await self._while_alive(engine, self._all_acked())
+                due_at = self._next_due(self.clock.now())
             at = self.clock.now()
             self.on_progress(Progress(at, self.start_at, self.end_at, reached.bars))
             if at >= self.end_at:
+                # Nothing is played after the last bar: nobody would wait for what the engine answers to words about it.
                 return reached.bars
-            due_at, _ = self.rooms.scheduler.next_due(at)
+            await self._speak(engine)
             to = min(due_at, self.end_at)
+            if self.speaker is not None:
+                to = min(to, self.speaker.next_close(at))
+
+    def _next_due(self, after: datetime) -> datetime:
+        return max(self.rooms.scheduler.next_due(after)[0], self.first_due_at)
+
+    async def _speak(self, engine: EngineProcess) -> None:
+        """Let the models speak of what has closed, and wait until the engine has heard them."""
+        if self.speaker is None:
+            return
+        said = await asyncio.to_thread(self.speaker.speak)
+        if any(record.is_sent for record in said):
+            await self._while_alive(engine, self.rooms.server.wait_signals_acked())
+        if self.watch is not None:
+            await asyncio.to_thread(self.watch.look)
 
     async def _run_cycles(self, engine: EngineProcess) -> None:
         """Run what is due. Leaves at once when the engine dies meanwhile; a Ctrl-C waits for the cycle to end.

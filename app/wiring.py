@@ -12,15 +12,17 @@ from app.engine_process import instance_capital, instance_symbols, is_live_marke
 from app.handlers import EngineDesk, at_market_time, build_handlers
 from app.home import Home
 from app.live_market import candle_ms
+from app.retraining import build_retraining
 from core import native
 from core.clock import Clock, SystemClock, VirtualClock, to_ns
+from core.crash import crash_at
 from core.log import get_logger
 from core.model.generated import Message, RateUpdate
 from core.settings import Settings, crash_point
 from core.store import Session, Store, audit, contexts, ledger, observations, open_store, schema
-from feedback.advisor import RealTimeAIAdvisor
+from feedback.advisor import AdviceDesk, RealTimeAIAdvisor, SettleRoom, build_advisor
 from feedback.alerts import AlertDesk
-from feedback.analyzer import build_analyzer
+from feedback.analyzer import build_analyzer, build_reader, build_watch
 from feedback.context import MarketContextCollector, usd_krw_at
 from feedback.cycles.canaries import CanaryRoom
 from feedback.cycles.canary_parity import ShadowReplay
@@ -32,12 +34,15 @@ from feedback.dataset import DatasetBuilder
 from feedback.forecast import Forecaster
 from feedback.logger import TradingLogger
 from feedback.patterns import PatternFinder
-from feedback.runs import RunLedger, crash_at, owner_name
+from feedback.runs import RunLedger, owner_name
 from feedback.scheduler import DAILY, MONITOR, WEEKLY, FeedbackScheduler, JobProblem
 from feedback.search import ParameterSearch
+from feedback.signals.performance import Performance
+from feedback.signals.retraining import Retraining
 from feedback.worker_lease import WorkerLease
 from market.bars import BarArchive
 from market.collector import Collector, build_sources
+from market.predictions import PredictionArchive
 from strategies.bridge import BridgeServer, load_secret
 from strategies.gate import Gate
 from strategies.programs import Programs, load_programs
@@ -64,6 +69,10 @@ class Rooms:
     rollout: Rollout
     canaries: CanaryRoom
     desk: EngineDesk
+    performance: Performance
+    """Looks after what models said."""
+    advice: AdviceDesk | None
+    """Asks a model about large orders; None where none is asked, as on a virtual clock."""
 
     def usd_krw(self, session: Session, at: datetime) -> tuple[Decimal, bool]:
         """Return won per dollar as known at `at`, and whether it is stale."""
@@ -123,7 +132,12 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
         clock=clock,
         store=store,
         # Other intervals may lie beside the traded one; every judgement is about the bars that are traded.
-        archive=BarArchive(home.bars, clock, candle_ms(settings.market) if is_live_market(home) else None),
+        archive=BarArchive(
+            home.bars,
+            clock,
+            candle_ms(settings.market) if is_live_market(home) else None,
+            PredictionArchive(home.predictions),
+        ),
         symbols={i.instance_id: instance_symbols(settings, i.instance_id, symbols) for i in settings.instances},
         capital={i.instance_id: instance_capital(settings, i.instance_id) for i in settings.instances},
         programs=programs,
@@ -137,12 +151,14 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
     alert_desk = AlertDesk(clock, settings.alerts.cooldown_s, settings.language)
     desk = EngineDesk(clock, alert_desk, send)
     canaries = _build_canaries(ground, gate, rollout, alert_desk)
-    server = _build_server(ground, rollout, canaries, desk, alert_desk, bridge_port)
+    advisor, advice_desk = build_advisor(settings, store, clock, ground.usd_krw, send, may_ask=ground.is_real_time)
+    server = _build_server(ground, rollout, canaries, advisor, desk, alert_desk, bridge_port)
     sources = build_sources(settings)
     collector = MarketContextCollector(
         Collector(sources, ground.archive, COLLECT_DEADLINE_S), store, clock, settings.advisor
     )
-    daily, weekly = _build_cycles(ground, collector, gate, rollout, canaries, symbols)
+    retraining = build_retraining(settings, alert_desk)
+    daily, weekly = _build_cycles(ground, collector, gate, rollout, canaries, retraining, symbols)
     return Rooms(
         settings=settings,
         store=store,
@@ -157,6 +173,8 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
         rollout=rollout,
         canaries=canaries,
         desk=desk,
+        performance=Performance(store, clock, PredictionArchive(home.predictions), settings.models.keep_days),
+        advice=advice_desk,
     )
 
 
@@ -185,11 +203,16 @@ def _build_canaries(ground: _Ground, gate: Gate, rollout: Rollout, alert_desk: A
 
 
 def _build_server(
-    ground: _Ground, rollout: Rollout, canaries: CanaryRoom, desk: EngineDesk, alert_desk: AlertDesk, port: int
+    ground: _Ground,
+    rollout: Rollout,
+    canaries: CanaryRoom,
+    advisor: RealTimeAIAdvisor,
+    desk: EngineDesk,
+    alert_desk: AlertDesk,
+    port: int,
 ) -> BridgeServer:
     """Return the bridge with the rooms that answer the engine: logger, rollout, advisor and desk."""
     logger = TradingLogger(ground.clock, ground.usd_krw, contexts.as_of)
-    advisor = RealTimeAIAdvisor(ground.clock, ground.settings.advisor, ground.usd_krw, ground.send)
     handlers = build_handlers(logger, rollout, canaries, advisor, desk)
     if isinstance(ground.clock, VirtualClock):
         handlers = at_market_time(ground.clock, handlers)
@@ -213,6 +236,7 @@ def _build_cycles(
     gate: Gate,
     rollout: Rollout,
     canaries: CanaryRoom,
+    retraining: Retraining,
     symbols: tuple[str, ...],
 ) -> tuple[DailyFeedbackLoop, WeeklyDeepAnalysis]:
     settings, store, clock, archive = ground.settings, ground.store, ground.clock, ground.archive
@@ -230,6 +254,7 @@ def _build_cycles(
         clock=clock,
         runs=runs,
         collector=collector,
+        reader=build_reader(settings, store, clock, symbols),
         dataset_builder=DatasetBuilder(store, archive, settings.costs, ground.symbols),
         analyzer=analyzer,
         gate=gate,
@@ -237,6 +262,7 @@ def _build_cycles(
         canaries=canaries,
         forecaster=Forecaster(store, archive, ground.symbols),
         report_sources=report_sources,
+        settle_room=SettleRoom(settings.costs, archive),
         symbols=symbols,
         language=settings.language,
         on_prepared=tell_engine,
@@ -244,7 +270,17 @@ def _build_cycles(
     finder = PatternFinder(store, archive)
     search = ParameterSearch(gate, archive, settings.search)
     weekly = WeeklyDeepAnalysis(
-        store, clock, runs, finder, analyzer, search, gate, canaries, report_sources, settings.language
+        store,
+        clock,
+        runs,
+        finder,
+        analyzer,
+        search,
+        gate,
+        canaries,
+        report_sources,
+        settings.language,
+        retraining.ask_weekly,
     )
     return daily, weekly
 
@@ -259,6 +295,7 @@ def _build_monitor(ground: _Ground, server: BridgeServer, canaries: CanaryRoom) 
         host_load=read_host_load if ground.is_real_time else unread_host_load,
         bridge_latency_ms=(lambda: server.latency_ms) if ground.is_real_time else (lambda: None),
         take_back=canaries.watch_budgets,
+        watch_llm=build_watch(ground.settings.analyzer, ground.store, ground.clock).look,
     )
 
 

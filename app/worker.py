@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import date, datetime, time
 
@@ -15,6 +16,8 @@ from app.bridge_line import bound_address, engine_tls
 from app.engine_process import point_engine_at
 from app.feeds import judge_feeds
 from app.home import Home
+from app.model_life import build_model_errands
+from app.model_tasks import build_board
 from app.paper import live_archive
 from app.replay import PLAN, Plan
 from app.requests import Action, Errand, active_deployment_of, carry_out, deployment_of, open_canary_of
@@ -86,10 +89,16 @@ def _symbols(settings: Settings) -> tuple[str, ...]:
 
 
 async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -> None:
-    log = get_logger("worker")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # What an earlier worker left open is answered before the engine can ask anything new.
+    async with rooms.advice.running() if rooms.advice is not None else nullcontext():
+        await _serve_bridge(settings, home, rooms, work, stop)
+
+
+async def _serve_bridge(settings: Settings, home: Home, rooms: Rooms, work: Executor, stop: asyncio.Event) -> None:
+    log = get_logger("worker")
     try:
         await rooms.server.start()
     except OSError as error:
@@ -110,8 +119,13 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -
         asyncio.create_task(_every(OBSERVE_EVERY_S, stop, work, lambda: _observe(rooms))),
     ]
     archive = live_archive(settings, home, rooms.clock)
+    carry_over = _one_at_a_time(lambda: None if archive is None else archive_market(rooms, archive))
+    speaking = ThreadPoolExecutor(3, thread_name_prefix="tasks")
+    tasks.append(
+        asyncio.create_task(build_board(settings, home, rooms, _symbols(settings), carry_over).run(stop, speaking))
+    )
     if archive is not None:
-        tasks.append(asyncio.create_task(_every(ARCHIVE_EVERY_S, stop, work, lambda: archive_market(rooms, archive))))
+        tasks.append(asyncio.create_task(_every(ARCHIVE_EVERY_S, stop, work, carry_over)))
         tasks.append(asyncio.create_task(_every(FEEDS_EVERY_S, stop, work, lambda: watch_feeds(rooms, home))))
     if bot is not None:
         courier = Courier(rooms.store, rooms.clock, settings.telegram.chat_ids, bot.send)
@@ -120,7 +134,18 @@ async def _serve(settings: Settings, home: Home, rooms: Rooms, work: Executor) -
     log.info("worker stops")
     ticking.shutdown(wait=False)
     await asyncio.wait(tasks, timeout=STOP_PATIENCE_S / 2)
+    speaking.shutdown(wait=False, cancel_futures=True)
     await rooms.server.stop()
+
+
+def _one_at_a_time(work: Callable[[], object]) -> Callable[[], object]:
+    lock = threading.Lock()
+
+    def locked() -> object:
+        with lock:
+            return work()
+
+    return locked
 
 
 def build_actions(rooms: Rooms) -> tuple[Mapping[str, Action], Mapping[str, Errand]]:
@@ -169,6 +194,7 @@ def build_actions(rooms: Rooms) -> tuple[Mapping[str, Action], Mapping[str, Erra
         "reduce": order,
     }
     errands = {
+        **build_model_errands(rooms.settings, rooms.store, rooms.clock, Home(rooms.settings.home)),
         "daily_cycle": cycle(rooms.daily.run_daily_cycle, "daily"),
         "weekly_cycle": cycle(rooms.weekly.run_weekly_analysis, "weekly"),
     }

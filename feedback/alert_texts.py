@@ -48,6 +48,22 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "The parameters before stay in force; see the deployment",
         ),
         "dead_letter": ("A message was set aside: {reason}", "See the log; nothing else waits for it"),
+        "llm_model": (
+            "The language model {subject} answers as {new} now; before it was {old}",
+            "Its answers pass the same checks; watch accuracy and cost on the pages Scorecard and Costs",
+        ),
+        "llm_prices": (
+            "The price table of {subject} changed (now {sha256})",
+            "See the page Costs; `analyzer.prices_file` sets prices of your own",
+        ),
+        "llm_budget": (
+            "{spent} of {cap} USD of this month's language model budget are spent",
+            "Weekly studies are made by rules from here on; at the cap the daily ones are too",
+        ),
+        "llm_spike": (
+            "A call of {subject} cost {cost} USD, the median is {median} USD: no further one for a day",
+            "Rules take over meanwhile; look at the calls on the page Costs",
+        ),
         "canary_held": (
             "The canary of {subject} holds: {reason}",
             "See `xcrack canary list`; it goes on by itself once its days are sound again",
@@ -63,6 +79,22 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "`xcrack proposals approve {reason}`, or `reject`",
         ),
         "canary_waits": ("{subject} passed the sealed test and cannot begin: {reason}", "The next week tries it again"),
+        "model_promoted": (
+            "Model {new} serves {subject} in place of {old}: better over {n} bars, evidence {value}",
+            "`xcrack ml rollback {subject}` brings the former one back, which goes on in shadow",
+        ),
+        "model_broken": (
+            "Model {model} of {subject} cannot be used: {reason}",
+            "What serves goes on; train again",
+        ),
+        "model_drift": (
+            "The model of {subject} meets another market than before: {reason}",
+            "It serves on and nothing is traded for this. Train the next one, which must prove itself: `{command}`",
+        ),
+        "model_no_trainer": (
+            "The model of {subject} should be trained again, and the trainer is not installed: {reason}",
+            "`pip install 'xcrack[train]'`, or set `models.online: frozen`",
+        ),
     },
     "ko": {
         "latency": (
@@ -111,6 +143,22 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "이전 파라미터가 그대로 유지됩니다. 배포 내역을 확인하세요",
         ),
         "dead_letter": ("메시지 하나를 격리했습니다: {reason}", "로그를 확인하세요. 다른 작업에는 영향이 없습니다"),
+        "llm_model": (
+            "언어 모델 {subject}이(가) 이제 {new}(으)로 답합니다. 이전에는 {old}였습니다",
+            "답은 같은 검사를 거칩니다. 성적표와 비용 페이지에서 정확도와 비용을 살펴보세요",
+        ),
+        "llm_prices": (
+            "{subject}의 가격표가 바뀌었습니다 (현재 {sha256})",
+            "비용 페이지를 확인하세요. `analyzer.prices_file`로 직접 정할 수 있습니다",
+        ),
+        "llm_budget": (
+            "이번 달 언어 모델 예산 {cap} USD 중 {spent} USD를 썼습니다",
+            "이제 주간 분석은 규칙이 맡고, 한도에 이르면 일일 분석도 규칙이 맡습니다",
+        ),
+        "llm_spike": (
+            "{subject} 호출 하나에 {cost} USD가 들었습니다 (중앙값 {median} USD). 하루 동안 더 호출하지 않습니다",
+            "그동안 규칙이 대신합니다. 비용 페이지에서 호출을 확인하세요",
+        ),
         "canary_held": (
             "{subject} 카나리가 멈춰 있습니다: {reason}",
             "`xcrack canary list`를 확인하세요. 하루 결과가 다시 정상이면 자동으로 이어집니다",
@@ -129,5 +177,35 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "{subject}은(는) 봉인 시험을 통과했지만 시작할 수 없습니다: {reason}",
             "다음 주에 다시 시도합니다",
         ),
+        "model_promoted": (
+            "{subject}에서 모델 {old} 대신 {new}이(가) 예측합니다: {n}개 봉에서 더 나음, 증거 {value}",
+            "`xcrack ml rollback {subject}`로 이전 모델로 되돌릴 수 있습니다. 이전 모델은 섀도로 계속 비교됩니다",
+        ),
+        "model_broken": (
+            "{subject}의 모델 {model}을(를) 쓸 수 없습니다: {reason}",
+            "지금 예측하는 모델은 그대로입니다. 다시 학습하세요",
+        ),
+        "model_drift": (
+            "{subject} 모델이 이전과 다른 시장을 만났습니다: {reason}",
+            "예측은 계속되며 이 때문에 거래하지 않습니다. 다음 모델을 학습하면 섀도에서 검증됩니다: `{command}`",
+        ),
+        "model_no_trainer": (
+            "{subject} 모델을 다시 학습해야 하지만 학습기가 설치되어 있지 않습니다: {reason}",
+            "`pip install 'xcrack[train]'`을 실행하거나 `models.online: frozen`으로 두세요",
+        ),
     },
 }
+
+DRIFT_REASONS: dict[str, dict[str, str]] = {
+    "en": {
+        "error": "its mean loss rose from {before} to {after} (0 is best, 1 is worst), some time after {onset}",
+        "features": "since {onset} its features lie further from the training, {after}, than any stretch of it did, "
+        "{before}; most: {columns}",
+    },
+    "ko": {
+        "error": "평균 손실이 {onset} 이후 {before}에서 {after}(으)로 커졌습니다 (0이 가장 좋고 1이 가장 나쁨)",
+        "features": "{onset}부터 특징이 학습 중 어느 때보다 학습 데이터에서 멀어졌습니다 "
+        "({after}, 학습 중 최대 {before}). 가장 많이 변한 특징: {columns}",
+    },
+}
+"""What was found of a model that drifts, by kind of finding."""

@@ -15,7 +15,9 @@ from core.model.operations import Alert, Notification, Severity
 from core.store import Session, alerts, notifications
 from feedback.alert_texts import TEXTS
 
-EVENT_KINDS = frozenset({"skipped", "rejected", "dead_letter"})
+EVENT_KINDS = frozenset(
+    {"skipped", "rejected", "dead_letter", "model_promoted", "model_broken", "model_drift", "model_no_trainer"}
+)
 """Kinds that tell of an event, not of a condition that can clear."""
 EVENTS_STAY_OPEN = timedelta(days=1)
 

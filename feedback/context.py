@@ -12,7 +12,7 @@ from decimal import Decimal
 from core.clock import Clock
 from core.model.canonical import canonical_json, short_id
 from core.model.market import ContextField, MarketContext
-from core.settings_sections import AdvisorSettings
+from core.settings_advisor import AdvisorSettings
 from core.store import Session, Store, contexts, observations
 from market.collector import Collector
 from market.sources.reading import EXTERNAL, USD_KRW, external_quantities, observed

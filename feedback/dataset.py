@@ -72,6 +72,8 @@ def build_daily_dataset(
         parity_gap_usd=None if parity.gap_usd is None else round(parity.gap_usd, 6),
         data_quality=judge_quality(rows, context, days, names, parity),
         sha256="",
+        news=rows.news,
+        lessons=rows.lessons,
     )
     sha256 = sha256_of(dataset)
     return replace(dataset, dataset_id=short_id("dataset", rows.on.isoformat(), sha256), sha256=sha256)

@@ -7,11 +7,14 @@ from datetime import date, datetime, timedelta
 
 from core.clock import kst_day_bounds
 from core.errors import UnknownName
-from core.model.dataset import DaySummary, FeedbackCount, RefutedEdit
+from core.model.dataset import DaySummary, FeedbackCount, Lesson, RefutedEdit
+from core.model.news import NewsCount
 from core.model.proposal import ParamVersion
 from core.model.trade import EquityPoint, SignalRecord, Trade
-from core.store import Session, advice, equity, param_versions, quarantine, signals, trades
+from core.store import Session, advice, equity, news_readings, param_versions, patterns, quarantine, signals, trades
+from feedback.lessons import lessons_of
 from feedback.memory import refuted_edits
+from feedback.news import count_news
 from feedback.notes import count_tags, notes_for
 from feedback.results import LIVE_MODES, day_ends, live_instances, summarise_day
 
@@ -56,6 +59,8 @@ class DayRows:
     last_days: tuple[DaySummary, ...]
     feedback: tuple[FeedbackCount, ...]
     refuted: tuple[RefutedEdit, ...]
+    news: tuple[NewsCount, ...]
+    lessons: tuple[Lesson, ...]
     n_quarantined: int
 
     @property
@@ -91,7 +96,9 @@ def load_day(session: Session, on: date) -> DayRows:
         instances=tuple(_instance_day(session, on, name, marks, start_at, held_back[name]) for name in live),
         last_days=tuple(_last_days(session, on)),
         feedback=count_tags(notes_for(session, on)),
-        refuted=refuted_edits(session),
+        refuted=refuted_edits(session, on=on),
+        news=count_news(news_readings.between(session, start_at, end_at)),
+        lessons=lessons_of(patterns.list(session), on),
         n_quarantined=quarantine.count_between(session, start_at, end_at),
     )
 

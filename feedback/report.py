@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 
 from core.clock import KST
 from core.metrics import share_interval
+from core.model.advisor import AdvisorValue
 from core.model.analysis import Analysis, Forecast, PatternRule
 from core.model.canary import Canary
 from core.model.canonical import sha256_of, short_id
@@ -28,6 +29,8 @@ from core.model.proposal import Deployment, Proposal, ProposalState, Verdict
 from core.model.scorecard import Scorecard
 from core.model.search import WeeklySearch
 from feedback.accuracy import PredictionScore
+from feedback.advisor_text import advisor_line, advisor_lines
+from feedback.model_words import ModelWords, model_line, model_lines
 from feedback.quality import describe_flag
 from feedback.scorecard_text import scorecard_line, scorecard_lines
 from feedback.shortfall import StrategyShortfall
@@ -136,8 +139,12 @@ class ReportFacts:
     scorecard: Scorecard
     next_daily: datetime
     next_weekly: datetime
+    advisor: AdvisorValue | None = None
+    """Over 30 days; None where it was not read."""
     canaries: tuple[Canary, ...] = ()
     """Changes on their way to the whole capital, and those that ended in the period."""
+    models: ModelWords | None = None
+    """What models said in the period; None where none spoke."""
 
 
 @cache
@@ -204,6 +211,10 @@ def _environment(language: Language) -> Environment:
         why=lambda v: _why(v, texts),
         score_lines=lambda v: scorecard_lines(v, texts),
         score_line=lambda v: scorecard_line(v, texts),
+        advisor_lines=lambda v: advisor_lines(v, texts),
+        advisor_line=lambda v: advisor_line(v, texts),
+        model_lines=lambda v: model_lines(v, texts),
+        model_line=lambda v: model_line(v, texts),
         in_state=lambda rules, state: [rule for rule in rules if rule.state == state],
         hit_rate=lambda v: _hit_rate(v, texts),
         arms=lambda v: _arms(v, texts),

@@ -7,13 +7,11 @@ is refused in that same transaction.
 
 import os
 import secrets
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
 from typing import TypeVar
 
 from core.clock import Clock
@@ -29,21 +27,6 @@ FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
 
 _log = get_logger("feedback.runs")
-
-
-def crash_at(wanted: str) -> Callable[[str], None]:
-    """Return the function that kills this process with SIGKILL at the crash point `wanted`, and never when empty.
-
-    `daily.report:before#3` means the third time that this process comes by.
-    """
-    name, _, number = wanted.partition("#")
-    passes = count(1)
-
-    def crash(point: str) -> None:
-        if point == name and next(passes) == int(number or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return crash
 
 
 def owner_name(role: str) -> str:

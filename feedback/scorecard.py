@@ -20,6 +20,7 @@ from core.model.proposal import arm_of
 from core.model.scorecard import Accuracy, ArmRates, BudgetUse, Figure, GateRecord, Reason, Scorecard
 from core.settings_sections import GateSettings
 from core.store import Session
+from feedback.calibration_score import score_confidence
 from feedback.scorecard_facts import Registered, ScorecardFacts, read_scorecard_facts
 from feedback.twin import measure_improvement
 from strategies.gate.honesty import MIN_N, Honesty, measure_honesty, promotions_stopped, week_of
@@ -58,6 +59,7 @@ def build_scorecard(facts: ScorecardFacts) -> Scorecard:
             next_level=facts.budget.level,
         ),
         patterns=facts.pattern_weeks,
+        confidence=() if honesty.fault else score_confidence(facts.aftermaths, facts.confidence),
     )
 
 

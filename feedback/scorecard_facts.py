@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from core.model.aftermath import Aftermath
 from core.model.analysis import PatternWeek
@@ -15,6 +15,7 @@ from strategies.gate.budget import BudgetState, read_budget
 from strategies.gate.honesty import HonestyFacts, read_honesty_facts
 
 N_PATTERN_WEEKS = 26
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 WAS_IN_FORCE = frozenset({"active", "superseded", "rolled_back"})
 
 
@@ -47,6 +48,8 @@ class ScorecardFacts:
     budget: BudgetState
     twin_days: tuple[TwinDay, ...]
     pattern_weeks: tuple[PatternWeek, ...]
+    confidence: dict[str, float] = field(default_factory=dict)
+    """What each proposal stated, by its id."""
 
 
 def read_scorecard_facts(session: Session, now: datetime, settings: GateSettings) -> ScorecardFacts:
@@ -61,6 +64,7 @@ def read_scorecard_facts(session: Session, now: datetime, settings: GateSettings
         budget=read_budget(session, now, settings),
         twin_days=tuple(twin_days.all_of(session)),
         pattern_weeks=tuple(pattern_weeks.latest(session, N_PATTERN_WEEKS)),
+        confidence={each.proposal_id: each.confidence for each in proposals.since(session, _FIRST)},
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from core.model.scorecard import Accuracy, Figure, GateRecord, Improvement, Scorecard
+from core.model.scorecard import Accuracy, ConfidenceScore, Figure, GateRecord, Improvement, Scorecard
 
 Texts = Mapping[str, str]
 LONG_HORIZON_DAYS = 30
@@ -25,7 +25,7 @@ def scorecard_line(card: Scorecard, texts: Texts) -> str:
 
 
 def write_figure(figure: Figure, form: str, texts: Texts) -> str:
-    """Return a number with interval and n, or why there is none; `form` is share, points, money, pct or number."""
+    """Return a number with interval and n, or why there is none; `form` is share, points, money, bps, pct or number."""
     write = _FORMS[form]
     if figure.low is None or figure.high is None:
         known = figure.value is not None
@@ -65,6 +65,8 @@ def _lines(card: Scorecard, texts: Texts) -> Iterable[str]:
             adopted=write_figure(rates.adopted, "share", texts),
             rolled_back=write_figure(rates.rolled_back, "share", texts),
         )
+    for score in card.confidence:
+        yield _confidence(score, texts)
     if card.patterns:
         week = card.patterns[0]
         yield texts["card_patterns"].format(
@@ -85,6 +87,14 @@ def _accuracy(row: Accuracy, texts: Texts) -> str:
     if row.over_placebo.reason in ("is_placebo", "fault"):
         return told
     return f"{told} {texts['card_over'].format(over=write_figure(row.over_placebo, 'points', texts))}"
+
+
+def _confidence(score: ConfidenceScore, texts: Texts) -> str:
+    known = {"arm": texts.get(f"arm_{score.arm}", score.arm), "days": score.horizon_days, "n": score.n}
+    if score.brier is None:
+        return texts["card_confidence_few"].format(**known, need=score.need)
+    told = {"brier": f"{score.brier:.3f}", "base": f"{score.brier_of_base_rate:.3f}"}
+    return texts["card_confidence"].format(**known, **told)
 
 
 def _improvement(made: Improvement, texts: Texts) -> str:
@@ -124,6 +134,7 @@ _FORMS: dict[str, Callable[[float | None], str]] = {
     "share": lambda v: "–" if v is None else f"{100 * v:.0f} %",
     "points": lambda v: "–" if v is None else f"{100 * v:+.0f}",
     "money": _money,
+    "bps": lambda v: "–" if v is None else f"{v:+.1f} bps",
     "pct": lambda v: "–" if v is None else f"{v:+.3f} %",
     "number": lambda v: "–" if v is None else f"{v:.2f}",
     "p": lambda v: "–" if v is None else f"{v:.3f}",

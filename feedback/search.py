@@ -318,5 +318,9 @@ def _open_ideas(session: Session, week: Sequence[Proposal], made: Sequence[Propo
     return tuple(
         each
         for each in week
-        if each.lane == "analyzer" and each.state in ("refused", "expired") and each.proposal_id not in screened
+        if each.lane == "analyzer"
+        and each.state in ("refused", "expired")
+        and each.proposal_id not in screened
+        # What a person was to look at comes back by no other door.
+        and not each.hold
     )

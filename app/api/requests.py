@@ -8,10 +8,11 @@ from pydantic import Field
 from app.api.operations import Answer, Asked
 from app.auth import Caller
 from app.requests import build_request
-from core.errors import Conflict
+from core.errors import Conflict, UnknownName
+from core.model.models import ModelVersion
 from core.model.operations import Request
 from core.model.proposal import ParamVersion
-from core.store import Session, audit, canaries, deployments, param_versions, proposals, requests
+from core.store import Session, audit, canaries, deployments, model_versions, param_versions, proposals, requests
 from strategies.rollout import brought_by, is_way_back
 
 MAX_REASON = 280
@@ -96,6 +97,34 @@ def ask_stop(session: Session, at: datetime, caller: Caller, canary_id: str, rea
     return _ask(session, at, caller, "stop_canary", canary_id, reason)
 
 
+def ask_promotion(session: Session, at: datetime, caller: Caller, model_id: str, reason: str) -> Request:
+    """Return the stored wish to let a model serve. Raises UnknownName, and Conflict when it cannot."""
+    version = model_versions.get(session, model_id)
+    if version.status in ("active", "failed") or not version.has_files:
+        why = f"is {version.status}" if version.has_files else "has no files any more"
+        raise Conflict(f"model {model_id[:12]} {why} and cannot come to serve", "Choose another version")
+    return _ask(session, at, caller, "promote_model", model_id, reason)
+
+
+def ask_model_rollback(session: Session, at: datetime, caller: Caller, slot: str, reason: str) -> Request:
+    """Return the stored wish to serve the slot's earlier version again. Raises UnknownName or Conflict."""
+    if not model_versions.of_slot(session, slot):
+        raise UnknownName(f"no model answers {slot[:80]}", "See the page Models")
+    if find_former_model(session, slot) is None:
+        raise Conflict(f"no earlier version of {slot[:80]} that served is kept", "Train one")
+    return _ask(session, at, caller, "rollback_model", slot, reason)
+
+
+def find_former_model(session: Session, slot: str) -> ModelVersion | None:
+    """Return the version that a rollback makes active: of those retired with files, the one that served last."""
+    served = []
+    for version in model_versions.of_slot(session, slot):
+        if version.status == "retired" and version.has_files:
+            times = [each.at for each in model_versions.events(session, version.model_id) if each.after == "active"]
+            served += [(max(times), version.model_id, version)] if times else []
+    return max(served, key=lambda each: each[:2])[2] if served else None
+
+
 def view_of(request: Request) -> RequestView:
     """Return what the API tells of a request."""
     return RequestView(
@@ -115,7 +144,7 @@ def _ask(
     session: Session,
     at: datetime,
     caller: Caller,
-    kind: Literal["approve", "reject", "rollback", "stop_canary"],
+    kind: Literal["approve", "reject", "rollback", "stop_canary", "promote_model", "rollback_model"],
     subject_id: str,
     reason: str,
 ) -> Request:

@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
+from app.cli.lazy import lazy
 from core.errors import XcrackError
 
 EPILOG = """
@@ -28,13 +28,18 @@ COMMANDS = {
     "report": ("learn", "Print a report that a cycle wrote."),
     "proposals": ("learn", "Proposed changes: what became of them and why."),
     "canary": ("canary", "Accepted changes on their way to the whole capital."),
+    "advisor": ("advisor", "What the advisor answered on large orders, and what that was worth."),
     "scorecard": ("scorecard", "How good suggestions, changes and the gate were, less placebos."),
+    "cost": ("cost", "What the language model cost, beside its caps, and what came of it."),
     "params": ("learn", "Parameters in force, their history, and the way back."),
     "requests": ("requests", "What people asked of the worker, and what became of it."),
     "trace": ("learn", "Print the chain an id is part of, from trade to trade."),
     "feedback": ("learn", "Leave a note on a trade, a proposal or a strategy."),
     "gate": ("gate", "The promotion gate itself: how often it is wrong."),
+    "train": ("train", "Train models on recorded candles; the result is a candidate."),
+    "models": ("models", "Trained models: candidates, what serves, what became of the others."),
     "data": ("data", "Candles: import, download, check."),
+    "ml": ("ml", "The models: judge them on candle files."),
     "llm": ("care", "The analyzer's LLM: check it."),
     "doctor": ("care", "Check everything that must be right."),
     "audit": ("care", "The tamper-evident record of who changed what."),
@@ -44,29 +49,8 @@ COMMANDS = {
 """Name, and in which file of this folder it is; loading them all would take seconds, and the list needs none."""
 
 
-class _LazyGroup(click.Group):
-    """Loads the file of a command when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of use."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, its file loaded now; None for an unknown one."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"app.cli.{COMMANDS[cmd_name][0]}")
-        found: click.Command = getattr(module, cmd_name)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without loading any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=lazy(COMMANDS),
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )

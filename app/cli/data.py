@@ -12,8 +12,9 @@ from app.replay import symbol_of
 from core.clock import SystemClock
 from core.errors import BadInput
 from core.settings import Settings
+from market import synthetic
 from market.bars import BarArchive
-from market.candles import interval_ms_of
+from market.candles import MINUTE_MS, interval_ms_of
 from market.download import CcxtExchange, Progress, download_candles
 from market.importer import QualityReport, import_ohlcv, save_rejected
 
@@ -108,6 +109,32 @@ def data_download(exchange: str, symbol: str, interval: str, since: str, base_ur
         print_json(result)
     else:
         print(f"{result.symbol} {interval}: {result.n_new:,} new candles, {result.n_rejected} impossible ones left out")
+
+
+@data.command("make")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the files.")
+@click.option("--seed", required=True, type=click.IntRange(0, 2**31), help="Same seed, same candles.")
+@click.option("--start-date", required=True, metavar="YYYY-MM-DD", help="First UTC day.")
+@click.option("--days", required=True, type=click.IntRange(1, 3_660), help="How many.")
+@click.option("--interval", default="15m", show_default=True, help="Length of the candles.")
+@click.option("--n-symbols", default=3, show_default=True, type=click.IntRange(1, len(synthetic.SYMBOLS)))
+@json_option
+def data_make(out: Path, seed: int, start_date: str, days: int, interval: str, n_symbols: int, as_json: bool) -> None:
+    """Write candles of the demo's made market to files, one a symbol: to train on, to import, to try things out.
+
+    They are named like real symbols and say in the file that they are synthetic. No archive is touched.
+    """
+    start_at = datetime.combine(parse_date(start_date), datetime.min.time(), UTC)
+    minutes = interval_ms_of(interval) // MINUTE_MS
+    try:
+        paths = synthetic.export_market(out, synthetic.demo_market(seed, start_at, days, minutes, n_symbols))
+    except OSError as error:
+        raise BadInput(f"cannot write into {out}: {error.strerror}", "Name a folder that can be written") from None
+    if as_json:
+        print_json([str(path) for path in paths])
+        return
+    for path in paths:
+        print(path)
 
 
 def _set_aside(settings: Settings, report: QualityReport) -> None:

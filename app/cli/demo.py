@@ -21,7 +21,7 @@ from app.replay import demo_object, empty_home
 @click.option("--serve", is_flag=True, help="Reuse a finished demo, then serve its dashboard until Ctrl-C.")
 @json_option
 def demo(seed: int, days: int, home_path: Path | None, resume: bool, serve: bool, as_json: bool) -> None:
-    """Run the whole loop on a made market: no key, no network, under two minutes.
+    """Run the whole loop on a made market: no key, no network, one to five minutes.
 
     The market has a planted optimum, so that there is something to find. A rule analyzer studies every simulated day,
     proposals are tested on sealed history, and what passes is deployed to the running engine.

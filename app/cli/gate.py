@@ -13,18 +13,11 @@ from app.cli.cluster import ray_option
 from app.cli.output import json_option, print_json, print_table, say, show_progress, start
 from core.clock import SystemClock
 from core.errors import BadInput
+from core.model.canonical import sha256_of
 from core.settings import data_folder
-from strategies.gate.evaluation import (
-    FULL,
-    QUICK,
-    GateEvaluation,
-    PeerDays,
-    RuleFigures,
-    Share,
-    code_sha256,
-    evaluate,
-)
+from strategies.gate.evaluation import FULL, QUICK, GateEvaluation, PeerDays, RuleFigures, Share, evaluate
 from strategies.gate.evaluation.results import MixedYear
+from strategies.installed import read_installed
 from strategies.ray_tasks import RayRunner
 from strategies.tasks import LocalRunner, ResultFolder, TaskRunner
 
@@ -85,7 +78,9 @@ def gate_evaluate(
     address = ray_address if ray_address is not None else "" if workers else settings.scale.ray_address
     clock = SystemClock()
     began, n_workers = clock.monotonic(), workers or os.cpu_count() or 1
-    results = None if out is None else ResultFolder(out / "results", code_sha256(), is_taken_up=resume)
+    results = (
+        None if out is None else ResultFolder(out / "results", sha256_of(list(read_installed())), is_taken_up=resume)
+    )
     runner: TaskRunner = RayRunner(address, results) if address else LocalRunner(n_workers, results)
     found = evaluate(
         runner,

@@ -3,12 +3,13 @@
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from core.clock import require_utc
 from core.errors import BadInput, Conflict, Refused, XcrackError
 from core.log import configure_logging
 from core.settings import Settings, load_settings
@@ -111,3 +112,12 @@ def parse_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise BadInput(f"'{text[:40]}' is not a date", "Write YYYY-MM-DD, for example 2025-03-09") from None
+
+
+def parse_time(text: str) -> datetime:
+    """Return the UTC time of an ISO text with its zone; raises BadInput."""
+    try:
+        return require_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        remedy = "Write it with its zone, for example 2025-07-13T05:45Z"
+        raise BadInput(f"'{text[:40]}' is not a time with a zone", remedy) from None

@@ -1,6 +1,7 @@
 """What a run on a virtual clock shows while it lasts and at its end."""
 
 import sys
+from decimal import Decimal
 
 import click
 
@@ -34,6 +35,10 @@ class ProgressLine:
             click.echo("", err=True)
 
 
+def _signed(usd: Decimal) -> str:
+    return f"{'-' if usd < 0 else '+'}${abs(usd):,.2f}"
+
+
 def print_summary(summary: Summary) -> None:
     """Print what a run did, for people."""
     counts = ", ".join(f"{n} {state}" for state, n in summary.proposals.items() if n) or "none"
@@ -43,6 +48,11 @@ def print_summary(summary: Summary) -> None:
     print(f"deployments      {summary.deployments} acknowledged by the engine, {summary.rollbacks} rollbacks")
     stages = ", ".join(f"{n} {stage.replace('_', ' ')}" for stage, n in summary.canaries.items()) or "none"
     print(f"canaries         {stages}")
+    if summary.predictions:
+        print(f"predictions      {summary.predictions:,} of the models; `xcrack ml status`")
+    if (order := summary.stopped) is not None:
+        asked = f"a {order.side} of {order.symbol} for ${order.notional_usd:,.0f}, {order.reason}"
+        print(f"advisor          stopped {asked}: it would have made {_signed(order.full_usd)}; `xcrack advisor value`")
     sha = summary.report_sha256[:16]
     print(f"reports          {summary.daily_reports} daily, {summary.weekly_reports} weekly, sha256 {sha}")
     print(f"wall time        {summary.wall_s:.1f} s")

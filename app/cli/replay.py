@@ -1,17 +1,16 @@
 """Replay: recorded bars through the whole loop, or a stretch of an installation's own time once more."""
 
-from datetime import datetime
 from pathlib import Path
 
 import click
 
 from app import demo as demo_run
-from app.cli.output import json_option, print_json, print_table, say, start
+from app.cli.output import json_option, parse_time, print_json, print_table, say, start
 from app.cli.progress import ProgressLine, print_summary, seed_option
 from app.home import Home
 from app.replay import empty_home, plan_run, replay_object, run_in_loop, symbol_of
 from app.window import Window, WindowRun, run_window
-from core.clock import KST, SystemClock, require_utc
+from core.clock import KST, SystemClock
 from core.errors import BadInput
 from core.settings import Settings
 from market.bars import BarArchive
@@ -57,7 +56,7 @@ def replay(
     """
     base = start(is_quiet=True)
     path = (home_path or base.home / "replay").resolve()
-    settings = demo_run.demo_settings(base, path)
+    settings = demo_run.virtual_settings(base, path)
     settings = settings.model_copy(update={"mode": "replay", "language": language or base.language})
     wanted = tuple(name.strip().upper() for name in symbols.split(",")) if symbols else ()
     if files:
@@ -71,7 +70,7 @@ def replay(
         return
     if more_files or not from_text or not to_text:
         raise BadInput("there is nothing to replay", "Name files with --bars, or a time with --from and --to")
-    window = Window(wanted, _parse_time(from_text), _parse_time(to_text), instance_id)
+    window = Window(wanted, parse_time(from_text), parse_time(to_text), instance_id)
     _replay_window(base, settings, window, seed, as_json)
 
 
@@ -149,11 +148,3 @@ def _show(run: WindowRun) -> None:
     print()
     trade_columns = ("id", "instance", "symbol", "side", "opened (KST)", "closed", "net P&L USD", "exit")
     print_table("Trades", trade_columns, trade_rows, "No trade was closed.")
-
-
-def _parse_time(text: str) -> datetime:
-    try:
-        return require_utc(datetime.fromisoformat(text))
-    except ValueError:
-        remedy = "Write it with its zone, for example 2025-07-13T05:45Z"
-        raise BadInput(f"'{text[:40]}' is not a time with a zone", remedy) from None

@@ -13,16 +13,20 @@ from flask_wtf.csrf import CSRFProtect
 
 from app.auth import LOCAL_READER, Caller, public_reading, session_caller
 from app.dashboard import (
+    advisor,
     alerts,
     canaries,
+    costs,
     feedback,
     formats,
+    models,
     overview,
     parameters,
     proposals,
     reports,
     scorecard,
     sign_in,
+    signals,
     trades,
 )
 from app.languages import COOKIE, choose_language
@@ -45,6 +49,14 @@ def register_dashboard(app: Flask, limiter: Limiter) -> None:
         ("/", "overview", overview.show),
         ("/scorecard", "scorecard", scorecard.show),
         ("/scorecard/<name>.csv", "scorecard_csv", scorecard.export),
+        ("/advisor", "advisor", advisor.show),
+        ("/advisor/<name>.csv", "advisor_csv", advisor.export),
+        ("/models", "models", models.show_list),
+        ("/models/<model_id>", "model", models.show_one),
+        ("/models/<model_id>/promote", "confirm_promote", models.confirm_promote),
+        ("/model-slots/<slot>/rollback", "confirm_model_rollback", models.confirm_rollback),
+        ("/signals", "signals", signals.show),
+        ("/signals/<name>.csv", "signals_csv", signals.export),
         ("/proposals", "proposals", proposals.show_list),
         ("/proposals/<proposal_id>", "proposal", proposals.show_one),
         ("/proposals/<proposal_id>/equity.csv", "proposal_csv", proposals.export_overlay),
@@ -52,6 +64,7 @@ def register_dashboard(app: Flask, limiter: Limiter) -> None:
         ("/canaries/<canary_id>", "canary", canaries.show_one),
         ("/canaries/<canary_id>/days.csv", "canary_csv", canaries.export_days),
         ("/canaries/<canary_id>/stop", "confirm_stop", canaries.confirm_stop),
+        ("/costs", "costs", costs.show),
         ("/trades", "trades", trades.show),
         ("/parameters", "parameters", parameters.show),
         ("/parameters/<instance_id>/rollback", "confirm_rollback", parameters.confirm_rollback),
@@ -67,6 +80,8 @@ def register_dashboard(app: Flask, limiter: Limiter) -> None:
         ("/proposals/<proposal_id>/decide", "decide", proposals.decide),
         ("/canaries/<canary_id>/stop", "stop_canary", canaries.stop),
         ("/parameters/<instance_id>/rollback", "rollback", parameters.rollback),
+        ("/models/<model_id>/promote", "promote_model", models.promote),
+        ("/model-slots/<slot>/rollback", "rollback_model", models.rollback),
         ("/feedback", "leave_feedback", feedback.leave),
         ("/logout", "sign_out", sign_in.leave),
     )

@@ -11,28 +11,33 @@ from typing import TypeVar
 from core.clock import KST, Clock, kst_day, kst_day_bounds, require_utc, to_ns
 from core.errors import Conflict
 from core.log import get_logger
+from core.model.advice import AdviceOutcome
 from core.model.analysis import Analysis, Forecast
 from core.model.canonical import canonical_json, short_id
 from core.model.dataset import DailyDataset
 from core.model.language import Language
 from core.model.market import MarketContext
+from core.model.news import NewsReading
 from core.model.proposal import Proposal, Verdict
 from core.model.scorecard import Scorecard, TwinDay
 from core.store import (
     Session,
     Store,
+    advice,
     analyses,
     audit,
     contexts,
     datasets,
     deployments,
     forecasts,
+    news_readings,
     param_versions,
     proposals,
     scorecards,
     verdicts,
 )
-from feedback.analyzer import Analyzer
+from feedback.advisor import SettleRoom
+from feedback.analyzer import Analyzer, NewsReader
 from feedback.context import MarketContextCollector
 from feedback.cycles.canaries import CanaryRoom
 from feedback.cycles.publishing import save_notification, save_reports, write_notification, write_reports
@@ -60,6 +65,7 @@ class DailyFeedbackLoop:
     clock: Clock
     runs: RunLedger
     collector: MarketContextCollector
+    reader: NewsReader
     dataset_builder: DatasetBuilder
     analyzer: Analyzer
     gate: Gate
@@ -67,6 +73,7 @@ class DailyFeedbackLoop:
     canaries: CanaryRoom
     forecaster: Forecaster
     report_sources: ReportSources
+    settle_room: SettleRoom
     symbols: tuple[str, ...]
     language: Language
     on_prepared: Callable[[Session, datetime], None]
@@ -82,6 +89,7 @@ class DailyFeedbackLoop:
             return self.report_sources.daily(session, on, scheduled_for, late)
 
         run.step("collect", lambda: self._collect(on), self._save_context)
+        run.step("read", lambda: self._read(on), _save_readings)
         run.step("dataset", lambda: self._build_dataset(on), self._save_dataset)
         run.step("score", lambda: self._score_forecasts(on), self._save_scores)
         run.step("analyze", lambda: self._analyze(on), _save_analysis)
@@ -92,6 +100,7 @@ class DailyFeedbackLoop:
         run.step("advance", lambda: self.canaries.judge(on), self.canaries.save)
         run.step("forecast", lambda: self.forecaster.forecast(on + timedelta(days=1)), _save_forecasts)
         run.step("aftermath", self.gate.judge_aftermaths, _save_aftermaths)
+        run.step("advice", lambda: self._settle_advice(scheduled_for), _save_outcomes)
         run.step("twin", lambda: self._compare_with_twins(on), _save_twin_days)
         run.step("scorecard", lambda: self._score_loop(scheduled_for), lambda s, card: _save_scorecard(s, on, card))
         run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
@@ -107,6 +116,11 @@ class DailyFeedbackLoop:
     def _save_context(self, session: Session, context: MarketContext) -> str:
         self.collector.save(session, context)
         return context.context_id
+
+    def _read(self, on: date) -> tuple[NewsReading, ...]:
+        with self.store.session() as session:
+            context = contexts.as_of(session, kst_day_bounds(on)[1])
+        return self.reader.read(() if context is None else context.headlines)
 
     def _build_dataset(self, on: date) -> DailyDataset:
         with self.store.session() as session:
@@ -130,6 +144,10 @@ class DailyFeedbackLoop:
     def _compare_with_twins(self, on: date) -> tuple[TwinDay, ...]:
         with self.store.session() as session:
             return find_twin_days(session, on)
+
+    def _settle_advice(self, scheduled_for: datetime) -> tuple[AdviceOutcome, ...]:
+        with self.store.session() as session:
+            return tuple(self.settle_room.settle(session, require_utc(scheduled_for)))
 
     def _score_loop(self, scheduled_for: datetime) -> Scorecard:
         """Return the scorecard once a day: checking every row of the ledger takes too long for a page."""
@@ -205,6 +223,12 @@ def deploy_narrowed(session: Session, rollout: Rollout) -> list[str]:
     return deployed
 
 
+def _save_readings(session: Session, readings: Sequence[NewsReading]) -> str:
+    for reading in readings:
+        news_readings.add(session, reading)
+    return canonical_json([reading.item_id for reading in readings])
+
+
 def _save_analysis(session: Session, analysis: Analysis) -> str:
     analyses.add(session, analysis)
     return analysis.analysis_id
@@ -212,6 +236,12 @@ def _save_analysis(session: Session, analysis: Analysis) -> str:
 
 def _save_aftermaths(session: Session, judged: Sequence[JudgedAftermath]) -> str:
     return canonical_json(save_aftermaths(session, judged))
+
+
+def _save_outcomes(session: Session, outcomes: Sequence[AdviceOutcome]) -> str:
+    for outcome in outcomes:
+        advice.add_outcome(session, outcome)
+    return canonical_json([outcome.advice_id for outcome in outcomes])
 
 
 def _save_twin_days(session: Session, days: tuple[TwinDay, ...]) -> str:

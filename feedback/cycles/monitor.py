@@ -3,7 +3,7 @@
 What cannot be read is not judged: it neither raises nor resolves anything.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
@@ -68,6 +68,8 @@ class Monitor:
     )
     take_back: Callable[[Session], Sequence[object]] = lambda session: ()
     """Takes back every canary that has lost its budget within the running day, and returns them."""
+    watch_llm: Callable[[Session], Iterable[Finding]] = lambda session: ()
+    """Judges the language model: its name, its price, what it costs."""
 
     def run_monitor(self, scheduled_for: datetime | None = None, late: bool = False) -> tuple[Alert, ...]:
         """Return the alerts raised now. The arguments are those of any scheduled job; only the clock counts."""
@@ -80,6 +82,7 @@ class Monitor:
         with self.store.session() as session:
             desk.close_old_events(session)
             findings = [*self._of_host(load, latency_ms), *self._of_work(session), *self._of_equity(session)]
+            findings += self.watch_llm(session)
             return desk.settle(session, [*findings, *self._of_silence(session), *self._of_report(session)])
 
     def _of_host(self, load: HostLoad, latency_ms: float | None) -> Iterator[Finding]:

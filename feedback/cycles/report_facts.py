@@ -28,9 +28,11 @@ from core.store import (
     forecasts,
     ledger,
     llm_calls,
+    model_watches,
     param_versions,
     patterns,
     performance,
+    predictions,
     proposals,
     scorecards,
     searches,
@@ -38,6 +40,8 @@ from core.store import (
     verdicts,
 )
 from feedback.accuracy import score_predictions
+from feedback.advisor.read import load_value
+from feedback.model_words import ModelWords, model_words
 from feedback.report import Change, Judged, PeriodResult, ReportFacts, Tally, WeekOfSearch
 from feedback.results import LIVE_MODES, equity_change_usd, funded_instances, summarise_day
 from feedback.scorecard import load_scorecard
@@ -125,8 +129,10 @@ class ReportSources:
             scored_before=tuple(f for f in forecasts.scored(session, N_SCORED) if f.covered is not None),
             tally=self._tally(session, end_at),
             scorecard=self._scorecard(session, kind, on, due_at),
+            advisor=load_value(session, end_at),
             next_daily=_next(due_at, self.settings.schedule.daily_at, None),
             next_weekly=_next(due_at, self.settings.schedule.weekly_at, 6),
+            models=_model_words(session, start_at, end_at),
             canaries=tuple(one for one in canaries.latest(session, 100) if one.is_open or _ended_since(one, first)),
         )
 
@@ -190,6 +196,13 @@ class ReportSources:
             spent_month_usd=llm_calls.spent_between(session, month_start, as_of + timedelta(days=1)),
             cap_month_usd=self.settings.analyzer.monthly_cap_usd,
         )
+
+
+def _model_words(session: Session, start_at: datetime, end_at: datetime) -> ModelWords | None:
+    """Return what models said of bars that closed in a period."""
+    said = [each for each in predictions.since(session, start_at) if each.at <= end_at]
+    found = [each for each in model_watches.findings(session, limit=1_000) if start_at < each.found_at <= end_at]
+    return model_words(said, found)
 
 
 def _summary(session: Session, on: date) -> DaySummary:

@@ -55,6 +55,8 @@ class WeeklyDeepAnalysis:
     canaries: CanaryRoom
     report_sources: ReportSources
     language: Language
+    ask_retraining: Callable[[Session, datetime], Sequence[str]] = lambda session, at: ()
+    """Asks for a training of every model that serves, where that is wanted; returns the ids of the requests."""
 
     def run_weekly_analysis(self, scheduled_for: datetime, late: bool = False) -> str | None:
         """Study the 30 days before `scheduled_for`; returns the report id, or None when the run is done or taken."""
@@ -77,6 +79,7 @@ class WeeklyDeepAnalysis:
         run.step("sealed", lambda: self._judge(champion_id), self._save_verdict)
         run.step("placebo", self._judge_placebo, self._save_placebo)
         run.step("deploy", self.canaries.plan, self._begin)
+        run.step("retraining", lambda: scheduled_for, self._ask_retraining)
         run.step("report", lambda: write_reports(self.store, read_facts), save_reports)
         run.step("notify", lambda: write_notification(self.store, read_facts, self.language), save_notification)
         run.finish()
@@ -149,6 +152,9 @@ class WeeklyDeepAnalysis:
 
     def _save_placebo(self, session: Session, judged: tuple[Proposal, PlaceboTest] | None) -> str:
         return "" if judged is None else self.gate.save_placebo(session, *judged)
+
+    def _ask_retraining(self, session: Session, scheduled_for: datetime) -> str:
+        return canonical_json(self.ask_retraining(session, scheduled_for))
 
     def _begin(self, session: Session, planned: Sequence[Planned]) -> str:
         """Begin the canary of what passed, in the shadow: nothing gets capital before its days are over."""

@@ -120,6 +120,7 @@ def _with_confirmation(rule: PatternRule, on: date) -> PatternRule:
         state="confirmed",
         since_on=on,
         confirmed_log_evidence=evidence_of(rule.log_evidence),
+        misses_before=rule.misses,
         log_evidence=(),
         best_log_evidence=0.0,
     )

@@ -1,0 +1,91 @@
+"""What people decide about models: the worker carries it out, and the audit chain keeps who said so."""
+
+import uuid
+from collections.abc import Sequence
+
+import click
+
+from app.cli.output import json_option, open_current_store, print_json, print_table, start
+from app.cli.requests import print_stored
+from app.requests import place_request
+from core.clock import SystemClock
+from core.errors import UnknownName
+from core.store import model_trials, model_versions, performance, predictions
+from feedback.model_results import model_results
+from feedback.signals.trial_steps import Standing, standing_of
+from ml.online.comparison import BETTER, MIN_SCORED
+
+MAX_ROWS = 20_000
+"""Newest predictions, and newest answers of instances, that results are made of."""
+_by = click.option("--by", default="cli", show_default=True, help="Who asks; kept in the audit chain.")
+_reason = click.option("--reason", required=True, help="Kept in the audit chain.")
+
+
+@click.command()
+@click.argument("model_id", metavar="MODEL")
+@_by
+@_reason
+def promote(model_id: str, by: str, reason: str) -> None:
+    """Let a model serve in place of the active one of its slot. MODEL may be its first 8 digits or more."""
+    store = open_current_store(start())
+    with store.session() as session:
+        known = [v.model_id for v in model_versions.latest(session, 100_000) if v.model_id.startswith(model_id)]
+    if len(known) != 1 or len(model_id) < 8:
+        raise UnknownName(f"{len(known)} models begin with '{model_id[:64]}'", "List them with `xcrack models list`")
+    print_stored(place_request(store, SystemClock(), "promote_model", known[0], by, "cli", reason, uuid.uuid4().hex))
+
+
+@click.command()
+@click.argument("slot")
+@_by
+@_reason
+def rollback(slot: str, by: str, reason: str) -> None:
+    """Bring back the model that served SLOT before the present one, such as sign:1:1h."""
+    store = open_current_store(start())
+    print_stored(place_request(store, SystemClock(), "rollback_model", slot, by, "cli", reason, uuid.uuid4().hex))
+
+
+@click.command()
+@json_option
+def trials(as_json: bool) -> None:
+    """Compare the models in shadow with those that serve: settled bars, evidence for either, accuracy.
+
+    With --json also what instances made of predictions, by confidence, model, regime and symbol.
+    """
+    settings = start()
+    with open_current_store(settings).session() as session:
+        found = [standing_of(trial) for trial in model_trials.all(session)]
+        results = model_results(predictions.latest(session, MAX_ROWS), performance.latest(session, MAX_ROWS))
+    if as_json:
+        print_json({"online": settings.models.online, "trials": found, "results": results})
+        return
+    if settings.models.online == "frozen":
+        print("frozen: models are compared, and only a person changes what serves")
+    print_trials(found)
+
+
+def print_trials(found: Sequence[Standing]) -> None:
+    """Print comparisons as a table."""
+    rows = [
+        (
+            each.slot,
+            each.incumbent[:12],
+            each.challenger[:12],
+            each.n_bars,
+            "" if each.mean_difference is None else f"{each.mean_difference:+.5f}",
+            f"{each.evidence_for_challenger:.2f}",
+            f"{each.evidence_for_incumbent:.2f}",
+            _share(each.incumbent_accuracy, each.incumbent_accuracy_ci),
+            _share(each.challenger_accuracy, each.challenger_accuracy_ci),
+        )
+        for each in found
+    ]
+    columns = ("answers", "serves", "in shadow", "bars", "shadow better by nats", "for the shadow", "for what serves")
+    title = f"Models in shadow ({MIN_SCORED} bars and evidence above {BETTER:g} decide)"
+    print_table(title, (*columns, "serves right", "shadow right"), rows, "No model is in shadow.")
+
+
+def _share(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" + (f" [{interval[0]:.1%}, {interval[1]:.1%}]" if interval is not None else "")
