@@ -92,6 +92,16 @@ def store(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Store]:
     store.dispose()
 
 
+@pytest.fixture
+def other_store(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Store]:
+    """A second one, for what is done twice."""
+    shutil.copyfile(migrated_sqlite, tmp_path / "other.db")
+    other = open_store(f"sqlite:///{tmp_path / 'other.db'}")
+    event.listen(other.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    yield other
+    other.dispose()
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A running PostgreSQL with a migrated database `template_xcrack` to copy."""

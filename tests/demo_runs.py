@@ -23,7 +23,7 @@ from app.demo import demo_settings, run_demo
 from app.home import Home
 from core.settings import Settings
 from core.settings_sections import PROJECT_ROOT, EngineSettings
-from core.store import audit, ledger, open_store
+from core.store import Session, audit, ledger, open_store
 
 SEED = 7
 DAYS = 2
@@ -52,6 +52,15 @@ def run_cli(folder: Path, *arguments: str, home: Path | None = None) -> subproce
     )
 
 
+def session_on_copy(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """Yield a session on a copy of the store: one on the store itself would keep everybody else out."""
+    copied = shutil.copyfile(home / "xcrack.db", tmp_path_factory.mktemp("read") / "xcrack.db")
+    store = open_store(f"sqlite:///{copied}")
+    with store.session() as session:
+        yield session
+    store.dispose()
+
+
 def settings_of(home: Path, analyzer: Mapping[str, Any] | None = None) -> Settings:
     """Return a demo's settings; `analyzer` gives it a language model, which a demo has none of."""
     settings = demo_settings(Settings(), home)
@@ -76,11 +85,11 @@ def _work(home: Path, crash_at: str, seed: int, days: int, analyzer: Mapping[str
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ["XCRACK_CRASH_AT"] = crash_at
-    _await_engine_gone(home)
+    await_engine_gone(home)
     run_demo(settings_of(home, analyzer), Home(home), seed, days, lambda progress: None, resume=True)
 
 
-def _await_engine_gone(home: Path) -> None:
+def await_engine_gone(home: Path) -> None:
     """An engine dies with its worker, and a moment later."""
     if (home / "engine" / "lock").exists():
         with (home / "engine" / "lock").open() as lock:

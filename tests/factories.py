@@ -8,21 +8,12 @@ import msgspec
 
 from core.clock import to_ns
 from core.model import generated
+from core.model.advice import AdviceRecord
 from core.model.analysis import PatternRule
 from core.model.canonical import from_json
-from core.model.proposal import (
-    Check,
-    Edit,
-    ExpectedEffect,
-    ParamVersion,
-    Proposal,
-    ProposalState,
-    Stage,
-    Verdict,
-)
+from core.model.proposal import Check, Edit, ExpectedEffect, ParamVersion, Proposal, ProposalState, Stage, Verdict
 from core.model.search import ArmTally, WeeklySearch
 from core.model.trade import (
-    AdviceRecord,
     Conditions,
     EquityPoint,
     Execution,

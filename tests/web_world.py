@@ -37,7 +37,7 @@ from core.store import (
     trades,
     verdicts,
 )
-from tests import canary_pages, factories
+from tests import canary_pages, factories, signal_pages
 
 SEALED_P = 0.00312345
 SEALED_WORDS = "p = 0.00312345 <= 0.0077 on 730 sealed days, annual IR 6.2987"
@@ -49,6 +49,7 @@ PLACES = {
     "instance_id": "mm-1",
     "kind": "daily",
     "on": "2026-03-01",
+    "model_id": signal_pages.MODEL,
     "trade_id": "mm-1-1",
     "request_id": "none",
 }
@@ -94,6 +95,7 @@ def fill(store: Store, now: datetime) -> None:
         _proposals(session, now)
         _people(session, now)
         canary_pages.plant(session, now)
+        signal_pages.plant(session, now)
 
 
 def _engine(session: Session, now: datetime) -> None:

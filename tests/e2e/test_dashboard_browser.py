@@ -19,6 +19,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 WIDTHS = (375, 1440)
 PAGES = {
     "overview": ("/", {"en": "Equity, last 30 days", "ko": "최근 30일 평가액"}),
+    "signals": ("/signals", {"en": "Prediction against outcome", "ko": "예측과 결과"}),
+    "models": ("/models", {"en": "None serves", "ko": "활성 모델이 없어"}),
+    "advisor": ("/advisor", {"en": "How the model answers", "ko": "모델의 응답"}),
     "scorecard": ("/scorecard", {"en": "Accuracy of suggestions", "ko": "제안 정확도"}),
     "proposals": ("/proposals", {"en": "Last word of the gate", "ko": "게이트 최종 판정"}),
     "proposal": ("/proposals/proposal-waiting", {"en": "Block by block", "ko": "구간별 결과"}),

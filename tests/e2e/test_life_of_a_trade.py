@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -26,30 +25,26 @@ from core.store import (
     deployments,
     frames,
     ledger,
-    open_store,
     param_versions,
     proposals,
     reports,
     trades,
     verdicts,
 )
+from tests import demo_runs
 from tests.demo_runs import DAYS, SEED, contents_of, finish_demo, replay_of, require_unbroken_chains, words_of
 
 FIRST_ON = date(2025, 7, 5)
 """A Saturday: the night after it holds the daily and the weekly cycle."""
 SUMMARY_KEYS = [
     "seed", "simulated_days", "trades", "proposals", "deployments", "rollbacks", "report_sha256", "wall_s",
+    "predictions", "stopped",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def session(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session on a copy: one on the store itself would keep everybody else out."""
-    copied = shutil.copyfile(finished / "xcrack.db", tmp_path_factory.mktemp("read") / "xcrack.db")
-    store = open_store(f"sqlite:///{copied}")
-    with store.session() as session:
-        yield session
-    store.dispose()
+    yield from demo_runs.session_on_copy(finished, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

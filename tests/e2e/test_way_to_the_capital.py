@@ -1,7 +1,6 @@
 """What becomes of accepted changes in the demo: one earns the whole capital, one is taken back as the market turns."""
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +20,6 @@ from core.store import (
     frames,
     ledger,
     notifications,
-    open_store,
     param_versions,
     proposals,
     reports,
@@ -29,17 +27,13 @@ from core.store import (
 )
 from strategies.rollout import share_in_force
 from strategies.rollout.guard import judge_guard
+from tests import demo_runs
 from tests.demo_runs import require_unbroken_chains, run_cli
 
 
 @pytest.fixture(scope="module")
 def session(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session on a copy: one on the store itself would keep everybody else out."""
-    copied = shutil.copyfile(whole / "xcrack.db", tmp_path_factory.mktemp("read") / "xcrack.db")
-    store = open_store(f"sqlite:///{copied}")
-    with store.session() as session:
-        yield session
-    store.dispose()
+    yield from demo_runs.session_on_copy(whole, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +97,10 @@ def test_never_was_more_than_the_whole_capital_sent_into_force(whole: Path) -> N
     with closing(sqlite3.connect(whole / "xcrack.db")) as db:
         query = "SELECT body FROM bridge_outbound WHERE kind = 'params_update' ORDER BY seq"
         updates = [json.loads(row[0]) for row in db.execute(query)]
-    shares = {"mm-1": 1.0, "momentum-1": 1.0, "sma-1": 1.0}
+    shares = {"mm-1": 1.0, "momentum-1": 1.0, "sma-1": 1.0, "ai-1": 1.0}
     for update in updates:
         shares[update["instance_id"]] = update["capital_share"]
-        for live in ("mm-1", "momentum-1", "sma-1"):
+        for live in ("mm-1", "momentum-1", "sma-1", "ai-1"):
             assert shares[live] + shares.get(f"{live}.canary", 0.0) <= 1 + 1e-9
     moved = {update["instance_id"] for update in updates}
     assert {"mm-1.canary", "momentum-1.canary"} <= moved

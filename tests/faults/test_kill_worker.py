@@ -22,12 +22,12 @@ from tests.llm_server import running_llm
 
 STEPS = {
     "daily": (
-        "collect", "dataset", "score", "analyze", "propose", "admit", "screen", "narrow", "advance", "forecast",
-        "aftermath", "twin", "scorecard", "report", "notify", "prepare",
+        "collect", "read", "dataset", "score", "analyze", "propose", "admit", "screen", "narrow", "advance", "forecast",
+        "aftermath", "advice", "twin", "scorecard", "report", "notify", "prepare",
     ),
     "weekly": (
-        "patterns", "study", "programs", "search.mm-1", "search.momentum-1", "search.sma-1", "admit", "screen",
-        "champion", "sealed", "placebo", "deploy", "report", "notify",
+        "patterns", "study", "programs", "search.ai-1", "search.mm-1", "search.momentum-1", "search.sma-1", "admit",
+        "screen", "champion", "sealed", "placebo", "deploy", "retraining", "report", "notify",
     ),
 }  # fmt: skip
 POINTS = {job: [f"{job}.{step}:{phase}" for step in steps for phase in PHASES] for job, steps in STEPS.items()}

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.clock import SystemClock
+from core.crash import crash_at
 from core.store import Session, audit, open_store
-from feedback.runs import RunLedger, crash_at, owner_name
+from feedback.runs import RunLedger, owner_name
 from feedback.worker_lease import WorkerLease
 
 DUE = datetime(2026, 3, 1, 15, 5, tzinfo=UTC)

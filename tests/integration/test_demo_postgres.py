@@ -21,7 +21,7 @@ def _demo(folder: Path, store_url: str) -> Summary:
 
 def test_a_demo_on_postgresql_ends_as_on_sqlite(pg_store: Store, tmp_path: Path) -> None:
     embedded = _demo(tmp_path / "sqlite", "")
-    served = _demo(tmp_path / "postgresql", pg_store.engine.url.render_as_string(hide_password=False))
+    served = _demo(tmp_path / "pg", pg_store.engine.url.render_as_string(hide_password=False))
     assert (served.trades, served.proposals, served.deployments) == (
         embedded.trades,
         embedded.proposals,

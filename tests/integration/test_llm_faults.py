@@ -221,7 +221,8 @@ def test_an_edit_that_breaks_a_rule_is_refused_whole_and_audited(
     answer = edits_answer(edit(**bad), edit(param="inventory_skew", value=0.6))
     [made], server = propose_with([answer], store, clock)
     assert [(e.param, e.value) for e in made.edits] == [("inventory_skew", 0.6)]
-    assert len(server.requests) == 3
+    # Twice: with the day's news and without them.
+    assert len(server.requests) == 6
     assert reason in server.requests[1]["messages"][2]["content"]
     with store.session() as session:
         [row] = audit.latest(session, 10)
@@ -275,7 +276,7 @@ def test_a_number_without_a_fact_is_struck_and_the_reader_is_told(store: Store, 
     answer = daily_answer(summary="60 trades earned 9,999 USD.")
     made, _ = study_with(["ok"], [answer], store, clock)
     assert made.summary == "60 trades earned [unverified] USD."
-    assert made.risks[-1].text.startswith("1 numbers in this text match no fact")
+    assert made.risks[-1].text.startswith("1 of 5 numbers in this text match no fact")
 
 
 def test_only_claims_that_the_counted_trades_support_are_kept(store: Store, clock: VirtualClock) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from core.clock import VirtualClock
-from core.errors import Conflict, UnknownName
+from core.errors import Conflict, StoreUnavailable, UnknownName
 from core.store import Store, analyses, llm_calls, prompts
 from feedback.analyzer.ledger import CostLedger, Outcome
 from feedback.analyzer.prices import Tokens
@@ -20,11 +20,15 @@ def test_concurrent_callers_never_overshoot(any_store: Store) -> None:
     ledger = CostLedger(any_store, VirtualClock(MIDNIGHT), ONE_CENT, Decimal("0.10"), Decimal("0.10"))
 
     def ask(n: int) -> str:
-        return ledger.reserve("daily_analysis", "deepseek", "m", prompt(n), 10, 1_000).status
+        while True:
+            try:
+                return ledger.reserve("daily_analysis", "deepseek", "m", prompt(n), 10, 1_000).status
+            except StoreUnavailable:
+                """So many at once may wait too long for their turn; who is told so asks again."""
 
-    with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(ask, range(24)))
-    assert sorted(statuses) == ["over_budget"] * 14 + ["reserved"] * 10
+    with ThreadPoolExecutor(100) as pool:
+        statuses = list(pool.map(ask, range(100)))
+    assert sorted(statuses) == ["over_budget"] * 90 + ["reserved"] * 10
     with any_store.session() as session:
         assert ledger.spending(session, MIDNIGHT).month_usd == Decimal("0.10")
 

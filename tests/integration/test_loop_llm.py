@@ -123,8 +123,10 @@ def test_a_sound_model_studies_proposes_and_is_judged_like_everybody_else(begun:
     [proposal] = night.proposals
     assert (proposal.source, proposal.instance_id, proposal.params["spread_threshold"]) == (MODEL, "mm-1", 65)
     assert proposal.state in {"queued", "refused"}
-    assert len(night.requests) == 2
-    assert [call.status for call in night.calls] == ["ok", "ok"]
+    # The study, the proposal, and the proposal once more without the news.
+    assert len(night.requests) == 3
+    assert [call.status for call in night.calls] == ["ok", "ok", "ok"]
+    assert not proposal.hold, "the answer without news is the same"
     assert all(call.cost_usd > 0 and call.resolved_model == "deepseek-flash-1017" for call in night.calls)
     assert night.study.cost_usd + night.note.cost_usd == sum(call.cost_usd for call in night.calls)
     for sha256, prompt in night.prompts.items():
@@ -188,7 +190,7 @@ def test_nothing_that_the_scorecard_knows_reaches_the_language_model(begun: Path
             twin_day_rows.add(session, day)
 
     night = cycle(begun, tmp_path, ["ok"], [daily_answer(), edits_answer(EDIT)], hide)
-    assert len(night.requests) == 2 and night.study is not None and night.study.source == MODEL
+    assert len(night.requests) == 3 and night.study is not None and night.study.source == MODEL
     told = str(night.requests) + str(night.prompts)
     assert CANARY not in told and "271.8" not in told
     assert "+$271.83 (90 % interval" in night.report["en"].markdown, "people do see it"

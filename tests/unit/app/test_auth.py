@@ -23,6 +23,7 @@ def web(store: Store, clock: VirtualClock, tmp_path: Path) -> Iterator[Web]:
 
 SCOPES = {
     "/api/ai-feedback": "feedback",
+    "/api/ai/predict": "read",
     "/api/proposals/{proposal_id}/approve": "approve",
     "/api/proposals/{proposal_id}/reject": "approve",
     "/api/canaries/{canary_id}/stop": "approve",

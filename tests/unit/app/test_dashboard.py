@@ -8,14 +8,18 @@ from typing import get_args
 
 import pytest
 
+from app.api.signals import Outcome as Came
 from app.canaries import EndedBy, PlaceState, Saying
 from app.dashboard import formats
 from app.dashboard.charts import Series, build_chart
 from app.dashboard.lineage import Cause
 from app.dashboard.overview import next_runs
 from core.clock import KST, VirtualClock
+from core.model.advice import FailureReason, SettlementMethod, SizeClass
 from core.model.canary import CanaryStage, DayFault
+from core.model.drift import DriftKind, RetrainReason
 from core.model.language import LANGUAGES
+from core.model.models import ModelStatus
 from core.model.operations import Request
 from core.model.proposal import DeploymentState, ExpectedEffect, Outcome, ProposalState, Stage
 from core.model.slots import SLOT_MODES
@@ -23,6 +27,8 @@ from core.model.trade import Mode, Shortfall, Side
 from core.settings_sections import ScheduleSettings
 from core.store import Store, engine_states, feedback_notes, requests, signals, trades
 from feedback.notes import TAGS
+from feedback.track_record import GROUPS
+from market.regime_filter import REGIMES
 from strategies.schema import strategy_names
 from tests import factories
 from tests.web_world import SCRIPT, SEALED_WORDS, Web, fill, make_web
@@ -31,11 +37,15 @@ ROOT = Path(__file__).parents[3]
 PAGES = (
     "/",
     "/scorecard",
+    "/advisor",
+    "/signals",
+    "/models",
     "/proposals",
     "/canaries",
     "/parameters",
     "/trades",
     "/feedback",
+    "/costs",
     "/alerts",
     "/reports",
     "/login",
@@ -240,6 +250,11 @@ def test_every_text_that_a_page_asks_for_exists_and_none_is_left_over() -> None:
 
 ENDPOINTS = {"sign_in.sign_in", "proposal.csv"}
 CLOSED = {
+    "advisor": (
+        *(f"failure_{each}" for each in get_args(FailureReason)),
+        *(f"method_{each}" for each in get_args(SettlementMethod)),
+        *(f"size_{each}" for each in get_args(SizeClass)),
+    ),
     "canary_end": tuple(each for each in get_args(EndedBy) if each),
     "canary_fault": tuple(each for each in get_args(DayFault) if each),
     "canary_place": get_args(PlaceState),
@@ -254,14 +269,41 @@ CLOSED = {
     "engine": ("active", "reducing", "halted", "silent", "unknown"),
     "error": tuple(f"title_{status}" for status in (400, 401, 403, 404, 409, 429, 500, 503)),
     "metric": get_args(ExpectedEffect.__annotations__["metric"]),
+    "model_status": get_args(ModelStatus),
+    "models": (
+        *(f"drift_{kind}" for kind in get_args(DriftKind)),
+        *(f"retrain_{reason}" for reason in get_args(RetrainReason)),
+        *(f"regime_{regime}" for regime in REGIMES),
+    ),
     "mode": get_args(Mode),
-    "nav": ("overview", "scorecard", "proposals", "canaries", "parameters", "trades", "feedback", "alerts", "reports"),
+    "nav": (
+        "overview",
+        "scorecard",
+        "proposals",
+        "canaries",
+        "parameters",
+        "trades",
+        "signals",
+        "models",
+        "advisor",
+        "feedback",
+        "costs",
+        "alerts",
+        "reports",
+    ),
     "outcome": get_args(Outcome),
     "overview": ("today", "month"),
     "report": ("daily", "weekly"),
     "request": (
         *get_args(Request.__annotations__["state"]),
         *(f"kind_{kind}" for kind in get_args(Request.__annotations__["kind"])),
+    ),
+    "signals": (
+        *(f"by_{each}" for each in GROUPS),
+        *(f"came_{each}" for each in get_args(Came)),
+        *(f"{kind}_{way}" for kind in ("side", "size", "pays") for way in ("up", "down")),
+        *(f"task_{each}" for each in ("sign", "big_move", "pays_long", "pays_short")),
+        *(f"weekday_{each}" for each in range(7)),
     ),
     "severity": ("info", "warning", "critical"),
     "side": get_args(Side),

@@ -16,7 +16,7 @@ from feedback.analyzer.answers import (
     parse_answer,
 )
 from feedback.analyzer.edits import EditRules
-from feedback.analyzer.grounding import strike_unverified
+from feedback.analyzer.grounding import check_numbers
 from feedback.analyzer.llm_edits import admit_edits
 from strategies.schema import load_param_specs
 from tests.analyzer_days import daily_answer, edit, edits_answer, refuted, running
@@ -115,10 +115,13 @@ def test_the_schema_closes_instances_and_parameters() -> None:
         ("12,345.6 is known", "12,345.6 is known", 0),
         ("mm-1 and ema20 and S2 are names", "mm-1 and ema20 and S2 are names", 0),
         ("from 3.9 to 71.0", "from [unverified] to 71.0", 1),
+        ("0.4 % is 40 bps, 12.3k is known and so is 1.23만", "0.4 % is 40 bps, 12.3k is known and so is 1.23만", 0),
+        ("40k and 71만 are made up", "[unverified]k and [unverified]만 are made up", 2),
     ],
 )
 def test_a_number_without_a_fact_is_struck_and_counted(text: str, expected: str, struck: int) -> None:
-    assert strike_unverified(text, [40.0, -1.25, 0.43, 12345.6, 71.0]) == (expected, struck)
+    checked = check_numbers(text, [40.0, -1.25, 0.43, 12345.6, 71.0])
+    assert (checked.text, checked.n_struck) == (expected, struck)
 
 
 def test_model_text_loses_what_could_open_markup() -> None:

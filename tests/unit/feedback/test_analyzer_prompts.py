@@ -109,11 +109,13 @@ def test_the_registry_tells_bounds_and_no_current_value() -> None:
     assert all(set(line) == {"strategy", "param", "minimum", "maximum", "step", "unit", "meaning"} for line in lines)
 
 
-@pytest.mark.parametrize("name", ["daily/analysis", "daily/adjustments", "weekly/patterns", "weekly/programs"])
+@pytest.mark.parametrize(
+    "name", ["daily/analysis", "daily/adjustments", "weekly/patterns", "weekly/programs", "shared/reader"]
+)
 def test_the_example_in_a_prompt_is_a_valid_answer(name: str) -> None:
     from feedback.analyzer.answers import ANSWERS, parse_answer
 
     template = load_template(name)
     text = (PROMPT_DIR / template.path).read_text()
-    [example] = [line for line in text.splitlines() if re.match(r'\{"(summary|edits|programs)":.+\}$', line)]
+    [example] = [line for line in text.splitlines() if re.match(r'\{"(summary|edits|programs|event_type)":.+\}$', line)]
     parse_answer(example, ANSWERS[template.front.schema_name])

@@ -7,7 +7,7 @@ import pytest
 from core.clock import VirtualClock
 from core.errors import Conflict, UnknownName
 from core.model.market import ContextField, Headline
-from core.settings_sections import AdvisorSettings
+from core.settings_advisor import AdvisorSettings
 from core.store import Store, contexts, observations
 from feedback.context import MarketContextCollector, usd_krw_at
 from market.bars import BarArchive

@@ -10,8 +10,11 @@ import pytest
 
 from core.clock import VirtualClock
 from core.errors import BadInput, Conflict, UnknownName
+from core.model.drift import DriftFinding, ModelWatch, RetrainingRequest, Waiting
+from core.model.models import ModelVersion
 from core.model.operations import Report
 from core.model.trade import SignalRecord
+from core.model.trials import ModelTrial, Pair, Tally
 from core.store import (
     Store,
     advice,
@@ -20,6 +23,9 @@ from core.store import (
     equity,
     feedback_notes,
     forecasts,
+    model_trials,
+    model_versions,
+    model_watches,
     outcomes,
     patterns,
     performance,
@@ -251,3 +257,42 @@ def test_a_proposal_that_could_not_be_read_again_is_not_stored(store: Store, clo
             with pytest.raises(BadInput, match="no number"):
                 proposals.add(session, replace(sound, **over))
         assert proposals.find(session, sound.proposal_id) is None and proposals.add(session, sound)
+
+
+def test_a_trial_is_written_over_as_its_bars_come_and_ends_with_its_row(any_store: Store) -> None:
+    begun = ModelTrial("sign:1:1m", "a" * 64, "b" * 64, 1, 1)
+    other = replace(begun, challenger="c" * 64)
+    waiting = (Pair("BTCUSDT", 60_000, 100.25, 0.1 + 0.2, 1 / 3),)
+    later = replace(begun, reached_ms=60_000, waiting=waiting, first=Tally(2, 1, 2**0.5), for_incumbent={"n": 1})
+    for trial in (begun, other, later):
+        with any_store.session() as session:
+            model_trials.put(session, trial)
+    with any_store.session() as session:
+        assert model_trials.all(session) == [later, other]
+        model_trials.remove(session, other.slot, other.challenger)
+    with any_store.session() as session:
+        assert model_trials.all(session) == [later]
+
+
+def test_a_watch_its_findings_and_its_requests_are_kept_once(any_store: Store) -> None:
+    watch = ModelWatch("a" * 64, "sign:1:1h", ("BTCUSDT",), 0.0, True, window={"total": 0.1 + 0.2})
+    later = replace(watch, reached_ms=60_000, waiting=(Waiting("BTCUSDT", 60_000, 100.25, 1 / 3),))
+    finding = DriftFinding(watch.model_id, watch.slot, "error", NOON, NOON + timedelta(hours=2), 0.3, 2**0.5)
+    request = RetrainingRequest("r1", watch.slot, watch.model_id, "drift", NOON, watch.command)
+    with any_store.session() as session:
+        for each in (watch, later):
+            model_watches.put(session, each)
+        assert [model_watches.add_finding(session, finding) for _ in range(2)] == [True, False]
+        with pytest.raises(Conflict):
+            model_watches.add_finding(session, replace(finding, after=1.0))
+        again = replace(request, request_id="r2", at=NOON + timedelta(days=7))
+        assert [model_watches.ask(session, each) for each in (request, again)] == [True, False]
+    with any_store.session() as session:
+        assert model_watches.find(session, watch.model_id) == later
+        assert model_watches.find(session, "b" * 64) is None
+        assert model_watches.findings(session) == model_watches.findings(session, watch.model_id) == [finding]
+        assert model_watches.open_requests(session) == [request]
+        trained = ModelVersion("c" * 64, watch.slot, "candidate", NOON + timedelta(hours=1), "5" * 64, (), True)
+        model_versions.add(session, trained)
+        assert model_watches.open_requests(session) == []
+        assert model_watches.ask(session, again)

@@ -3,9 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.clock import VirtualClock
+from core.crash import crash_at
 from core.errors import Conflict
 from core.store import jobs, setting_facts
-from feedback.runs import RUN_LEASE, RunLedger, crash_at
+from feedback.runs import RUN_LEASE, RunLedger
 
 DUE = datetime(2026, 3, 1, 15, 5, tzinfo=UTC)
 POINTS = [f"daily.{step}:{phase}" for step in ("one", "two") for phase in ("before", "after_effect", "after_commit")]
@@ -192,7 +193,7 @@ def test_a_virtual_clock_does_not_hold_a_dead_owners_run_when_taken_over(store, 
 
 def test_a_numbered_crash_point_waits_for_its_turn(monkeypatch):
     killed = []
-    monkeypatch.setattr("feedback.runs.os.kill", lambda *arguments: killed.append(arguments))
+    monkeypatch.setattr("core.crash.os.kill", lambda *arguments: killed.append(arguments))
     crash = crash_at("daily.one:before#2")
     crash("daily.one:before")
     crash("daily.two:before")
