@@ -6,10 +6,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CARGO  := cargo
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+# Tests wait for thousands of writes to reach a disk, and those that kill processes need none: memory takes them where there is room.
+MEMORY_DISK := $(shell test "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 6000000 2>/dev/null && echo /dev/shm)
+PYTEST := $(if $(MEMORY_DISK),TMPDIR=$(MEMORY_DISK)) $(BIN)/pytest -n $(WORKERS) --dist worksteal
 RUST_SOURCES := $(shell find rust_engine -name '*.rs' -o -name '*.toml' -o -name Cargo.lock | grep -v '/target/')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup tools engine check test-python test-rust soak bench bench-deps schemas format clean
+.PHONY: help run test setup tools train-tools engine check test-python test-rust soak bench bench-deps schemas format clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +43,11 @@ $(VENV)/.tools: $(VENV)/.installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+train-tools: $(VENV)/.train  ## Install what the trainer needs (torch: about 5 GB, once for all checkouts)
+$(VENV)/.train: $(VENV)/.installed constraints-train.txt scripts/train_tools.py
+	@$(BIN)/python scripts/train_tools.py
+	@touch $@
+
 engine: $(VENV)/.engine  ## Build the engine and its Python module
 $(VENV)/.engine: $(VENV)/.installed $(RUST_SOURCES)
 	@echo "setup: building the engine (a few minutes the first time)"
@@ -60,11 +68,11 @@ test-rust: engine  ## Rust tests
 	cd rust_engine && PROPTEST_RNG_SEED=20250101 $(CARGO) test --release --quiet --workspace
 
 test-python: tools engine  ## Python tests, browser included
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not soak'
+	$(PYTEST) -m 'not soak'
 
 soak: tools engine  ## Long counts: crashes at many points with many seeds, fuzzing, recordings in real time
 	cd rust_engine && $(CARGO) test --release --quiet --workspace -- --ignored
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m soak
+	$(PYTEST) -m soak
 
 bench: engine  ## Speed, side by side with the peers that are installed
 	$(BIN)/python -m bench

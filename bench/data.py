@@ -29,7 +29,7 @@ def market_files(folder: Path, n_bars: int, n_symbols: int) -> list[Path]:
 
 
 def write_bars(path: Path, n_bars: int, symbol: int = 0) -> None:
-    """Write an `.npz` of open, high, low, close and opening times, and the windows; the same for every run."""
+    """Write an `.npz` of open, high, low, close, volume and opening times, and the windows; the same for every run."""
     rng = np.random.default_rng(20_260_101 + symbol)
     close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 5e-4, n_bars))), 8)
     opened = np.concatenate([[100.0], np.round(close[:-1] * np.exp(rng.normal(0, 5e-5, n_bars - 1)), 8)])
@@ -40,6 +40,7 @@ def write_bars(path: Path, n_bars: int, symbol: int = 0) -> None:
         high=np.round(np.maximum(opened, close) * (1 + reach), 8),
         low=np.round(np.minimum(opened, close) * (1 - reach), 8),
         close=close,
+        volume=np.round(np.exp(rng.normal(2, 1, n_bars)), 3),
         opened_at_ns=np.int64(1_600_041_600_000_000_000) + np.arange(n_bars, dtype=np.int64) * 60_000_000_000,
         windows=np.array([FAST, SLOW]),
         fee_bps=np.array(FEE_BPS),

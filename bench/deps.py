@@ -15,8 +15,22 @@ PEERS = {
     "websockets": ("websockets==17.4",),
     "hftbacktest": ("hftbacktest==2.4.4",),
     "backtestingpy": ("backtesting==0.6.6",),
+    "torch_stack": (
+        "torch==2.13.0",
+        "scikit-learn==1.9.1",
+        "xgboost-cpu==3.2.0",
+        "onnx==1.23.2",
+        "onnxmltools==1.16.0",
+        "skl2onnx==1.20.0",
+        "onnxruntime==1.31.1",
+        "msgspec==0.22.0",
+        "pyarrow>=22",
+        "tzdata>=2025.2",
+    ),
     "vectorbt": ("vectorbt==1.2.0",),
     "vectorbt_rust": ("vectorbt[rust]==1.2.0",),
+    "talib": ("TA-Lib==0.8.2",),
+    "talipp": ("talipp==2.7.0", "numpy>=2"),
 }
 
 
