@@ -4,6 +4,7 @@ SQLite older than 3.51.3 can corrupt a write-ahead log under several connections
 journal, `synchronous=FULL` and `BEGIN IMMEDIATE`: slower, and safe. PostgreSQL comes by URL.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 from core.errors import BadInput, Corrupt, StoreUnavailable
 
@@ -131,14 +132,25 @@ def _sqlite(url: URL, busy_timeout_ms: int) -> Engine:
     if not url.database or url.database == ":memory:":
         raise BadInput(f"the store URL {url} names no file, and what is kept must outlive the program", "Name a file")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": busy_timeout_ms / 1000})
+    # One connection for all threads, since they take turns; what begins after a commit may need a second for a moment.
+    engine = create_engine(
+        url, poolclass=QueuePool, pool_size=1, max_overflow=8, connect_args={"timeout": busy_timeout_ms / 1000}
+    )
 
     @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _: Any) -> None:
+    def _configure(connection: Any, record: Any) -> None:
+        record.info["pid"] = os.getpid()
         # The driver's own transaction control would begin a deferred transaction behind our back.
         connection.isolation_level = None
         for pragma in ("journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={busy_timeout_ms}"):
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "checkout")
+    def _refuse_inherited(_: Any, record: Any, lent: Any) -> None:
+        # SQLite's locks do not survive a fork: used here, a connection of the parent could damage the file.
+        if record.info["pid"] != os.getpid():
+            record.dbapi_connection = lent.dbapi_connection = None
+            raise DisconnectionError("the connection is the parent process's")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:

@@ -1,5 +1,6 @@
 """Threads of one SQLite store take turns at a lock, which wakes the next one, in place of looking again and again."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,8 +15,8 @@ from core.store.session import after_commit
 def test_a_thread_that_waits_for_its_turn_has_not_touched_the_file(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n_opened, is_waiting = [0], threading.Event()
-    event.listen(store.engine, "connect", lambda *_: n_opened.__setitem__(0, n_opened[0] + 1))
+    n_lent, is_waiting = [0], threading.Event()
+    event.listen(store.engine, "checkout", lambda *_: n_lent.__setitem__(0, n_lent[0] + 1))
     turn = store._turn
     assert turn is not None
 
@@ -37,10 +38,10 @@ def test_a_thread_that_waits_for_its_turn_has_not_touched_the_file(
             monkeypatch.setattr(store, "_turn", Seen())
             other = pool.submit(ask)
             assert is_waiting.wait(10)
-            assert n_opened == [1]
+            assert n_lent == [1]
             monkeypatch.setattr(store, "_turn", turn)
         assert other.result(10) == 7
-    assert n_opened == [2]
+    assert n_lent == [2]
 
 
 def test_a_turn_that_does_not_come_is_a_database_that_does_not_answer(store: Store) -> None:
@@ -66,3 +67,24 @@ def test_what_follows_a_commit_may_begin_a_transaction_of_its_own(store: Store) 
         after_commit(session, look)
         session.execute(text("select 1"))
     assert seen == [7]
+
+
+def test_a_connection_is_kept_between_transactions_and_not_used_by_a_forked_process(store: Store) -> None:
+    def ask() -> int:
+        with store.session() as session:
+            return session.execute(text("select 7")).scalar_one()
+
+    n_opened: list[int] = []
+    event.listen(store.engine, "connect", lambda *_: n_opened.append(os.getpid()))
+    assert [ask(), ask()] == [7, 7]
+    assert len(n_opened) <= 1
+    child = os.fork()
+    if child == 0:  # leaves by _exit, whatever comes: the tests are the parent's
+        is_new = False
+        try:
+            n_opened.clear()
+            is_new = ask() == 7 and n_opened == [os.getpid()]
+        finally:
+            os._exit(0 if is_new else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert ask() == 7
