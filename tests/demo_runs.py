@@ -61,32 +61,43 @@ def session_on_copy(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     store.dispose()
 
 
-def settings_of(home: Path, analyzer: Mapping[str, Any] | None = None) -> Settings:
-    """Return a demo's settings; `analyzer` gives it a language model, which a demo has none of."""
+def settings_of(home: Path, analyzer: Mapping[str, Any] | None = None, speaks: bool = False) -> Settings:
+    """Return a demo's settings; `analyzer` gives it a language model, which a demo has none of.
+
+    Its models are silent unless it `speaks`: every start of one that does reads two days again.
+    """
     settings = demo_settings(Settings(), home)
-    changed = {**settings.analyzer.model_dump(), **(analyzer or {})}
-    return Settings.model_validate({**settings.model_dump(), "analyzer": changed})
+    changed = {
+        "analyzer": {**settings.analyzer.model_dump(), **(analyzer or {})},
+        "models": {**settings.models.model_dump(), "in_replay": speaks},
+    }
+    return Settings.model_validate({**settings.model_dump(), **changed})
 
 
 def start_demo(
-    home: Path, crash_at: str = "", seed: int = SEED, days: int = DAYS, analyzer: Mapping[str, Any] | None = None
+    home: Path,
+    crash_at: str = "",
+    seed: int = SEED,
+    days: int = DAYS,
+    analyzer: Mapping[str, Any] | None = None,
+    speaks: bool = False,
 ) -> BaseProcess:
     """Start or go on with a demo in a process that has loaded its modules already, so that a kill costs little."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.demo_runs"])
-    program = context.Process(target=_work, args=(home, crash_at, seed, days, analyzer))
+    program = context.Process(target=_work, args=(home, crash_at, seed, days, analyzer, speaks))
     program.start()
     return program
 
 
-def _work(home: Path, crash_at: str, seed: int, days: int, analyzer: Mapping[str, Any] | None) -> None:
+def _work(home: Path, crash_at: str, seed: int, days: int, analyzer: Mapping[str, Any] | None, speaks: bool) -> None:
     home.mkdir(exist_ok=True)
     log = os.open(home / "worker.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ["XCRACK_CRASH_AT"] = crash_at
     await_engine_gone(home)
-    run_demo(settings_of(home, analyzer), Home(home), seed, days, lambda progress: None, resume=True)
+    run_demo(settings_of(home, analyzer, speaks), Home(home), seed, days, lambda progress: None, resume=True)
 
 
 def await_engine_gone(home: Path) -> None:
@@ -217,6 +228,11 @@ def make_finished(home: Path, seed: int = SEED, days: int = DAYS) -> None:
     home.with_suffix(".json").write_text(done.stdout)
 
 
+def make_silent(home: Path, seed: int = SEED) -> None:
+    """Run a demo without interruption whose models are silent."""
+    assert finish_demo(home, seed=seed) == 0, words_of(home)
+
+
 def make_begun(home: Path, seed: int = SEED) -> None:
-    """Run a demo until its first cycle is due, and kill it there."""
+    """Run a demo whose models are silent until its first cycle is due, and kill it there."""
     assert finish_demo(home, FIRST_STEP, seed) == -9, words_of(home)

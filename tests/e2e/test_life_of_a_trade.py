@@ -183,10 +183,10 @@ def test_no_chain_is_broken_and_nothing_was_set_aside(finished: Path) -> None:
 def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_does_not(
     finished: Path, tmp_path: Path
 ) -> None:
-    assert finish_demo(tmp_path / "again") == 0, words_of(tmp_path / "again")
+    assert finish_demo(tmp_path / "again", speaks=True) == 0, words_of(tmp_path / "again")
     assert contents_of(tmp_path / "again") == contents_of(finished)
     assert replay_of(tmp_path / "again") == replay_of(finished)
-    assert finish_demo(tmp_path / "other", seed=SEED + 1, days=1) == 0, words_of(tmp_path / "other")
+    assert finish_demo(tmp_path / "other", seed=SEED + 1, days=1, speaks=True) == 0, words_of(tmp_path / "other")
     other = json.loads((tmp_path / "other" / "demo.json").read_text())
     assert other["report_sha256"] != printed(finished)["report_sha256"]
     assert contents_of(tmp_path / "other")["trade"] != contents_of(finished)["trade"]

@@ -8,7 +8,7 @@ from tests import demo_runs
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo that nothing interrupted."""
-    return demo_runs.shared_home(tmp_path_factory, "finished", demo_runs.make_finished)
+    return demo_runs.shared_home(tmp_path_factory, "silent", demo_runs.make_silent)
 
 
 @pytest.fixture(scope="session")

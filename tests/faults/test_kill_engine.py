@@ -15,7 +15,7 @@ from tests.demo_runs import (
     finish_demo,
     kill_when,
     make_begun,
-    make_finished,
+    make_silent,
     n_records,
     require_same,
     shared_home,
@@ -88,6 +88,6 @@ def test_an_engine_killed_at_many_records_leaves_what_an_undisturbed_one_leaves(
     demo_seed: int,
     how: Callable[[BaseProcess], None],
 ) -> None:
-    finished = shared_home(tmp_path_factory, "finished", make_finished, demo_seed)
+    finished = shared_home(tmp_path_factory, "silent", make_silent, demo_seed)
     begun = shared_home(tmp_path_factory, "begun", make_begun, demo_seed)
     kill_on_the_way(begun, finished, tmp_path / "home", seeded_records(begun, finished, seed), demo_seed, how)

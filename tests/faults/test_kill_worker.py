@@ -13,7 +13,7 @@ from tests.demo_runs import (
     crash_points,
     finish_demo,
     make_begun,
-    make_finished,
+    make_silent,
     require_same,
     shared_home,
     words_of,
@@ -82,7 +82,7 @@ def test_an_answer_of_the_language_model_that_was_paid_for_is_used_whatever_is_k
 def test_a_worker_killed_once_anywhere_leaves_what_an_undisturbed_one_leaves(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, seed: int, point: str
 ) -> None:
-    finished = shared_home(tmp_path_factory, "finished", make_finished, seed)
+    finished = shared_home(tmp_path_factory, "silent", make_silent, seed)
     begun = shared_home(tmp_path_factory, "begun", make_begun, seed)
     home = copy_home(begun, tmp_path / "home")
     assert finish_demo(home, point, seed) == -signal.SIGKILL, words_of(home)
