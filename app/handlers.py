@@ -42,10 +42,7 @@ class EngineDesk:
 
     def on_reached(self, session: Session, reached: Reached) -> None:
         """Note that the engine was heard, and how far it is."""
-        known = engine_states.latest(session)
-        if known is not None:
-            at = from_ns(reached.to_ns)
-            engine_states.put(session, known.engine_id, known.state, at, self.clock.now(), known.detail)
+        engine_states.note_reached(session, from_ns(reached.to_ns), self.clock.now())
 
     def on_state(self, session: Session, changed: StateChanged) -> None:
         """Keep a new trading state, and tell people who changed it and what releases it."""

@@ -4,12 +4,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from core.model.operations import EngineState
-from core.store.once import fields_of, insert_new
+from core.store.once import fields_of, is_changed
 from core.store.session import Session
 from core.store.tables import engine_state as table
+
+_HEARD_LAST = select(table.c.engine_id).order_by(table.c.heard_at.desc(), table.c.engine_id).limit(1)
+# Asked with every grant of time, and built once: putting a statement together takes longer than carrying it out.
+_NOTE_REACHED = (
+    update(table)
+    .where(table.c.engine_id == _HEARD_LAST.scalar_subquery())
+    .values(at=bindparam("reached"), heard_at=bindparam("now"))
+)
 
 
 def put(
@@ -17,8 +25,13 @@ def put(
 ) -> None:
     """Keep the newest word of an engine; `at` is market time, `heard_at` the worker's clock."""
     columns = {"engine_id": engine_id, "state": state, "at": at, "heard_at": heard_at, "detail": dict(detail)}
-    if not insert_new(session, table, columns):
-        session.execute(update(table).where(table.c.engine_id == engine_id).values(columns))
+    if not is_changed(session, update(table).where(table.c.engine_id == engine_id).values(columns), {}):
+        session.execute(insert(table).values(columns))
+
+
+def note_reached(session: Session, at: datetime, heard_at: datetime) -> None:
+    """Keep how far in market time the engine heard last is, and that it was heard; nothing before the first."""
+    session.execute(_NOTE_REACHED, {"reached": at, "now": heard_at})
 
 
 def note_heard(session: Session, engine_id: str, heard_at: datetime, detail: Mapping[str, Any]) -> None:

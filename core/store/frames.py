@@ -4,11 +4,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from core.store.once import is_changed
 from core.store.session import after_commit
 from core.store.tables import bridge_inbound, bridge_outbound, dead_letter
+
+# Asked with every frame, and built once: putting a statement together takes longer than carrying it out.
+_MADE_SEQ = select(func.max(bridge_outbound.c.seq))
+_APPEND = insert(bridge_outbound)
+_UNACKED_AFTER = (
+    select(bridge_outbound.c.seq, bridge_outbound.c.kind, bridge_outbound.c.body)
+    .where(bridge_outbound.c.seq > bindparam("after"), bridge_outbound.c.acked_at.is_(None))
+    .order_by(bridge_outbound.c.seq)
+    .limit(bindparam("at_most"))
+)
+_ACK_THROUGH = (
+    update(bridge_outbound)
+    .where(bridge_outbound.c.seq <= bindparam("through"), bridge_outbound.c.acked_at.is_(None))
+    .values(acked_at=bindparam("durable_at"))
+)
+_RECEIVED_SEQ = select(bridge_inbound.c.received_seq).where(bridge_inbound.c.engine_id == bindparam("engine"))
+_SET_RECEIVED_SEQ = (
+    update(bridge_inbound)
+    .where(bridge_inbound.c.engine_id == bindparam("engine"))
+    .values(received_seq=bindparam("received"))
+)
+_SET_REACHED = (
+    update(bridge_inbound)
+    .where(bridge_inbound.c.engine_id == bindparam("engine"))
+    .values(reached_at=bindparam("reached"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +57,7 @@ def append_outbound(
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("LOCK TABLE bridge_outbound IN SHARE ROW EXCLUSIVE MODE"))
     seq = made_seq(session) + 1
-    session.execute(insert(bridge_outbound).values(seq=seq, kind=kind, body=body, created_at=at, acked_at=None))
+    session.execute(_APPEND, {"seq": seq, "kind": kind, "body": body, "created_at": at, "acked_at": None})
     if on_commit is not None:
         after_commit(session, on_commit)
     return seq
@@ -38,7 +65,7 @@ def append_outbound(
 
 def made_seq(session: Session) -> int:
     """Return the highest number given so far, 0 before the first."""
-    return session.scalar(select(func.max(bridge_outbound.c.seq))) or 0
+    return session.scalar(_MADE_SEQ) or 0
 
 
 def acked_seq(session: Session) -> int:
@@ -49,30 +76,23 @@ def acked_seq(session: Session) -> int:
 
 def unacked_after(session: Session, seq: int, limit: int = 200) -> tuple[OutboundFrame, ...]:
     """Return at most `limit` messages above `seq` that are not acknowledged, in order."""
-    columns = (bridge_outbound.c.seq, bridge_outbound.c.kind, bridge_outbound.c.body)
-    waiting = select(*columns).where(bridge_outbound.c.seq > seq, bridge_outbound.c.acked_at.is_(None))
-    rows = session.execute(waiting.order_by(bridge_outbound.c.seq).limit(limit))
+    rows = session.execute(_UNACKED_AFTER, {"after": seq, "at_most": limit})
     return tuple(OutboundFrame(row.seq, row.kind, row.body) for row in rows)
 
 
 def ack_through(session: Session, seq: int, at: datetime) -> None:
     """Mark every message up to `seq` as durable at the engine."""
-    waiting = (bridge_outbound.c.seq <= seq) & bridge_outbound.c.acked_at.is_(None)
-    session.execute(update(bridge_outbound).where(waiting).values(acked_at=at))
+    session.execute(_ACK_THROUGH, {"through": seq, "durable_at": at})
 
 
 def received_seq(session: Session, engine_id: str) -> int | None:
     """Return the last frame of this engine whose effect is committed, None for an engine never seen."""
-    return session.scalar(select(bridge_inbound.c.received_seq).where(bridge_inbound.c.engine_id == engine_id))
+    return session.scalar(_RECEIVED_SEQ, {"engine": engine_id})
 
 
 def set_received_seq(session: Session, engine_id: str, seq: int) -> None:
     """Remember that every frame of this engine up to `seq` is committed, in the transaction of their effects."""
-    row = bridge_inbound.c.engine_id == engine_id
-    found = session.scalar(select(func.count()).select_from(bridge_inbound).where(row))
-    if found:
-        session.execute(update(bridge_inbound).where(row).values(received_seq=seq))
-    else:
+    if not is_changed(session, _SET_RECEIVED_SEQ, {"engine": engine_id, "received": seq}):
         session.execute(insert(bridge_inbound).values(engine_id=engine_id, received_seq=seq, reached_at=None))
 
 
@@ -83,7 +103,7 @@ def reached_at(session: Session, engine_id: str) -> datetime | None:
 
 def set_reached(session: Session, engine_id: str, at: datetime) -> None:
     """Remember the market time this engine reported; the engine must have been seen before."""
-    session.execute(update(bridge_inbound).where(bridge_inbound.c.engine_id == engine_id).values(reached_at=at))
+    session.execute(_SET_REACHED, {"engine": engine_id, "reached": at})
 
 
 def add_dead_letter(session: Session, channel: str, kind: str, body: str, error: str, at: datetime) -> None:

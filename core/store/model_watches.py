@@ -1,23 +1,28 @@
 """Models under watch: the present state of each, what was found of it, and the trainings that were asked for."""
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 
 from core.model.drift import DriftFinding, ModelWatch, RetrainingRequest
-from core.store.once import add_value, insert_new, value_or_none, values_of
+from core.store.once import add_value, is_changed, read_value, values_of
 from core.store.session import Session
 from core.store.work_tables import model_drift, model_version, retraining
 from core.store.work_tables import model_watch as table
 
+# Asked at every bar, and built once: putting a statement together takes longer than carrying it out.
+_FIND = select(table.c.detail).where(table.c.model_id == bindparam("model"))
+_PUT = update(table).where(table.c.model_id == bindparam("model")).values(detail=bindparam("watch"))
+
 
 def put(session: Session, watch: ModelWatch) -> None:
     """Keep the watch's present state in place of the stored one."""
-    if not insert_new(session, table, {"model_id": watch.model_id, "detail": watch}):
-        session.execute(update(table).where(table.c.model_id == watch.model_id).values(detail=watch))
+    if not is_changed(session, _PUT, {"model": watch.model_id, "watch": watch}):
+        session.execute(insert(table).values(model_id=watch.model_id, detail=watch))
 
 
 def find(session: Session, model_id: str) -> ModelWatch | None:
     """Return the watch of a model, or None."""
-    return value_or_none(session, select(table.c.detail).where(table.c.model_id == model_id), ModelWatch, table)
+    detail = session.execute(_FIND, {"model": model_id}).scalar_one_or_none()
+    return None if detail is None else read_value(detail, ModelWatch, table)
 
 
 def add_finding(session: Session, finding: DriftFinding) -> bool:

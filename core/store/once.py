@@ -6,10 +6,10 @@ share.
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
-from sqlalchemy import Executable, Row, Select, Table, select
+from sqlalchemy import CursorResult, Executable, Row, Select, Table, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -29,6 +29,11 @@ def _insert(table: Table, dialect: str) -> Executable:
     # Built once: putting a statement together takes longer than carrying it out.
     insert = sqlite_insert if dialect == "sqlite" else postgresql_insert
     return insert(table).on_conflict_do_nothing().returning(list(table.primary_key.columns)[0])
+
+
+def is_changed(session: Session, update: Executable, values: Mapping[str, Any]) -> bool:
+    """Carry out an update and tell whether any row matched."""
+    return cast(CursorResult[Any], session.execute(update, dict(values))).rowcount > 0
 
 
 def add_value(session: Session, table: Table, value: Any, columns: Mapping[str, Any]) -> bool:

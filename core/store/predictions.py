@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from core.model.prediction import PredictionOutcome, PredictionRecord
 from core.store.once import add_value, read_value, values_of
@@ -16,9 +17,11 @@ PRUNE_AT_ONCE = 5_000
 # Asked at every bar, and built once: putting a statement together takes longer than carrying it out.
 _OPEN_UNTIL = (
     select(table.c.detail)
-    .where(table.c.is_open, table.c.symbol == bindparam("of"), table.c.due_at <= bindparam("until"))
+    .where(table.c.is_open, table.c.due_at <= bindparam("until"))
     .order_by(table.c.due_at, table.c.prediction_id)
 )
+_ADD = insert(table)
+_KNOWN = select(table.c.prediction_id).where(table.c.prediction_id.in_(bindparam("ids", expanding=True)))
 _SETTLE = (
     update(table)
     .where(table.c.prediction_id == bindparam("settled"))
@@ -26,9 +29,21 @@ _SETTLE = (
 )
 
 
+def add_new(session: Session, records: Sequence[PredictionRecord]) -> None:
+    """Keep those of the predictions that are not kept; an id names its content."""
+    kept = known(session, [record.prediction_id for record in records])
+    rows = [_columns(record) for record in records if record.prediction_id not in kept]
+    if rows:
+        session.execute(_ADD, rows)
+
+
 def add(session: Session, record: PredictionRecord) -> bool:
     """Keep a prediction; False when it is kept already. Raises Conflict when its id has other content."""
-    columns = {
+    return add_value(session, table, record, _columns(record))
+
+
+def _columns(record: PredictionRecord) -> dict[str, Any]:
+    return {
         "prediction_id": record.prediction_id,
         "symbol": record.symbol,
         "interval": record.interval,
@@ -36,14 +51,13 @@ def add(session: Session, record: PredictionRecord) -> bool:
         "due_at": record.due_at,
         "is_open": record.outcome is None,
         "is_sent": record.is_sent,
+        "detail": record,
     }
-    return add_value(session, table, record, columns)
 
 
 def known(session: Session, prediction_ids: Sequence[str]) -> frozenset[str]:
     """Return which of these predictions are kept."""
-    query = select(table.c.prediction_id).where(table.c.prediction_id.in_(prediction_ids))
-    return frozenset(session.execute(query).scalars())
+    return frozenset(session.execute(_KNOWN, {"ids": list(prediction_ids)}).scalars())
 
 
 def find(session: Session, begins: str, limit: int = 2) -> list[PredictionRecord]:
@@ -52,15 +66,17 @@ def find(session: Session, begins: str, limit: int = 2) -> list[PredictionRecord
     return values_of(session, query.order_by(table.c.prediction_id).limit(limit), PredictionRecord, table)
 
 
-def open_until(session: Session, symbol: str, at: datetime) -> list[PredictionRecord]:
-    """Return a symbol's predictions that are due at or before `at` and not settled, oldest first."""
-    found = session.execute(_OPEN_UNTIL, {"of": symbol, "until": at}).scalars()
+def open_until(session: Session, at: datetime) -> list[PredictionRecord]:
+    """Return the predictions that are due at or before `at` and not settled, oldest first."""
+    found = session.execute(_OPEN_UNTIL, {"until": at}).scalars()
     return [read_value(detail, PredictionRecord, table) for detail in found]
 
 
-def settle(session: Session, record: PredictionRecord, outcome: PredictionOutcome | None) -> None:
-    """Note what came true; None closes a prediction whose outcome will never be known."""
-    session.execute(_SETTLE, {"settled": record.prediction_id, "outcome": replace(record, outcome=outcome)})
+def settle(session: Session, outcomes: Sequence[tuple[PredictionRecord, PredictionOutcome | None]]) -> None:
+    """Note what came true of each; None closes a prediction whose outcome will never be known."""
+    rows = [{"settled": one.prediction_id, "outcome": replace(one, outcome=came)} for one, came in outcomes]
+    if rows:
+        session.execute(_SETTLE, rows)
 
 
 def latest(

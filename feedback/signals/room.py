@@ -187,10 +187,7 @@ class SignalRoom:
         closes = {symbol: candle.close for symbol, candle in candles.items()}
         with self._store.session() as session:
             self._settle(session, from_ms(closed_at_ms), closes)
-            kept = predictions.known(session, [record.prediction_id for record in records])
-            for record in records:
-                if record.prediction_id not in kept:
-                    predictions.add(session, record)
+            predictions.add_new(session, records)
         self.counts.n_predictions += len(records)
         for record in records:
             if record.is_sent:
@@ -318,9 +315,9 @@ class SignalRoom:
 
     def _settle(self, session: Session, at: datetime, closes: Mapping[str, float]) -> None:
         """Set the outcome against what was due by now; what was due at a bar that never came stays without one."""
-        for symbol, close in closes.items():
-            for record in predictions.open_until(session, symbol, at):
-                predictions.settle(session, record, outcome_of(record, at, close) if record.due_at == at else None)
+        due = [record for record in predictions.open_until(session, at) if record.symbol in closes]
+        outcomes = [outcome_of(one, at, closes[one.symbol]) if one.due_at == at else None for one in due]
+        predictions.settle(session, list(zip(due, outcomes, strict=True)))
 
 
 def outcome_of(record: PredictionRecord, at: datetime, close: float) -> PredictionOutcome:

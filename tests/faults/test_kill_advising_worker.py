@@ -14,7 +14,7 @@ from typing import Any
 from app.home import Home
 from app.replay import PLAN, Plan
 from app.worker import run_worker
-from core.clock import SystemClock
+from core.clock import SystemClock, to_ns
 from core.model.generated import AdviceAnswer
 from core.settings import load_settings
 from core.store import Store, advice, open_store, setting_facts
@@ -116,6 +116,8 @@ async def ask_and_kill(worker: Worker, engine: Peer, server: StreamServer) -> No
             await asyncio.sleep(0.001)
         worker.kill()
     assert worker.rows() == (1, []), "killed between question and answer"
+    while to_ns(SystemClock().now()) <= engine.made[0].deadline_ns:  # with time left, the next one could still decide
+        await asyncio.sleep(0.01)
 
 
 async def walk_through(worker: Worker, server: StreamServer) -> None:

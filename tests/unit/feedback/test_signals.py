@@ -114,7 +114,7 @@ def test_an_outcome_whose_bar_never_came_stays_unknown(store: Store) -> None:
     records = play(a_room(store, Lane(), [a_bundle_for(MINUTE_MS, 2)]), [*candles[:6], *candles[8:]])
     with store.session() as session:
         kept = {record.prediction_id: record for record in predictions.latest(session, 100)}
-        assert predictions.open_until(session, "BTCUSDT", from_ms(FIRST_MS + 10 * MINUTE_MS)) == []
+        assert predictions.open_until(session, from_ms(FIRST_MS + 10 * MINUTE_MS)) == []
     by_bar = {record.at: kept[record.prediction_id].outcome for record in records}
     minutes = [round((at - from_ms(FIRST_MS)).total_seconds() / 60) for at in by_bar]
     unknown = [m for m, outcome in zip(minutes, by_bar.values(), strict=True) if outcome is None]
