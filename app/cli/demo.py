@@ -1,5 +1,7 @@
 """The demo: everything on a made market."""
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -36,6 +38,8 @@ def demo(seed: int, days: int, home_path: Path | None, resume: bool, serve: bool
         say(f"demo: {days} simulated days, seed {seed}, in {path}")
         done = demo_run.run_demo(settings, home, seed, days, line.show, resume)
         line.end()
+        if serve:
+            _serve_afresh(path, as_json)
     if as_json:
         print_json(demo_object(done))
     else:
@@ -44,3 +48,22 @@ def demo(seed: int, days: int, home_path: Path | None, resume: bool, serve: bool
         from app.web import serve_forever
 
         serve_forever(settings, demo_run.clock_at_end(path))
+
+
+def _serve_afresh(path: Path, as_json: bool) -> None:
+    """Go on as the command for a demo that is finished, in place of this process.
+
+    The server forks, and what a demo leaves in its process, libraries with threads of their own, is not made for that.
+    """
+    sys.stdout.flush()
+    command = [
+        sys.executable,
+        "-m",
+        "app.cli",
+        "demo",
+        "--serve",
+        "--home",
+        str(path),
+        *(["--json"] if as_json else []),
+    ]
+    os.execv(sys.executable, command)

@@ -3,10 +3,9 @@
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 
 from core.errors import Refused
 from ml.bundle import Bundle, ExpertCard, Role
@@ -14,7 +13,10 @@ from ml.calibration import Calibration, Platt
 from ml.calibration import from_json as calibration_from
 from ml.serve.builtin import Builtin, read_builtin
 from ml.serve.rows import Run
-from ml.serve.runtime import Watchdog, open_session
+from ml.serve.runtime import Watchdog, open_session, run_options
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 MAX_SAME = 50
 """So many bars in a row with one probability, while the features change, are an expert that is stuck."""
@@ -44,7 +46,7 @@ class ServedExpert:
 
     card: ExpertCard
     calibration: Calibration
-    session: onnxruntime.InferenceSession | None
+    session: "InferenceSession | None"
     builtin: Builtin | None
     outputs: tuple[str, ...]
     """Of a step form: `p`, then the next state in the order of the card."""
@@ -74,7 +76,7 @@ class ServedExpert:
         if self.builtin is not None:
             row = run.last_scaled if self.card.input == "scaled" else run.last_raw
             return self._calibrated(self.builtin(row))
-        options = None if watchdog is None else onnxruntime.RunOptions()
+        options = None if watchdog is None else run_options()
         is_in_time = True
         if watchdog is not None:
             watchdog.begin(options)

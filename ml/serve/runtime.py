@@ -1,21 +1,27 @@
-"""ONNX Runtime as serving has it: from bytes, on the calling thread alone, and stopped when a model takes too long."""
+"""ONNX Runtime as serving has it: from bytes, on the calling thread alone, and stopped when a model takes too long.
+
+The library is loaded with the first session: a process that was forked after it was loaded does not end by itself.
+"""
 
 import threading
 from collections.abc import Callable
-from typing import Any
-
-import onnxruntime
+from typing import TYPE_CHECKING, Any
 
 from core.errors import Refused
 from ml.bundle import Bundle, ExpertCard, Role
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, RunOptions
 
-def open_session(bundle: Bundle, expert: ExpertCard, role: Role) -> onnxruntime.InferenceSession:
+
+def open_session(bundle: Bundle, expert: ExpertCard, role: Role) -> "InferenceSession":
     """Return a session of one of the bundle's files. Raises Refused for a file that the runtime cannot run.
 
     One thread and no spinning: pools of several sessions fight for the same cores, and a neighbour's load then costs
     tens of milliseconds. The runtime is given the bytes that were hashed, never a path.
     """
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
@@ -31,6 +37,13 @@ def open_session(bundle: Bundle, expert: ExpertCard, role: Role) -> onnxruntime.
             f"the runtime refuses {expert.files[role].name} of model {bundle.sha256[:12]}: {first}",
             "Train again; what was served before goes on",
         ) from error
+
+
+def run_options() -> "RunOptions":
+    """Return what one run can be stopped by."""
+    from onnxruntime import RunOptions
+
+    return RunOptions()
 
 
 class Watchdog:
