@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from core.clock import KST
+from core.clock import KST, kst_day
 from core.model.advisor import AdvisorValue, StoppedOrder
 from feedback.scorecard_text import write_figure
 
@@ -11,7 +11,8 @@ Texts = Mapping[str, str]
 
 def advisor_line(value: AdvisorValue, texts: Texts) -> str:
     """Return the line of a day: how much it did, and what that was worth."""
-    did = texts["advisor_did"].format(n=value.n_answers, stopped=value.n_stopped, shrunk=value.n_shrunk)
+    days = (kst_day(value.as_of) - value.since_on).days
+    did = texts["advisor_did"].format(n=value.n_answers, days=days, stopped=value.n_stopped, shrunk=value.n_shrunk)
     worth = texts["advisor_worth"].format(figure=write_figure(value.per_day, "money", texts), n=value.n_settled)
     return f"{did} {worth}"
 

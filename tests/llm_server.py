@@ -70,6 +70,10 @@ class _Answering(BaseHTTPRequestHandler):
             self._send(200, "text/html", "<html><body>proxy</body></html>")
         elif mode == "error200":
             self._send(200, json_type, '{"error":{"message":"upstream failed"}}')
+        elif mode == "surrogate200":
+            self._send(200, json_type, '{"choices":[],"error":"\\ud800\\u001b[31m","model":"m\\ud800\\u0000"}')
+        elif mode == "nested200":
+            self._send(200, json_type, '{"choices":[],"more":' + "[" * 50_000 + "]" * 50_000 + "}")
         elif mode == "list200":
             self._send(200, json_type, "[]")
         elif mode == "broken200":

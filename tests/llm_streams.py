@@ -205,6 +205,8 @@ def _events(mode: Mode, request: dict[str, Any]) -> list[bytes]:
         return [b'data: {"error":{"message":"overloaded"}}\n\n']
     if mode == "broken":
         return [b'data: {"choices":[{"delta":{"content":\n\n']
+    if mode == "nested":
+        return [b'data: {"error":' + b"[" * 60_000 + b"]" * 60_000 + b"}\n\n"]
     role = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
     made: list[dict[str, Any]] = [role]
     for text, pairs in _EVENTS.get(mode, [("YES", _YES)]):

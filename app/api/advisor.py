@@ -1,7 +1,7 @@
 """`/api/advice`, `/api/advisor-value`: what the advisor answered, and what that was worth."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -13,10 +13,7 @@ from app.rooms import rooms
 from core.model.advice import AdviceNote, AdviceOutcome, AdviceRecord, FailureReason, SettlementMethod, SizeClass
 from core.model.advisor import AdvisorValue
 from core.store import Session, advice
-from feedback.advisor.read import load_value
-
-AHEAD = timedelta(days=2)
-"""On a virtual clock the engine may be ahead of the worker by the time that it was granted."""
+from feedback.advisor.read import load_recent_value
 
 
 class AdviceQuery(Asked):
@@ -97,7 +94,7 @@ def show_advisor_value(caller: Caller, query: ValueQuery) -> ValueAnswer:
     """Answer with the figures of the last days."""
     here = rooms()
     with here.store.session() as session:
-        return ValueAnswer(days=query.days, value=load_value(session, here.clock.now() + AHEAD, query.days))
+        return ValueAnswer(days=query.days, value=load_recent_value(session, here.clock.now(), query.days))
 
 
 def load_log(session: Session, limit: int) -> tuple[AdviceView, ...]:

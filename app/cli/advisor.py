@@ -1,6 +1,5 @@
 """What the advisor answered, how fast, and what that was worth."""
 
-from datetime import timedelta
 from typing import cast
 
 import click
@@ -10,12 +9,9 @@ from core.clock import KST, SystemClock
 from core.model.advice import AdviceOutcome
 from core.model.language import Language
 from core.store import advice
-from feedback.advisor.read import load_value
+from feedback.advisor.read import AHEAD, load_value
 from feedback.advisor_text import advisor_lines
 from feedback.report import load_texts
-
-AHEAD = timedelta(days=2)
-"""On a virtual clock the engine may be ahead by the time that it was granted."""
 
 
 @click.group()

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from flask import Response, g, render_template
 
-from app.api.advisor import AHEAD, AdviceView, load_log
+from app.api.advisor import AdviceView, load_log
 from app.api.tables import csv_line
 from app.dashboard.charts import HEIGHT, WIDTH
 from app.dashboard.scorecard_charts import BandChart, band_chart
@@ -15,7 +15,7 @@ from app.rooms import rooms
 from core.errors import UnknownName
 from core.model.advisor import AdvisorValue, CalibrationBin
 from core.model.scorecard import Figure
-from feedback.advisor.read import DAYS, load_value
+from feedback.advisor.read import DAYS, load_recent_value
 from feedback.report import load_texts
 from feedback.scorecard_text import write_figure
 
@@ -58,7 +58,7 @@ def show() -> str:
     """Render the page."""
     here = rooms()
     with here.store.session() as session:
-        value = load_value(session, here.clock.now() + AHEAD)
+        value = load_recent_value(session, here.clock.now())
         answers = load_log(session, N_SHOWN)
     texts = load_texts(g.language)
 
@@ -80,7 +80,7 @@ def export(name: str) -> Response:
     """Answer with the series behind one of the charts as CSV. Raises UnknownName when there is no such chart."""
     here = rooms()
     with here.store.session() as session:
-        value = load_value(session, here.clock.now() + AHEAD)
+        value = load_recent_value(session, here.clock.now())
     if name == "worth":
         lines = [csv_line(["day_kst", "worth_usd", "worth_so_far_usd"])]
         so_far = dict(worth_path(value))

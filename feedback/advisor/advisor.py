@@ -160,7 +160,9 @@ class RealTimeAIAdvisor:
     def _answer_again(
         self, session: Session, request: AdviceRequest, known: AdviceRecord, is_open: bool
     ) -> AdviceRecord | None:
-        if (known.symbol, known.side, known.qty) != (request.symbol, request.side, request.qty):
+        # The time too: an engine that lost its state counts from one again, and an old yes is none for its orders.
+        asked = (request.symbol, request.side, request.qty, from_ns(request.at_ns))
+        if (known.symbol, known.side, known.qty, known.asked_at) != asked:
             refused = _record(request, self.clock.now(), None, Opinion(VETO, REUSED))
             self.send(session, message_of(refused))
             return refused
@@ -200,8 +202,11 @@ def _wants_llm(rule: AdviceRecord) -> bool:
 
 
 def _fault(request: AdviceRequest, now: datetime) -> str | None:
-    amounts = (request.notional, request.qty, request.price, request.equity)
+    amounts = (request.notional, request.qty, request.price)
     if not all(amount.is_finite() and amount > 0 for amount in amounts) or not request.position.is_finite():
+        return "implausible_request"
+    # What an instance that has lost everything still holds must be let go.
+    if not reduces(request) and not (request.equity.is_finite() and request.equity > 0):
         return "implausible_request"
     # The engine decides by its own clock; an answer that is late here would not be used there either.
     return LATE if to_ns(now) >= request.deadline_ns else None

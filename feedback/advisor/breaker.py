@@ -60,7 +60,8 @@ class Breaker:
         if self._is_probing:
             self._is_probing = False
             self._outcomes.clear()
-            self._open_until = None if is_good else now + self.open_s
+            held = self._open_until or now
+            self._open_until = None if is_good else max(held, now + self.open_s)
             return
         # A call that began before it opened says nothing of how the server is doing now.
         if self._open_until is not None:

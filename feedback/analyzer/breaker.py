@@ -30,8 +30,10 @@ class Spike:
 def find_spike(paid: Sequence[LlmCall], now: datetime, multiple: float) -> Spike | None:
     """Return the newest call of the last 24 hours that cost more than `multiple` times the median before it, or None.
 
-    `paid` are the calls of one task, newest first.
+    `paid` are the calls of one task, newest first. Those that told no tokens count at what was reserved for them, which
+    is the most they could cost and no measured price: they are passed over.
     """
+    paid = [call for call in paid if call.input_tokens or call.output_tokens]
     for n, call in enumerate(paid):
         if now - call.started_at >= OPEN_FOR:
             return None

@@ -16,6 +16,7 @@ import msgspec
 from pydantic import SecretStr
 
 from core.model.analysis import RenderedPrompt
+from feedback.analyzer.answers import clean_text
 from feedback.analyzer.profiles import ProviderProfile
 
 if TYPE_CHECKING:
@@ -189,14 +190,21 @@ async def _events(response: "ClientResponse") -> AsyncIterator[bytes]:
 def _read(event: bytes) -> Chunk:
     try:
         found = msgspec.json.decode(event, type=_Event)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise StreamFault("not_json", f"an event of the stream is no chunk: {str(error)[:120]}") from None
     if found.error is not None:
-        raise StreamFault("empty", f"the server reports an error within the stream: {str(found.error)[:200]}")
+        raise StreamFault("empty", f"the server reports an error within the stream: {_plain(found.error)}")
     choice = found.choices[0] if found.choices else _Choice()
     places = choice.logprobs.content if choice.logprobs is not None else None
     text = choice.delta.content if choice.delta is not None else None
-    return Chunk(text or "", tuple(_odds(place) for place in places or ()), (found.model or "")[:200])
+    return Chunk(text or "", tuple(_odds(place) for place in places or ()), clean_text(found.model or "")[:200])
+
+
+def _plain(said: object) -> str:
+    try:
+        return clean_text(str(said))[:200]
+    except RecursionError:
+        return "nested too deep to read"
 
 
 def _odds(place: _Place) -> TokenOdds:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from feedback.analyzer.answers import clean_text
 from feedback.analyzer.prices import Tokens
 from feedback.analyzer.profiles import ProviderProfile, StructuredMode
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_TOKENS_BELIEVED = 10_000_000
 _MAX_TEXT = 400_001
+_MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Transport:
             cause = type(error.__cause__).__name__
             # Only a connection that never came about is known to have cost nothing.
             reply = Reply("connection", error=f"the server cannot be reached: {cause}", is_free=cause == "ConnectError")
-        except (openai.OpenAIError, ValueError, AttributeError, TypeError, LookupError) as error:
+        except (openai.OpenAIError, ValueError, AttributeError, TypeError, LookupError, RecursionError) as error:
             # The SDK builds its objects without checking them: any shape may be missing in what a server sends.
             reply = Reply("not_json", error=f"the server's answer is no chat completion: {type(error).__name__}")
         return replace(reply, latency_ms=(loop.time() - started) * 1000)
@@ -117,9 +119,10 @@ def _read(answer: "ChatCompletion | object") -> Reply:
 
     if not isinstance(answer, ChatCompletion):
         return Reply("not_json", error="the server answered 200 with something that is no chat completion")
-    tokens, model = _read_usage(answer), answer.model if isinstance(answer.model, str) else ""
+    tokens = _read_usage(answer)
+    model = clean_text(answer.model)[:_MAX_NAME] if isinstance(answer.model, str) else ""
     if not answer.choices:
-        detail = str((answer.model_extra or {}).get("error", "no choices"))
+        detail = clean_text(str((answer.model_extra or {}).get("error", "no choices")))
         return Reply("empty", model=model, tokens=tokens, error=f"an answer without choices: {detail[:300]}")
     choice = answer.choices[0]
     # Lone surrogates cannot be stored; the limit keeps a babbling server out of the database.
@@ -130,7 +133,7 @@ def _read(answer: "ChatCompletion | object") -> Reply:
         )
     if not text.strip() and choice.finish_reason != "length":
         return Reply("empty", "", str(choice.finish_reason), model, tokens, "a blank answer")
-    return Reply("ok", text, str(choice.finish_reason), model[:200], tokens)
+    return Reply("ok", text, str(choice.finish_reason), model, tokens)
 
 
 def _read_usage(answer: "ChatCompletion") -> Tokens | None:

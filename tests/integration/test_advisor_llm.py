@@ -61,6 +61,7 @@ def test_an_answer_is_its_first_word_with_its_probability(store: Store, mode: st
         ("error200", "error", "not_json", False),
         ("in_stream_error", "error", "empty", False),
         ("broken", "error", "not_json", False),
+        ("nested", "error", "not_json", False),
         ("babble", "error", "not_json", False),
         ("429", "error", "http_429", True),
         ("500", "error", "http_500", True),

@@ -90,6 +90,8 @@ def test_a_sound_answer_is_taken_whatever_stands_around_it(mode: str, store: Sto
         ("filtered", "filtered", 1, False),
         ("html200", "not_json", 3, False),
         ("error200", "empty", 3, False),
+        ("surrogate200", "empty", 3, False),
+        ("nested200", "not_json", 3, False),
         ("list200", "not_json", 3, False),
         ("broken200", "not_json", 3, False),
         ("402", "http_402", 1, True),

@@ -100,6 +100,7 @@ NO_RSI = dict.fromkeys(
         ({"position": "-100", "qty": "250", "notional": "25000"}, NOTHING_KNOWN, 0.8, "concentration_reduced"),
         ({"position": "92", "indicators": {**NO_RSI, "rsi": 90.0}}, NOTHING_KNOWN, 0.5, "rsi_extreme"),
         ({"equity": "0"}, NOTHING_KNOWN, 0.0, "implausible_request"),
+        ({"equity": "-5", "position": "-150"}, NOTHING_KNOWN, 1.0, "reduces"),
         ({"qty": "NaN"}, NOTHING_KNOWN, 0.0, "implausible_request"),
     ],
 )
@@ -160,10 +161,13 @@ def test_a_repeated_question_gets_the_stored_answer(
     assert outbox.sent[0] == outbox.sent[1]
 
 
-def test_another_question_under_a_known_id_is_a_no(store: Store, advisor: RealTimeAIAdvisor, outbox: Outbox) -> None:
+@pytest.mark.parametrize("over", [{"qty": "5"}, {"at": NOON + timedelta(milliseconds=1)}])
+def test_another_question_under_a_known_id_is_a_no(
+    store: Store, advisor: RealTimeAIAdvisor, outbox: Outbox, over: dict[str, Any]
+) -> None:
     with store.session() as session:
         advisor.answer(session, factories.advice_request())
-        advisor.answer(session, factories.advice_request(qty="5"))
+        advisor.answer(session, factories.advice_request(**over))
         assert advice.get(session, "momentum-1-a1").approve
     last = outbox.sent[-1]
     assert isinstance(last, AdviceAnswer)

@@ -144,6 +144,14 @@ def test_slow_answers_count_as_failures() -> None:
     assert breaker.state(20.0) == "open"
 
 
+def test_a_probe_that_is_told_to_wait_waits_that_long() -> None:
+    breaker = opened()
+    assert breaker.enter(49.0)
+    breaker.hold(49.0, 240)
+    breaker.fail(49.0)
+    assert not breaker.enter(288.9) and breaker.enter(289.0)
+
+
 def test_after_its_time_one_probe_decides() -> None:
     breaker = opened()
     assert not breaker.enter(48.9)

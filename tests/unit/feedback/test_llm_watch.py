@@ -45,6 +45,15 @@ def test_a_call_five_times_dearer_than_usual_stops_its_task_for_a_day(store: Sto
     assert spend(ledger, clock, 54, 1_000).status == "ok"
 
 
+def test_a_call_that_told_no_tokens_has_no_price_to_compare(store: Store, clock: VirtualClock) -> None:
+    ledger = CostLedger(store, clock, ONE_CENT, Decimal(100), Decimal(100))
+    for n in range(MIN_CALLS):
+        spend(ledger, clock, n, 100)
+    silent = ledger.reserve("daily_analysis", "deepseek", "m", prompt(50), 10, 100_000)
+    assert ledger.settle(silent, Outcome("timeout", "")).cost_usd == Decimal("1")
+    assert spend(ledger, clock, 51, 100).status == "ok"
+
+
 def test_without_enough_calls_there_is_no_usual_price(clock: VirtualClock, store: Store) -> None:
     ledger = CostLedger(store, clock, ONE_CENT, Decimal(100), Decimal(100))
     calls = [spend(ledger, clock, n, 1_000 if n else 90_000) for n in range(MIN_CALLS)]
