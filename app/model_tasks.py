@@ -94,8 +94,9 @@ class Speaking:
         self._drift = DriftWatch(rooms.store, room.models, build_retraining(self._settings, alerts))
         room.listeners = (self._drift,)
         if self._trials is not None:
-            self._trials.refresh()
+            # First: a refresh that fails is made up for by the next one, and a listener that never listened is not.
             room.listeners = (self._drift, self._trials)
+            self._trials.refresh()
 
     def check_drift(self) -> None:
         """Judge what the models met since the last time."""

@@ -22,6 +22,7 @@ from ml.features.build import build_extras
 from ml.features.inputs import require_inputs
 from ml.features.registry import load_registry
 from ml.features.stream import FeatureStream
+from ml.registry import slot_name
 from ml.serve import Watchdog
 
 MAX_VERSIONS = 1_000
@@ -76,22 +77,29 @@ def build_speaker(
 
 
 def follow_registry(room: SignalRoom, settings: Settings, home: Home, store: Store) -> None:
-    """Let what became active speak and what is active no more fall silent; what is refused changes nothing."""
+    """Let what became active speak and what is active no more fall silent; where one is refused, the former goes on."""
     wanted, speaking = wanted_models(settings, store), set(room.served().values())
-    for sha256 in wanted:
-        if sha256 not in speaking:
-            _install(room, home, sha256, must_succeed=False)
-    for sha256 in set(room.served().values()) - set(wanted):
-        room.retire(sha256)
+    refused = [
+        sha256 for sha256 in wanted if sha256 not in speaking and not _install(room, home, sha256, must_succeed=False)
+    ]
+    with store.session() as session:
+        found = [model_versions.find(session, sha256) for sha256 in refused]
+    kept = {version.slot for version in found if version is not None}
+    for (interval_ms, task, horizon_bars), sha256 in room.served().items():
+        if sha256 not in wanted and slot_name(task, horizon_bars, interval_ms) not in kept:
+            room.retire(sha256)
 
 
-def _install(room: SignalRoom, home: Home, sha256: str, must_succeed: bool) -> None:
+def _install(room: SignalRoom, home: Home, sha256: str, must_succeed: bool) -> bool:
+    """Install a bundle and tell whether it speaks; one that is refused is logged, or raised where it must succeed."""
     try:
         room.install(load_bundle(home.models / sha256, sha256, load_registry().schema_sha256))
     except XcrackError as error:
         if must_succeed:
             raise
         get_logger("signals").error("a model does not speak", model=sha256, reason=str(error))
+        return False
+    return True
 
 
 def peer_inputs(

@@ -134,18 +134,12 @@ class ModelRegistry:
 
     def version_before(self, session: Session, slot: str) -> str:
         """Return the id of the version that a rollback brings back. Raises UnknownName if none is kept."""
-        present = model_versions.active(session, slot)
-        kept = [
-            each
-            for each in model_versions.of_slot(session, slot)
-            if each.status in ("retired", "shadow") and each.has_files
-        ]
-        served = [(self._last_active_at(session, each), each) for each in kept]
-        earlier = sorted((at, each.model_id) for at, each in served if at)
-        if not earlier:
+        former = model_versions.former(session, slot)
+        if former is None:
+            present = model_versions.active(session, slot)
             name = f" before {present.model_id[:12]}" if present else ""
             raise UnknownName(f"no version of {slot} that served{name} is kept", "Train one")
-        return earlier[-1][1]
+        return former.model_id
 
     def load_active(self, slot: str, feature_schema_sha256: str) -> Bundle | None:
         """Return the slot's active bundle, every file checked against its hash, or None where nothing is active.
@@ -159,13 +153,14 @@ class ModelRegistry:
         return load_bundle(self.models / version.model_id, version.model_id, feature_schema_sha256)
 
     def prune(self, slot: str, actor: str) -> tuple[str, ...]:
-        """Remove the files of all but the newest three versions and what is in use; return whose were removed.
+        """Remove the files of all but the newest three versions, what is in use and what a rollback brings back.
 
-        Rows and events stay for ever. Files of a removal that was killed half way are removed with the next one.
+        Returns whose were removed. Rows and events stay for ever. What a killed removal left goes with the next one.
         """
         with self.store.session() as session:
             with_files = [each for each in model_versions.of_slot(session, slot) if each.has_files]
-            gone = [each for each in with_files[KEPT:] if each.status not in _IN_USE]
+            former = model_versions.former(session, slot)
+            gone = [each for each in with_files[KEPT:] if each.status not in _IN_USE and each != former]
             for each in gone:
                 model_versions.put(session, replace(each, has_files=False))
                 self._note(session, each, each.status, actor, "files removed")
@@ -197,14 +192,6 @@ class ModelRegistry:
         event = ModelEvent(version.model_id, number, now, before, version.status, actor, reason)
         model_versions.add_event(session, event)
         audit.append(session, now, actor, "model", version.model_id, event_payload(event, version.slot))
-
-    @staticmethod
-    def _last_active_at(session: Session, version: ModelVersion) -> str:
-        """Return when the version was last made active, as sortable text; empty for never."""
-        times = [
-            each.at.isoformat() for each in model_versions.events(session, version.model_id) if each.after == "active"
-        ]
-        return max(times, default="")
 
 
 def event_payload(event: ModelEvent, slot: str) -> dict[str, object]:

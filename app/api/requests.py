@@ -9,7 +9,6 @@ from app.api.operations import Answer, Asked
 from app.auth import Caller
 from app.requests import build_request
 from core.errors import Conflict, UnknownName
-from core.model.models import ModelVersion
 from core.model.operations import Request
 from core.model.proposal import ParamVersion
 from core.store import Session, audit, canaries, deployments, model_versions, param_versions, proposals, requests
@@ -110,19 +109,9 @@ def ask_model_rollback(session: Session, at: datetime, caller: Caller, slot: str
     """Return the stored wish to serve the slot's earlier version again. Raises UnknownName or Conflict."""
     if not model_versions.of_slot(session, slot):
         raise UnknownName(f"no model answers {slot[:80]}", "See the page Models")
-    if find_former_model(session, slot) is None:
+    if model_versions.former(session, slot) is None:
         raise Conflict(f"no earlier version of {slot[:80]} that served is kept", "Train one")
     return _ask(session, at, caller, "rollback_model", slot, reason)
-
-
-def find_former_model(session: Session, slot: str) -> ModelVersion | None:
-    """Return the version that a rollback makes active: of those retired with files, the one that served last."""
-    served = []
-    for version in model_versions.of_slot(session, slot):
-        if version.status == "retired" and version.has_files:
-            times = [each.at for each in model_versions.events(session, version.model_id) if each.after == "active"]
-            served += [(max(times), version.model_id, version)] if times else []
-    return max(served, key=lambda each: each[:2])[2] if served else None
 
 
 def view_of(request: Request) -> RequestView:

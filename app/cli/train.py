@@ -1,5 +1,6 @@
 """Training models: what is asked for, and what came of it."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ UNSERVED = {
 }
 """Questions that `ml.labels` can label and that no bundle is made of: nobody could say what became of its answers."""
 MODELS = ("lstm", "gru", "transformer", "tcn", "mlp", "logistic", "random_forest", "xgboost")
+MAX_LOOKAHEAD = 500
 DEVICES = ("auto", "cpu", "cuda")
 _ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 _COUNT = click.IntRange(1, 1_000)
@@ -38,7 +40,7 @@ _COUNT = click.IntRange(1, 1_000)
 @click.option("--start-date", metavar="YYYY-MM-DD", help="First UTC day; all there is without it.")
 @click.option("--end-date", metavar="YYYY-MM-DD", help="First UTC day that is left out; up to now without it.")
 @click.option("--task", default="sign", show_default=True, help=f"What is predicted: {', '.join(TASKS)}.")
-@click.option("--lookahead", type=click.IntRange(1, 500), help="Horizon in bars; 1 without it.")
+@click.option("--lookahead", type=click.IntRange(1, MAX_LOOKAHEAD), help="Horizon in bars; 1 without it.")
 @click.option("--horizon", help="The same as a time, such as 5h.")
 @click.option(
     "--threshold", type=_ABOVE_ZERO, help="Of a big move (0.02), in sigmas (1), or what a side costs (0.002)."
@@ -148,11 +150,13 @@ def _horizon_bars(lookahead: int | None, horizon: str | None, interval_ms: int) 
         return lookahead or 1
     units = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
     number, unit = horizon[:-1], units.get(horizon[-1:])
-    if unit is None or not number.isdigit() or int(number) * unit % interval_ms or not int(number):
+    if unit is None or not re.fullmatch(r"[0-9]{1,6}", number) or int(number) * unit % interval_ms or not int(number):
         raise BadInput(
             f"'{horizon[:20]}' is no whole number of {interval_name(interval_ms)} bars", "Write a time such as 5h"
         )
     bars = int(number) * unit // interval_ms
+    if bars > MAX_LOOKAHEAD:
+        raise BadInput(f"--horizon {horizon} is {bars} bars", f"At most {MAX_LOOKAHEAD}")
     if lookahead not in (None, bars):
         raise BadInput(f"--horizon {horizon} is {bars} bars and --lookahead says {lookahead}", "Give one of them")
     return bars

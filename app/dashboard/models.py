@@ -8,7 +8,7 @@ from flask import Response, flash, g, redirect, render_template, request, url_fo
 
 from app.ai_status import WatchView, read_drift, read_trials
 from app.api.models import CardView, card_of
-from app.api.requests import MAX_REASON, ask_model_rollback, ask_promotion, find_former_model
+from app.api.requests import MAX_REASON, ask_model_rollback, ask_promotion
 from app.auth import page_caller, require_page_scope
 from app.rooms import rooms
 from core.errors import BadInput, UnknownName
@@ -86,7 +86,7 @@ def _slot_part(
         slot=slot,
         versions=tuple(version for version in versions if version.slot == slot),
         active=active,
-        former=find_former_model(session, slot),
+        former=model_versions.former(session, slot),
         trials=tuple(trial for trial in trials if trial.slot == slot),
         watch=watches[0] if watches else None,
         request=next((each for each in asked if each.slot == slot), None),
@@ -136,7 +136,7 @@ def confirm_rollback(slot: str) -> str:
     with rooms().store.session() as session:
         if not model_versions.of_slot(session, slot):
             raise UnknownName(f"no model answers {slot[:80]}", "See the page Models")
-        active, former = model_versions.active(session, slot), find_former_model(session, slot)
+        active, former = model_versions.active(session, slot), model_versions.former(session, slot)
     return render_template(
         "model_change.html",
         slot=slot,

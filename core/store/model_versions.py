@@ -42,6 +42,16 @@ def active(session: Session, slot: str) -> ModelVersion | None:
     return value_or_none(session, select(table.c.detail).where(table.c.active_slot == slot), ModelVersion, table)
 
 
+def former(session: Session, slot: str) -> ModelVersion | None:
+    """Return the version that a rollback makes active: of those put aside with files, the one that served last."""
+    served = []
+    for version in of_slot(session, slot):
+        if version.status in ("retired", "shadow") and version.has_files:
+            times = [each.at for each in events(session, version.model_id) if each.after == "active"]
+            served += [(max(times), version.model_id, version)] if times else []
+    return max(served, key=lambda each: each[:2])[2] if served else None
+
+
 def of_slot(session: Session, slot: str) -> list[ModelVersion]:
     """Return every version of a slot, newest first."""
     query = select(table.c.detail).where(table.c.slot == slot)

@@ -43,6 +43,8 @@ Extras = Callable[[str, int, int, Mapping[str, Sequence[Candle]]], Floats | None
 beside the candle."""
 INTERVALS_MS = (60_000, 300_000, 900_000, 3_600_000)
 """Bars that models may speak about, where they consist of whole base bars."""
+MAX_UNKEPT = 10_000
+"""Bars that wait for a store that does not answer: a week of minutes."""
 KEEP_ROWS = 768
 """Bars of each interval that a new model is led over before it speaks."""
 Slot = tuple[int, str, int]
@@ -78,6 +80,16 @@ class _Symbol:
     """The last two candles of every interval."""
     said: dict[Slot, Said] = field(default_factory=dict)
     fuser: Fuser | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one closing time gave."""
+
+    closed_at_ms: int
+    records: list[PredictionRecord]
+    closes: dict[str, float | None]
+    """By symbol whose bar came; None where it is not to be believed."""
 
 
 class Listener(Protocol):
@@ -133,6 +145,7 @@ class SignalRoom:
             )
             for symbol in self.symbols
         }
+        self._unkept: deque[_Read] = deque(maxlen=MAX_UNKEPT)
         self.listeners: tuple[Listener, ...] = ()
         self.counts = Counts()
         self.reached_ms = 0
@@ -175,26 +188,39 @@ class SignalRoom:
         """Return the models that speak now, by slot."""
         return tuple(desk.model for _, desk in sorted(self._desks.items()) if desk.model is not None)
 
+    def last_kept_at(self) -> datetime | None:
+        """Return the close of the newest bar that a kept prediction is about."""
+        with self._store.session() as session:
+            newest = predictions.latest(session, 1)
+        return newest[0].at if newest else None
+
     def warm_up(self, closed_at_ms: int, candles: Mapping[str, Candle]) -> None:
         """Read bars of the past: everything is learned from them, and nothing is kept or sent."""
-        records = self._read(closed_at_ms, candles)
+        read = self._read(closed_at_ms, candles)
         for listener in self.listeners:
-            listener.on_close(closed_at_ms, records)
+            listener.on_close(closed_at_ms, read.records)
 
     def on_bars(self, closed_at_ms: int, candles: Mapping[str, Candle]) -> tuple[PredictionRecord, ...]:
-        """Read the base bars that closed at one time, and return what is said of them, kept and sent."""
-        records = self._read(closed_at_ms, candles)
-        closes = {symbol: candle.close for symbol, candle in candles.items()}
+        """Read the base bars that closed at one time, and return what is said of them, kept and sent.
+
+        What could not be kept, since the store did not answer, is kept and returned with the next bars.
+        """
+        self._unkept.append(self._read(closed_at_ms, candles))
         with self._store.session() as session:
-            self._settle(session, from_ms(closed_at_ms), closes)
-            predictions.add_new(session, records)
+            for read in self._unkept:
+                self._settle(session, from_ms(read.closed_at_ms), read.closes)
+                predictions.add_new(session, read.records)
+        kept = tuple(self._unkept)
+        self._unkept.clear()
+        records = tuple(record for read in kept for record in read.records)
         self.counts.n_predictions += len(records)
         for record in records:
             if record.is_sent:
                 self._offer(record)
-        for listener in self.listeners:
-            listener.on_close(closed_at_ms, records)
-        return tuple(records)
+        for read in kept:
+            for listener in self.listeners:
+                listener.on_close(read.closed_at_ms, read.records)
+        return records
 
     def _offer(self, record: PredictionRecord) -> None:
         try:
@@ -205,7 +231,7 @@ class SignalRoom:
         else:
             self.counts.n_sent += 1
 
-    def _read(self, closed_at_ms: int, candles: Mapping[str, Candle]) -> list[PredictionRecord]:
+    def _read(self, closed_at_ms: int, candles: Mapping[str, Candle]) -> "_Read":
         """Take the bars of one time into every series, longer intervals first complete here, then ask every desk."""
         self.reached_ms = max(self.reached_ms, closed_at_ms)
         self.counts.n_bars += len(candles)
@@ -227,7 +253,8 @@ class SignalRoom:
                 records += self._ask(symbol, interval_ms, candle, peers)
         for symbol, candle in read.items():
             records += self._fuse(symbol, closed_at_ms, candle.close)
-        return records
+        sound = {symbol: one.close for symbol, one in read.items() if not self._states[symbol].screen.problem}
+        return _Read(closed_at_ms, records, {symbol: sound.get(symbol) for symbol in candles})
 
     def _take(self, symbol: str, candle: Candle, closed_at_ms: int, fresh: dict[int, dict[str, Candle]]) -> None:
         state = self._states[symbol]
@@ -313,11 +340,14 @@ class SignalRoom:
     def _fused_voice(self, symbol: str) -> Voice:
         return fused_voice({model.sha256: model.card for model in self._signs(symbol).values()})
 
-    def _settle(self, session: Session, at: datetime, closes: Mapping[str, float]) -> None:
-        """Set the outcome against what was due by now; what was due at a bar that never came stays without one."""
-        due = [record for record in predictions.open_until(session, at) if record.symbol in closes]
-        outcomes = [outcome_of(one, at, closes[one.symbol]) if one.due_at == at else None for one in due]
-        predictions.settle(session, list(zip(due, outcomes, strict=True)))
+    def _settle(self, session: Session, at: datetime, closes: Mapping[str, float | None]) -> None:
+        """Set the outcome against what was due by now; at a bar that never came, or is not to be believed, is none."""
+        outcomes: list[tuple[PredictionRecord, PredictionOutcome | None]] = []
+        for record in predictions.open_until(session, at):
+            if record.symbol in closes:
+                close = closes[record.symbol] if record.due_at == at else None
+                outcomes.append((record, None if close is None else outcome_of(record, at, close)))
+        predictions.settle(session, outcomes)
 
 
 def outcome_of(record: PredictionRecord, at: datetime, close: float) -> PredictionOutcome:

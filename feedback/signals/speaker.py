@@ -6,7 +6,7 @@ while the worker was down is spoken of too, for the record; the bridge drops wha
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.clock import Clock
 from core.model.prediction import PredictionRecord
@@ -47,7 +47,9 @@ class Speaker:
         """Speak of every bar that closed since the last call, as far as all symbols' bars are there or overdue."""
         if self._is_before(self.clock.now()):
             return ()
-        self.warm_up(self.clock.now())
+        if not self._is_warm:
+            self.fetch()
+            self.warm_up(self._spoken_until())
         base_ms, now_ms = self.room.base_ms, ms_of(self.clock.now())
         if now_ms // base_ms * base_ms <= self.room.reached_ms:
             return ()
@@ -65,6 +67,13 @@ class Speaker:
             return self.from_at
         base_ms = self.room.base_ms
         return from_ms((ms_of(after_at) // base_ms + 1) * base_ms)
+
+    def _spoken_until(self) -> datetime:
+        """Return until when bars are past: until now at a first start, else until the last bar that was spoken of."""
+        now, last_at = self.clock.now(), self.room.last_kept_at()
+        if last_at is None or not self.begin_at < last_at < now:
+            return now
+        return last_at + timedelta(milliseconds=1)
 
     def _is_before(self, at: datetime) -> bool:
         return self.from_at is not None and at < self.from_at

@@ -79,6 +79,30 @@ def test_every_task_has_its_rhythm_and_does_its_work(world: tuple[Any, Home, Any
     assert watch is not None and watch.n_scored > 50, "the past that was read counts"
 
 
+def test_where_the_new_model_is_damaged_the_former_one_goes_on(world: tuple[Any, Home, Any]) -> None:
+    settings, home, rooms = world
+    speaking = Speaking(settings, home, rooms, ("BTCUSDT",), lambda: None)
+    speaking.speak()
+    assert speaking._speaker is not None
+    room = speaking._speaker.room
+    [(slot, serving)] = room.served().items()
+    features = load_registry()
+    names = {"features": features.names[:4], "feature_schema_sha256": features.schema_sha256}
+    successor = renamed(a_bundle_for(MINUTE_MS, 2, symbols=("BTCUSDT",), seed=2), **names)
+    folder = write_bundle(home.models, successor.card, successor.files)
+    registry = ModelRegistry(rooms.store, rooms.clock, home.models)
+    registry.add_candidate(successor.sha256, features.schema_sha256, "trainer")
+    registry.move(successor.sha256, "active", "ann", "a better one")
+    spoiled = next(path for path in folder.iterdir() if path.suffix == ".onnx")
+    whole = spoiled.read_bytes()
+    spoiled.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    speaking.follow()
+    assert room.served() == {slot: serving}
+    spoiled.write_bytes(whole)
+    speaking.follow()
+    assert room.served() == {slot: successor.sha256}
+
+
 def test_a_watch_that_fails_is_shown_failing_and_predictions_go_on(
     world: tuple[Any, Home, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.clock import from_ns, to_ns
-from core.errors import Refused
+from core.errors import Refused, StoreUnavailable
 from core.model.generated import Prediction
 from core.model.prediction import PredictionRecord
 from core.store import Store, predictions
@@ -120,6 +120,33 @@ def test_an_outcome_whose_bar_never_came_stays_unknown(store: Store) -> None:
     unknown = [m for m, outcome in zip(minutes, by_bar.values(), strict=True) if outcome is None]
     # Bars 7 and 8 are missing: what was due at their closes is never known; the last two are still open.
     assert unknown == [5, 6, 11, 12]
+
+
+def test_a_bar_that_could_not_be_kept_is_kept_with_the_next_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    candles = bars(12)
+    lane = Lane()
+    room = a_room(store, lane, [a_bundle_for(MINUTE_MS, 2)])
+    said = play(room, candles[:6])
+    with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):
+        patch.setattr(predictions, "add_new", lambda *_: (_ for _ in ()).throw(StoreUnavailable("down", "wait")))
+        play(room, candles[6:7])
+    said += play(room, candles[7:])
+    assert [round((one.at - from_ms(FIRST_MS)).total_seconds() / 60) for one in said] == list(range(1, 13))
+    with store.session() as session:
+        kept = predictions.latest(session, 100)
+    assert len(kept) == 12 and sum(one.outcome is None for one in kept) == 2
+    assert len(lane.got) == sum(one.is_sent for one in said)
+
+
+def test_a_candle_that_is_not_believed_settles_nothing(store: Store) -> None:
+    candles = bars(12)
+    wild = replace(candles[6], close=candles[6].close * 3, high=candles[6].high * 3)
+    said = play(a_room(store, Lane(), [a_bundle_for(MINUTE_MS, 2)]), [*candles[:6], wild, *candles[7:]])
+    with store.session() as session:
+        kept = {one.prediction_id: one.outcome for one in predictions.latest(session, 100)}
+    due = next(one for one in said if one.due_at == from_ms(FIRST_MS + 7 * MINUTE_MS))
+    assert kept[due.prediction_id] is None
+    assert all(outcome is None or abs(outcome.move_bps) < 1_000 for outcome in kept.values())
 
 
 def test_a_prediction_that_the_bridge_refuses_is_kept_and_counted(store: Store) -> None:

@@ -109,7 +109,28 @@ def test_bars_are_fetched_only_when_one_must_have_closed(store: Store, tmp_path:
     for seconds in (0, 20, 59, 60, 61, 130):
         clock.advance_to(START + minutes(60) + timedelta(seconds=seconds))
         speaker.speak()
-    assert [round((at - START).total_seconds()) - 3600 for at in fetched] == [0, 60, 130]
+    # Twice at the start: before the past is read, and for the bar that closes then.
+    assert [round((at - START).total_seconds()) - 3600 for at in fetched] == [0, 0, 60, 130]
+
+
+def test_what_closed_while_nobody_ran_is_spoken_of_by_the_next_start(
+    store: Store, tmp_path: Path, candles: dict[str, list[Candle]]
+) -> None:
+    clock = VirtualClock(START + minutes(60))
+    archive = an_archive(tmp_path, clock, {symbol: series[:55] for symbol, series in candles.items()})
+    for to in (60, 70, 75):
+        clock.advance_to(START + minutes(to))
+
+        def carry(to: int = to) -> None:
+            for symbol, series in candles.items():
+                archive.write(symbol, MINUTE_MS, columns_of(series[:to]), "test")
+
+        room = a_room(store, Lane(), [a_bundle_for(MINUTE_MS, 5)], SYMBOLS)
+        Speaker(room, archive_feed(archive, SYMBOLS), clock, START, carry).speak()
+    with store.session() as session:
+        kept = predictions.latest(session, 1_000)
+    assert {one.at for one in kept} == {START + minutes(n) for n in range(60, 76)}
+    assert all((one.outcome is not None) == (one.due_at <= START + minutes(75)) for one in kept)
 
 
 def a_performance(store: Store, folder: Path, at: datetime) -> Performance:

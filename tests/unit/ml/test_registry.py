@@ -116,8 +116,10 @@ def test_three_versions_are_kept_and_what_serves_always(registry):
         registry.move(model, "active", "ann", "")
     for model in models[1:2] + models[3:]:
         registry.move(model, "retired", "ann", "")
-    assert set(registry.prune(SLOT, "ann")) == {models[0], models[1]}
-    assert {path.name for path in registry.models.iterdir()} == set(models[2:])
+    # The newest three, what serves, and the one that a rollback brings back.
+    assert registry.prune(SLOT, "ann") == (models[1],)
+    assert {path.name for path in registry.models.iterdir()} == {models[0], *models[2:]}
+    assert registry.rollback(SLOT, "ann", "back").model_id == models[0]
     assert registry.prune(SLOT, "ann") == ()
     assert story(registry, models[1])[-1] == ("retired", "retired", "ann")
     # Trained again to the same bytes, its files are there again.
