@@ -44,6 +44,7 @@ FOLLOWER = InstanceSettings(
 )
 """Trades what the models say, with capital beside that of the others."""
 DONE = "demo.json"
+PLAN = "plan.json"
 
 
 def demo_settings(settings: Settings, home: Path) -> Settings:
@@ -92,6 +93,11 @@ def finished(home: Path) -> Summary | None:
     return msgspec.json.decode(path.read_bytes(), type=Summary) if path.is_file() else None
 
 
+def is_begun(home: Path) -> bool:
+    """Return whether a demo in `home` can be gone on with."""
+    return (home / PLAN).is_file()
+
+
 def run_demo(
     settings: Settings, home: Home, seed: int, days: int, on_progress: Callable[[Progress], None], resume: bool = False
 ) -> Summary:
@@ -121,10 +127,10 @@ def _make_market(settings: Settings, home: Home, seed: int, days: int) -> Plan:
     synthetic.write_market(archive, synthetic.demo_market(seed, START, total, turn_at=turn_at))
     synthetic.write_context(home.context, seed, START, total)
     plan = plan_run(settings, archive, archive.symbols(), seed, HISTORY_DAYS, days, min_days_left=1)
-    (home.path / "plan.json").write_bytes(msgspec.json.encode(plan))
+    (home.path / PLAN).write_bytes(msgspec.json.encode(plan))
     return plan
 
 
 def _existing_plan(home: Home) -> Plan | None:
-    path = home.path / "plan.json"
+    path = home.path / PLAN
     return msgspec.json.decode(path.read_bytes(), type=Plan) if path.is_file() else None

@@ -5,6 +5,14 @@ from pathlib import Path
 
 from core.errors import BadInput
 
+MARK = ".xcrack-run"
+"""An empty file in the home of a demo or a replay, there from its first moment on: such a home may be emptied."""
+_PARTS = {
+    MARK, "audit.head", "bars", "bridge.secret", "context.parquet", "demo.json", "engine", "engine.json", "engine.log",
+    "feed.npy", "logs", "models", "plan.json", "predictions", "supervisor.json", "ticks", "training", "web.secret",
+    "worker.lock", "xcrack.db", "xcrack.db-journal",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -72,11 +80,15 @@ class Home:
         """What the trainer keeps while it works: tables and checkpoints."""
         return self.path / "training"
 
+    def foreign(self) -> str | None:
+        """Return the name of something in the directory that is no part of an installation, or None."""
+        return next((path.name for path in sorted(self.path.iterdir()) if path.name not in _PARTS), None)
+
     def create(self) -> "Home":
         """Make the directory; raises BadInput when it cannot be written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            remedy = "Set XCRACK_HOME to a writable place"
+            remedy = "Set XCRACK_HOME to a writable place, or name another one with --home where a command has it"
             raise BadInput(f"cannot use {self.path} as home: {error.strerror}", remedy) from None
         return self

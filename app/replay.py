@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from app.engine_process import engine_pace, write_engine_config
-from app.home import Home
+from app.home import MARK, Home
 from app.models import build_speaker
 from app.retraining import build_retraining
 from app.virtual import Progress, VirtualRun
@@ -47,6 +47,7 @@ CYCLE_TIME = timedelta(minutes=45)
 """Cycles are due within so long after midnight KST. Those of day one's midnight are left out: it has no day before."""
 WARMUP_BARS = 1_200
 PLAN = "run_plan"
+_OF_A_RUN = (MARK, "xcrack.db", "engine.json")
 _SYMBOL = re.compile(r"([A-Z0-9]{4,20})\.(?:parquet|csv)$")
 
 
@@ -92,6 +93,8 @@ class Summary:
 
 def symbol_of(path: Path) -> str:
     """Return the symbol at the end of a file's name, as in `binance_perp_1m_BTCUSDT.parquet`; else BadInput."""
+    if not path.is_file() and _SYMBOL.search(path.name) is None:
+        raise BadInput(f"{path} is a folder" if path.is_dir() else f"there is no file {path}", "Name a file of candles")
     if (match := _SYMBOL.search(path.name)) is None:
         raise BadInput(f"the name of {path} does not end in a symbol", "Rename it like binance_1h_BTCUSDT.parquet")
     return match[1]
@@ -101,13 +104,16 @@ def empty_home(settings: Settings) -> Home:
     """Return a home without anything of an earlier run in it. Refuses one that is no home of ours, or in use."""
     home = Home(settings.home)
     if home.path.is_dir() and any(home.path.iterdir()):
-        if not any((home.path / name).exists() for name in ("xcrack.db", "bars", "engine.json")):
-            raise BadInput(f"{home.path} holds files that are not a run's", "Name an empty directory with --home")
+        foreign, is_run = home.foreign(), any((home.path / name).exists() for name in _OF_A_RUN)
+        if foreign is not None or not is_run:
+            what = f"'{foreign}', which is" if foreign is not None else "files that are"
+            raise BadInput(f"{home.path} holds {what} not a run's", "Name an empty directory with --home")
         if engine_pace(home) == "realtime":
             raise BadInput(f"{home.path} is an installation of `xcrack up`", "Name another directory with --home")
         require_no_worker(home.path)
         shutil.rmtree(home.path)
-    return home.create()
+    (home.create().path / MARK).touch()
+    return home
 
 
 def plan_run(

@@ -59,13 +59,29 @@ def place_request(
         elif kind == "stop_canary":
             canaries.get(session, subject)
         elif kind == "promote_model":
-            model_versions.get(session, subject)
-        elif kind == "rollback_model" and not model_versions.of_slot(session, subject):
-            raise UnknownName(f"no model answers '{subject}'", "List them with `xcrack models list`")
+            require_promotable(session, subject)
+        elif kind == "rollback_model":
+            require_former(session, subject)
         elif kind == "rollback" and open_canary_of(session, subject) is None:
             _require_way_back(session, subject)
         requests.add(session, request)
     return request
+
+
+def require_promotable(session: Session, model_id: str) -> None:
+    """Raise UnknownName, and Conflict for a version that serves already or cannot."""
+    version = model_versions.get(session, model_id)
+    if version.status in ("active", "failed") or not version.has_files:
+        why = f"is {version.status}" if version.has_files else "has no files any more"
+        raise Conflict(f"model {model_id[:12]} {why} and cannot come to serve", "Choose another version")
+
+
+def require_former(session: Session, slot: str) -> None:
+    """Raise UnknownName for a slot without models, and Conflict where no earlier version that served is kept."""
+    if not model_versions.of_slot(session, slot):
+        raise UnknownName(f"no model answers '{slot[:80]}'", "List them with `xcrack models list`")
+    if model_versions.former(session, slot) is None:
+        raise Conflict(f"no earlier version of {slot[:80]} that served is kept", "Train one")
 
 
 def deployment_of(session: Session, subject: str) -> str:

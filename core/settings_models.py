@@ -17,7 +17,7 @@ class ModelSettings(Section):
     retrain_weekly: bool = False
     """Whether the weekly cycle asks for a training of every model that serves; drift asks for one in any case."""
     in_replay: bool = False
-    """Whether they also speak in `xcrack demo` and `xcrack replay`, which then grant the engine time bar by bar."""
+    """Whether they also speak in `xcrack replay`, which then grants the engine time bar by bar; a demo's always do."""
     replay_days: Annotated[int, Field(ge=1)] | None = None
     """There, only on so many days before the end; every bar that they speak of takes tens of milliseconds."""
     budget_ms: Annotated[float, Field(ge=1, le=10_000)] = 250.0

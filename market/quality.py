@@ -64,7 +64,7 @@ def infer_interval_ms(raw: RawRows) -> int:
     """
     times = np.unique(raw.candles.opened_at_ms[raw.has_time])
     if len(times) < 2:
-        raise BadInput("the candle length cannot be told from fewer than two times", "Name the interval")
+        raise BadInput("the candle length cannot be told from fewer than two times", "Give two candles or more")
     steps, counts = np.unique(np.diff(times), return_counts=True)
     step = int(steps[np.argmax(counts)])
     try:

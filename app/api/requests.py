@@ -7,11 +7,11 @@ from pydantic import Field
 
 from app.api.operations import Answer, Asked
 from app.auth import Caller
-from app.requests import build_request
-from core.errors import Conflict, UnknownName
+from app.requests import build_request, require_former, require_promotable
+from core.errors import Conflict
 from core.model.operations import Request
 from core.model.proposal import ParamVersion
-from core.store import Session, audit, canaries, deployments, model_versions, param_versions, proposals, requests
+from core.store import Session, audit, canaries, deployments, param_versions, proposals, requests
 from strategies.rollout import brought_by, is_way_back
 
 MAX_REASON = 280
@@ -98,19 +98,13 @@ def ask_stop(session: Session, at: datetime, caller: Caller, canary_id: str, rea
 
 def ask_promotion(session: Session, at: datetime, caller: Caller, model_id: str, reason: str) -> Request:
     """Return the stored wish to let a model serve. Raises UnknownName, and Conflict when it cannot."""
-    version = model_versions.get(session, model_id)
-    if version.status in ("active", "failed") or not version.has_files:
-        why = f"is {version.status}" if version.has_files else "has no files any more"
-        raise Conflict(f"model {model_id[:12]} {why} and cannot come to serve", "Choose another version")
+    require_promotable(session, model_id)
     return _ask(session, at, caller, "promote_model", model_id, reason)
 
 
 def ask_model_rollback(session: Session, at: datetime, caller: Caller, slot: str, reason: str) -> Request:
     """Return the stored wish to serve the slot's earlier version again. Raises UnknownName or Conflict."""
-    if not model_versions.of_slot(session, slot):
-        raise UnknownName(f"no model answers {slot[:80]}", "See the page Models")
-    if model_versions.former(session, slot) is None:
-        raise Conflict(f"no earlier version of {slot[:80]} that served is kept", "Train one")
+    require_former(session, slot)
     return _ask(session, at, caller, "rollback_model", slot, reason)
 
 

@@ -28,7 +28,7 @@ def cost(as_json: bool) -> None:
     forecast = "too early to tell" if costs.forecast_usd is None else f"{costs.forecast_usd:.2f} USD"
     print(f"month at this pace  {forecast}")
     each = "none accepted" if costs.per_accepted_usd is None else f"{costs.per_accepted_usd:.4f} USD each"
-    print(f"accepted proposals  {costs.n_accepted} of {costs.n_proposals} ({each})")
+    print(f"the model's proposals  accepted {costs.n_accepted} of {costs.n_proposals} ({each})")
     rate = "no numbers yet" if costs.fabricated_per_100 is None else f"{costs.fabricated_per_100:.1f} per 100"
     print(f"numbers that no fact supports  {rate}")
     for title, rows in (("By task", costs.by_task), ("By model", costs.by_model), ("By day (KST)", costs.by_day)):

@@ -11,6 +11,7 @@ from app.cli.output import json_option, print_json, say, start
 from app.cli.progress import ProgressLine, print_summary, seed_option
 from app.home import Home
 from app.replay import demo_object, empty_home
+from core.errors import BadInput
 
 
 @click.command()
@@ -33,6 +34,8 @@ def demo(seed: int, days: int, home_path: Path | None, resume: bool, serve: bool
     settings = demo_run.demo_settings(base, path)
     done = demo_run.finished(path) if serve else None
     if done is None:
+        if resume and not demo_run.is_begun(path):
+            raise BadInput(f"there is no demo to go on with in {path}", "Leave --resume out")
         home = Home(path).create() if resume else empty_home(settings)
         line = ProgressLine()
         say(f"demo: {days} simulated days, seed {seed}, in {path}")

@@ -199,8 +199,8 @@ def _stored(settings: Settings, registry: Registry, prediction_id: str | None) -
     if len(found) != 1 or (prediction_id is not None and len(prediction_id) < MIN_DIGITS):
         wanted = (prediction_id or "")[:64]
         raise UnknownName(
-            f"{len(found)} predictions begin with '{wanted}'",
-            f"Give {MIN_DIGITS} characters or more; /api/predictions lists them, and old ones are forgotten",
+            f"{'no prediction begins' if not found else 'more than one prediction begins'} with '{wanted}'",
+            "Give the whole id, as in prediction-3ffc652ea8f8; /api/predictions lists them, old ones are forgotten",
         )
     (record,) = found
     return StoredAnswer(

@@ -29,7 +29,7 @@ def candle_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Candles of another symbol; may be given several times.",
         ),
         click.option(
-            "--world", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+            "--world", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR",
             help="Folder of Parquet files with daily series: fear_greed, btc_dominance_pct, dxy, vix, gold, …",
         ),
         click.option(
@@ -79,6 +79,8 @@ def features(
         return
     if out is None:
         raise BadInput("the rows of a file need a place to go", "Name a Parquet file with --out")
+    if any(given is not None and given.resolve() == out.resolve() for given in (file, *peers, funding)):
+        raise BadInput(f"{out} is read, and would be written over", "Name another file with --out")
     start(is_quiet=True)
     table = features_of_file(file, symbol, peers, world, funding, [feature.name for feature in chosen])
     _write(out, table)

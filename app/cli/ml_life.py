@@ -9,16 +9,25 @@ from app.cli.output import json_option, open_current_store, print_json, print_ta
 from app.cli.requests import print_stored
 from app.requests import place_request
 from core.clock import SystemClock
-from core.errors import UnknownName
+from core.errors import BadInput, UnknownName
 from core.store import model_trials, model_versions, performance, predictions
 from feedback.model_results import model_results
 from feedback.signals.trial_steps import Standing, standing_of
 from ml.online.comparison import BETTER, MIN_SCORED
 
+MIN_DIGITS = 8
 MAX_ROWS = 20_000
 """Newest predictions, and newest answers of instances, that results are made of."""
 _by = click.option("--by", default="cli", show_default=True, help="Who asks; kept in the audit chain.")
-_reason = click.option("--reason", required=True, help="Kept in the audit chain.")
+
+
+def _said(_: click.Context, __: click.Parameter, reason: str) -> str:
+    if not reason.strip():
+        raise click.BadParameter("say why")
+    return reason
+
+
+_reason = click.option("--reason", required=True, callback=_said, help="Kept in the audit chain.")
 
 
 @click.command()
@@ -30,7 +39,9 @@ def promote(model_id: str, by: str, reason: str) -> None:
     store = open_current_store(start())
     with store.session() as session:
         known = [v.model_id for v in model_versions.latest(session, 100_000) if v.model_id.startswith(model_id)]
-    if len(known) != 1 or len(model_id) < 8:
+    if len(model_id) < MIN_DIGITS:
+        raise BadInput(f"'{model_id}' has fewer than {MIN_DIGITS} digits", "List models with `xcrack models list`")
+    if len(known) != 1:
         raise UnknownName(f"{len(known)} models begin with '{model_id[:64]}'", "List them with `xcrack models list`")
     print_stored(place_request(store, SystemClock(), "promote_model", known[0], by, "cli", reason, uuid.uuid4().hex))
 

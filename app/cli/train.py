@@ -1,5 +1,6 @@
 """Training models: what is asked for, and what came of it."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +56,9 @@ _COUNT = click.IntRange(1, 1_000)
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="auto: a GPU if any.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="CPU threads.")
 @click.option("--memory-mb", type=click.IntRange(min=64), help="Most memory; beyond it only the training fails.")
-@click.option("--out", type=click.Path(path_type=Path), help="Copy the finished bundle into this folder too.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Copy the finished bundle into this folder too."
+)
 @click.option(
     "--seed", default=7, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Same seed, same weights."
 )
@@ -83,11 +86,15 @@ def train(**options: Any) -> None:
     as_json = bool(options["as_json"])
     settings = start(as_json)
     clock, home = SystemClock(), Home(settings.home).create()
+    _require_place(options["out"])
     series, interval_ms = load_series(options, home, clock)
     plan = _plan(options, interval_ms, clock)
     store = _store(settings)
     if store is None and not as_json:
-        say("there is no store here: the bundle is written, and neither registered nor its trials counted")
+        say(
+            f"there is no store in {home.path}: the bundle is only written, and its trials are not counted; "
+            "a model that is to serve is trained where `xcrack up` has run"
+        )
     if not as_json:
         say(f"building features of {', '.join(series)}: {sum(map(len, series.values())):,} bars")
     tables = build_tables(series, interval_ms)
@@ -100,6 +107,15 @@ def train(**options: Any) -> None:
         wrong = BadInput if outcome.last.is_input else Unavailable
         raise wrong(outcome.last.reason, outcome.last.remedy)
     _report(home, outcome.last.sha256, tables[0].schema_sha256, options["out"], as_json)
+
+
+def _require_place(out: Path | None) -> None:
+    """Make the folder now: a training of hours must not end for want of it. Raises BadInput."""
+    try:
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{out} cannot be made: {error.strerror}", "Name another folder with --out") from None
 
 
 def _require_task(task: str) -> None:
@@ -118,6 +134,9 @@ def _plan(options: Mapping[str, Any], interval_ms: int, clock: SystemClock) -> "
         if name not in MODELS:
             raise BadInput(f"'{name[:40]}' is no model", f"Use some of {', '.join(MODELS)}")
     task = options["task"]
+    for name in ("threshold", "learning_rate"):
+        if options[name] is not None and not math.isfinite(options[name]):
+            raise BadInput(f"--{name.replace('_', '-')} {options[name]} is no number", "Give a finite one")
     if options["learning_rate"] > 1:
         raise BadInput(f"a learning rate of {options['learning_rate']:g} learns nothing", "Give at most 1")
     if task == "sign" and options["threshold"] is not None:

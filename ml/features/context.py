@@ -4,7 +4,8 @@ A value that is about a day is known when the day has ended and its delay has pa
 one, and is not known any more when it is older than `MAX_AGE_MS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -95,14 +96,17 @@ def load_world(folder: Path) -> dict[str, KnownSeries]:
     """Return the series that the Parquet files of a folder hold, the first file that has one winning.
 
     A row has a `date` (ISO day) or a `ts` (milliseconds) that says which day it is about; files with a column `symbol`
-    hold candles of funds. Raises BadInput when a file cannot be read.
+    hold candles of funds. Raises BadInput when a file cannot be read or the folder holds no series.
     """
     found: dict[str, KnownSeries] = {}
     for path in sorted(folder.glob("*.parquet")):
         table = _read(path)
         for name, column in _series_in(table):
             if name in DELAY_MS and name not in found:
-                found[name] = _daily(column, DELAY_MS[name])
+                with _naming(path, name):
+                    found[name] = _daily(column, DELAY_MS[name])
+    if not found:
+        raise BadInput(f"no file in {folder} holds a series that is known", f"Known are {', '.join(sorted(DELAY_MS))}")
     return found
 
 
@@ -111,9 +115,30 @@ def load_funding(path: Path) -> KnownSeries:
     table = _read(path)
     if not {"ts", "funding_rate"} <= set(table.column_names):
         raise BadInput(f"{path} holds no funding: it needs the columns ts and funding_rate")
-    at_ms = np.asarray(table["ts"].to_numpy(), dtype=np.int64) + FUNDING_DELAY_MS
+    with _naming(path, "ts and funding_rate"):
+        at_ms = _whole(table["ts"]) + FUNDING_DELAY_MS
+        rates = _numbers(table["funding_rate"])
     order = np.argsort(at_ms, kind="stable")
-    return KnownSeries(at_ms[order], np.asarray(table["funding_rate"].to_numpy(), dtype=np.float64)[order])
+    return KnownSeries(at_ms[order], rates[order])
+
+
+@contextmanager
+def _naming(path: Path, columns: str) -> Iterator[None]:
+    """Turn what a column of another kind raises into BadInput that names file and columns."""
+    try:
+        yield
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        raise BadInput(f"{path}: {columns} cannot be read: {error}", "Times are ISO days or milliseconds") from None
+
+
+def _whole(column: pa.ChunkedArray) -> Integers:
+    if column.null_count:
+        raise ValueError(f"{column.null_count} rows have no time")
+    return np.asarray(column.to_numpy(), dtype=np.int64)
+
+
+def _numbers(column: pa.ChunkedArray) -> Floats:
+    return np.asarray(column.to_numpy(), dtype=np.float64)
 
 
 def _read(path: Path) -> pa.Table:
@@ -143,8 +168,8 @@ def _daily(table: pa.Table, delay_ms: int) -> KnownSeries:
     if "date" in table.column_names:
         days = np.asarray([str(day) for day in table["date"].to_pylist()], dtype="datetime64[D]").astype(np.int64)
     else:
-        days = np.asarray(table["ts"].to_numpy(), dtype=np.int64) // DAY_MS
-    values = np.asarray(table["value"].to_numpy(zero_copy_only=False), dtype=np.float64)
+        days = _whole(table["ts"]) // DAY_MS
+    values = _numbers(table["value"])
     kept = np.flatnonzero(np.isfinite(values))
     kept = kept[np.argsort(days[kept], kind="stable")]
     return KnownSeries((days[kept] + 1) * DAY_MS + delay_ms, values[kept])

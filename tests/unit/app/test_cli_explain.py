@@ -158,8 +158,8 @@ def test_a_stored_prediction_is_explained_by_its_reasons_the_newest_without_an_i
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["predict"], "2 predictions begin with 'predict'"),
-        (["prediction-%"], "0 predictions begin with 'prediction-%'"),
+        (["predict"], "more than one prediction begins with 'predict'"),
+        (["prediction-%"], "no prediction begins with 'prediction-%'"),
         (["--bar", "2026-03-02T08:00Z"], "no file of candles"),
         (["prediction-old", "--data", "x_BTCUSDT.csv"], "are named"),
         (["--data", "x_BTCUSDT.csv"], "one of --bundle and --model"),

@@ -75,6 +75,9 @@ def test_a_file_becomes_rows(capsys: pytest.CaptureFixture[str], home: Path):
         (("--columns", "rsi_14", "--group", "momentum"), "exclude each other"),
         (("--out", "f.parquet"), "no file of candles"),
         (("x_1h_ETHUSDT.csv",), "need a place to go"),
+        (("x_1h_ETHUSDT.csv", "--out", "./x_1h_ETHUSDT.csv"), "would be written over"),
+        (("x_1h_ETHUSDT.csv", "--out", "f.parquet", "--world", "none"), "does not exist"),
+        (("none.csv", "--out", "f.parquet"), "there is no file none.csv"),
     ],
 )
 def test_wrong_input_is_refused_with_what_to_do(

@@ -1,5 +1,6 @@
 """`xcrack ml promote` and `rollback` from the command to the registry: wishes that the worker carries out, once."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_a_rollback_that_a_kill_repeats_goes_back_once(store: Store, home: Home,
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("promote", "abc"), "0 models begin with 'abc'"),
+        (("promote", "abc"), "'abc' has fewer than 8 digits"),
         (("promote", "f" * 64), "0 models begin with"),
         (("rollback", "sign:9:1m"), "no model answers 'sign:9:1m'"),
     ],
@@ -113,18 +114,34 @@ def test_what_nothing_is_called_is_said_at_once(
         assert requests.open(session) == []
 
 
-def test_without_an_earlier_version_and_under_fixed_settings_the_wish_fails_with_its_reason(
-    store: Store, home: Home, registry: ModelRegistry
+def test_what_cannot_be_is_refused_at_once(
+    store: Store, registry: ModelRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = trained(registry, a_bundle(1))
-    assert command("rollback", SLOT) == 0 and command("promote", model) == 0
-    (back, _), (there, why) = work(store, home, serve=(model,))
+    registry.move(model, "active", "ann", "")
+    assert command("promote", model) == command("rollback", SLOT) == 3
+    error = capsys.readouterr().err
+    assert "is active and cannot come to serve" in error and "no earlier version" in error
+    with store.session() as session:
+        assert requests.open(session) == []
+
+
+def test_what_cannot_be_any_more_and_under_fixed_settings_fails_with_its_reason(
+    store: Store, home: Home, registry: ModelRegistry
+) -> None:
+    first, second = (trained(registry, a_bundle(seed)) for seed in (1, 2))
+    for model in (first, second):
+        registry.move(model, "active", "ann", "")
+    assert command("rollback", SLOT) == 0 and command("promote", first) == 0
+    (back, _), (there, why) = work(store, home, serve=(first,))
     assert (back, there) == ("failed", "failed") and "`models.serve` names what speaks" in why
+    assert statuses(store) == {first: "retired", second: "active"}
     assert command("rollback", SLOT) == 0
+    with store.session() as session:
+        model_versions.put(session, replace(model_versions.get(session, first), has_files=False))
     assert work(store, home)[-1] == (
-        "failed", f"no version of {SLOT} that served is kept. Train one",
+        "failed", f"no version of {SLOT} that served before {second[:12]} is kept. Train one",
     )  # fmt: skip
-    assert statuses(store) == {model: "candidate"}
 
 
 def test_a_model_that_would_read_other_inputs_here_is_not_promoted_nor_brought_back(

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from app.home import MARK
 from app.replay import empty_home, plan_run, symbol_of
 from core.clock import VirtualClock
 from core.errors import BadInput, Refused
@@ -52,8 +53,10 @@ def test_less_than_one_whole_korean_day_is_refused(tmp_path: Path) -> None:
 
 def test_the_symbol_is_the_end_of_a_files_name() -> None:
     assert symbol_of(Path("x/binance_perp_1m_BTCUSDT.parquet")) == "BTCUSDT"
-    with pytest.raises(BadInput, match="does not end in a symbol"):
+    with pytest.raises(BadInput, match="there is no file"):
         symbol_of(Path("candles.csv"))
+    with pytest.raises(BadInput, match="does not end in a symbol"):
+        symbol_of(Path(__file__))
 
 
 def test_only_a_former_run_is_emptied(tmp_path: Path) -> None:
@@ -63,8 +66,20 @@ def test_only_a_former_run_is_emptied(tmp_path: Path) -> None:
         (home / "engine.json").write_bytes(msgspec.json.encode({"pace": pace}))
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("years of work")
-    assert list(empty_home(Settings(home=run)).path.iterdir()) == []
-    for home, reason in ((installation, "xcrack up"), (foreign, "not a run's")):
+    mixed, data = tmp_path / "mixed", tmp_path / "data"
+    for home in (mixed, data):
+        (home / "bars").mkdir(parents=True)
+    (mixed / "xcrack.db").touch()
+    (mixed / "my_candles.csv").write_text("years of work")
+    assert names_in(empty_home(Settings(home=run)).path) == [MARK]
+    assert names_in(empty_home(Settings(home=run)).path) == [MARK], "killed before it wrote anything else"
+    refused = (
+        (installation, "xcrack up"),
+        (foreign, "not a run's"),
+        (mixed, "'my_candles.csv'"),
+        (data, "not a run's"),
+    )
+    for home, reason in refused:
         with pytest.raises(BadInput, match=reason):
             empty_home(Settings(home=home))
         assert list(home.iterdir())
@@ -79,4 +94,8 @@ def test_a_run_that_is_under_way_is_not_emptied(tmp_path: Path) -> None:
             empty_home(Settings(home=home))
         assert (home / "xcrack.db").is_file()
     store.dispose()
-    assert list(empty_home(Settings(home=home)).path.iterdir()) == []
+    assert names_in(empty_home(Settings(home=home)).path) == [MARK]
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]

@@ -100,7 +100,22 @@ def test_what_is_no_context_is_refused(tmp_path):
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(BadInput, match="broken.parquet"):
         load_world(tmp_path)
+    (tmp_path / "broken.parquet").unlink()
+    with pytest.raises(BadInput, match="no file in .* holds a series"):
+        load_world(tmp_path)
+    wrong: list[dict[str, list[object]]] = [
+        {"date": ["not-a-day"], "vix": [1.0]}, {"ts": ["noon"], "vix": [1.0]}, {"ts": [None, 1], "vix": [1.0, 2.0]},
+        {"ts": [1], "vix": ["high"]},
+    ]  # fmt: skip
+    for columns in wrong:
+        pq.write_table(pa.table(columns), tmp_path / "vix.parquet")
+        with pytest.raises(BadInput, match=r"vix\.parquet: vix cannot be read"):
+            load_world(tmp_path)
     path = tmp_path / "candles.parquet"
+    for ts, rate in (["noon"], [0.1]), ([1], ["low"]), ([None], [0.1]):
+        pq.write_table(pa.table({"ts": ts, "funding_rate": rate}), path)
+        with pytest.raises(BadInput, match=r"candles\.parquet: ts and funding_rate"):
+            load_funding(path)
     pq.write_table(pa.table({"ts": [1], "close": [1.0]}), path)
     with pytest.raises(BadInput, match="holds no funding"):
         load_funding(path)
