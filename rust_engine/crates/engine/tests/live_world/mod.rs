@@ -353,7 +353,12 @@ pub fn play(run: &mut Run, seed: u64, n: i64, acked: u64) -> Result<Vec<Message>
         let more = run.advance(64)?;
         said.extend(run.commit(acked)?);
         if run.runtime().waits_for_advice() {
-            let asked = said.iter().rev().find_map(|m| if let Message::AdviceRequest(r) = m { Some(r) } else { None });
+            // Several orders of a turn may wait: one that was answered would be answered for ever.
+            let waiting: Vec<&str> = run.runtime().advice_waited_for().collect();
+            let asked = said.iter().rev().find_map(|m| match m {
+                Message::AdviceRequest(r) if waiting.contains(&r.advice_id.as_str()) => Some(r),
+                _ => None,
+            });
             let input = match asked {
                 Some(request) if n % 2 == 0 => Input::Advice(AdviceAnswer {
                     advice_id: request.advice_id.clone(),
