@@ -139,15 +139,24 @@ def explain(
     found = _bundle(settings, registry, bundle, model_id)
     closed_at_ms = None if bar is None else ms_of(parse_time(bar))
     table = features_of_file(file, symbol, peers, world, funding, registry.names)
-    answer = explain_bar(registry, found, table, closed_at_ms)
+    beside = {"peers": peers, "world": world, "funding": funding}
+    answer = explain_bar(registry, found, table, closed_at_ms, frozenset(name for name in beside if beside[name]))
     if as_json:
         print_json(answer)
     else:
         _show_file(answer, len(answer.contributions) if shows_all else N_SHOWN)
 
 
-def explain_bar(registry: Registry, bundle: "Bundle", table: "FeatureTable", closed_at_ms: int | None) -> FileAnswer:
+def explain_bar(
+    registry: Registry,
+    bundle: "Bundle",
+    table: "FeatureTable",
+    closed_at_ms: int | None,
+    given: frozenset[str] = frozenset(),
+) -> FileAnswer:
     """Return what the bundle says of a bar of the table, the last one for None, and why.
+
+    `given` names the inputs that were there beside the candles: what is unknown all the same is not for want of them.
 
     Raises BadInput for candles that the model does not speak about and a bar that is not there, Refused for a bundle
     that cannot be opened or has nothing that can be explained, Corrupt where shares and answer differ.
@@ -186,7 +195,7 @@ def explain_bar(registry: Registry, bundle: "Bundle", table: "FeatureTable", clo
         gap=gap,
         inputs=families_of(registry, model.card.features),
         n_unknown=len(unknown),
-        unknown_inputs=_beside_candles(registry, unknown),
+        unknown_inputs=tuple(name for name in _beside_candles(registry, unknown) if name not in given),
         contributions=_contributions(registry, explained, raw),
     )
 
