@@ -104,6 +104,8 @@ def data_download(exchange: str, symbol: str, interval: str, since: str, base_ur
 
     source = CcxtExchange(exchange, wait, base_url=base_url or "")
     first = datetime.combine(parse_date(since), datetime.min.time(), UTC)
+    if first >= SystemClock().now():
+        raise BadInput(f"--since {since} has not come yet", "Give a day of the past")
     result = download_candles(source, archive, SystemClock(), name, interval_ms_of(interval), first, progress=show)
     if as_json:
         print_json(result)
@@ -125,6 +127,8 @@ def data_make(out: Path, seed: int, start_date: str, days: int, interval: str, n
     They are named like real symbols and say in the file that they are synthetic. No archive is touched.
     """
     start_at = datetime.combine(parse_date(start_date), datetime.min.time(), UTC)
+    if not 1970 <= start_at.year <= 2200:
+        raise BadInput(f"no market is made for {start_date}", "Begin between 1970 and 2200")
     minutes = interval_ms_of(interval) // MINUTE_MS
     try:
         paths = synthetic.export_market(out, synthetic.demo_market(seed, start_at, days, minutes, n_symbols))

@@ -26,6 +26,10 @@ def load_series(options: Mapping[str, Any], home: Home, clock: SystemClock) -> t
     last = None if options["end_date"] is None else min(_midnight(options["end_date"]), clock.now())
     if first is not None and last is not None and first >= last:
         raise BadInput("the first day is not before the end", "Give --start-date before --end-date")
+    if first is not None and first >= clock.now():
+        raise BadInput(f"--start-date {options['start_date']} has not come yet", "Give a day of the past")
+    if options["files"] and options["exchange"]:
+        raise BadInput("--exchange is for --symbols, and --data was given", "Give one of them")
     if bool(options["files"]) == bool(options["symbols"]):
         raise BadInput("give either --data or --symbols", "For example --data BTCUSDT.parquet, or --symbols BTCUSDT")
     if options["files"]:

@@ -79,6 +79,12 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
         (["data", "import", "none_BTCUSDT.csv"], 2, "no file"),
         (["data", "import", "none.csv"], 2, "there is no file none.csv"),
         (["demo", "--resume"], 2, "no demo to go on with"),
+        (["data", "download", "--symbol", "BTC/USDT", "--since", "2140-01-01"], 2, "has not come yet"),
+        (
+            ["data", "make", "--out", "x", "--seed", "1", "--start-date", "0001-01-01", "--days", "1"],
+            2,
+            "1970 and 2200",
+        ),
         (["data", "import", "a_BTCUSDT.csv", "--interval", "7x"], 2, "no candle interval"),
         (["engine", "status"], 1, "not running"),
         (["kill", "--by", "ann"], 2, "--reason"),
