@@ -1,6 +1,6 @@
 """A scripted chat server that streams, in the caller's event loop: one mode a request, the last one from then on.
 
-In a loop of virtual time its pauses take none; in a real one they are real.
+Its pauses are those of the loop's own clock, virtual or real.
 """
 
 import asyncio

@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 
 from market.candles import Floats
-from ml.bundle import Bundle, ExpertCard, ModelCard, StateFacts, card_bytes, file_facts
+from ml.bundle import (
+    SUFFIXES,
+    Bundle,
+    ExpertCard,
+    Form,
+    Input,
+    ModelCard,
+    Role,
+    StateFacts,
+    card_bytes,
+    file_facts,
+)
 from ml.serve import BarRow
 from tests.model_bundles import a_bundle
 from tests.onnx_bytes import FLOAT, model, node, number, part, tensor
@@ -70,13 +81,13 @@ def mean_so_far(weights: Sequence[float]) -> bytes:
     return onnx_of(nodes, weights, ins, {"p": 1, "sum_next": k, "seen_next": 1})
 
 
-def an_expert(name: str, form: str, data: bytes, given: str = "scaled", **changes: Any) -> tuple[ExpertCard, bytes]:
+def an_expert(name: str, form: Form, data: bytes, given: Input = "scaled", **changes: Any) -> tuple[ExpertCard, bytes]:
     """The card of an expert with one file, and the file."""
-    role, suffix = ("step", ".step.onnx") if form == "step" else ("model", ".onnx")
+    role: Role = "step" if form == "step" else "model"
     states = (StateFacts("sum", (len(NAMES),)), StateFacts("seen", (1,))) if form == "step" else ()
-    facts = file_facts(name + suffix, data)
+    facts = file_facts(name + SUFFIXES[role], data)
     lookback = 1 if form == "tabular" else LOOKBACK
-    card = ExpertCard(name, name, form, lookback, given, {role: facts}, {}, states=states)  # type: ignore[arg-type]
+    card = ExpertCard(name, name, form, lookback, given, {role: facts}, {}, states=states)
     return replace(card, **changes), data
 
 

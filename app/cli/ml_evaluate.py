@@ -1,19 +1,20 @@
 """`xcrack ml evaluate`: the models judged on candle files of anybody."""
 
+import math
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
+from app.cli.candle_files import read_candles
 from app.cli.output import json_option, open_current_store, print_json, print_table, say, start
-from app.replay import symbol_of
 from core.clock import Clock, SystemClock
 from core.errors import BadInput, Refused
 from core.settings import Settings
 from core.store import Store
 from ml.evaluate import locked
-from ml.evaluate.files import CandleFile, build_table, load_candles, require_one_set
+from ml.evaluate.files import CandleFile, build_table, require_one_set
 from ml.evaluate.leak_run import measure_leaks
 from ml.evaluate.lineup import build_lineup, find_models
 from ml.evaluate.locked import Subject, recipes_of, save_trials
@@ -71,15 +72,14 @@ def evaluate(
     """
     if symbol and len(files) > 1:
         raise BadInput("--symbol names one symbol, and several files were given", "Evaluate them one by one")
+    if not math.isfinite(fee_bps):
+        raise BadInput(f"--fee-bps {fee_bps} is no number", "Give the cost of both ways, such as 20")
     settings, clock = start(is_quiet=True), SystemClock()
     wanted, chosen = find_tasks(tasks), find_models(models)
     _require_folder(out)
-    loaded = [load_candles(file, symbol or symbol_of(file), clock.now()) for file in files]
-    beside = [*loaded, *(load_candles(file, symbol_of(file), clock.now()) for file in peers)]
+    loaded = [read_candles(file, symbol, clock.now()) for file in files]
+    beside = [*loaded, *(read_candles(file, None, clock.now()) for file in peers)]
     require_one_set(beside)
-    for file in beside:
-        for finding in file.findings:
-            say(f"{file.symbol}: {finding.n} {finding.kind}, for example {'; '.join(finding.examples[:2])}")
     if leaks:
         _leaks(loaded, beside, chosen, seed, threads, as_json)
         return

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from app.cli.ml_features import candle_options, features_of_file
+from app.cli.model_name import MIN_DIGITS, one_of
 from app.cli.output import json_option, open_current_store, parse_time, print_json, print_table, start
 from app.home import Home
 from core.clock import KST
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from ml.features.table import FeatureTable
     from ml.serve import Said, ServedModel
 
-MIN_DIGITS = 8
 N_SHOWN = 20
 
 
@@ -250,12 +250,9 @@ def _bundle(settings: Settings, registry: Registry, folder: Path | None, model_i
             return load_bundle(path, path.name, registry.schema_sha256)
         except Corrupt as error:
             raise BadInput(error.message, "Name the folder of a whole bundle, whose name is its hash") from error
-    models, begins = Home(settings.home).models, model_id or ""
-    names = sorted(each.name for each in models.iterdir()) if models.is_dir() else []
-    known = [name for name in names if name.startswith(begins) and not name.startswith(".")]
-    if len(known) != 1 or len(begins) < MIN_DIGITS:
-        raise UnknownName(f"{len(known)} models begin with '{begins[:64]}'", "List them with `xcrack models list`")
-    return load_bundle(models / known[0], known[0], registry.schema_sha256)
+    models = Home(settings.home).models
+    name = one_of(sorted(each.name for each in models.iterdir()) if models.is_dir() else [], model_id or "")
+    return load_bundle(models / name, name, registry.schema_sha256)
 
 
 def _require_about(model: "ServedModel", table: "FeatureTable") -> None:

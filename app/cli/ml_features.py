@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.cli.candle_files import read_candles
 from app.cli.output import json_option, print_json, print_table, say, start
-from app.replay import symbol_of
 from core.clock import SystemClock
 from core.durable import replacing
 from core.errors import BadInput
-from ml.evaluate.files import load_candles, require_one_set
+from ml.evaluate.files import require_one_set
 from ml.features.build import build_features
 from ml.features.context import ContextSeries, load_funding, load_world
 from ml.features.registry import FeatureSpec, Registry, load_registry
@@ -127,8 +127,8 @@ def features_of_file(
 ) -> FeatureTable:
     """Return these columns of a candle file's features, given `candle_options`. Raises BadInput naming the file."""
     now = SystemClock().now()
-    candles = load_candles(file, symbol or symbol_of(file), now)
-    others = [load_candles(path, symbol_of(path), now) for path in peers]
+    candles = read_candles(file, symbol, now)
+    others = [read_candles(path, None, now) for path in peers]
     require_one_set([candles, *others])
     context = ContextSeries(
         world={} if world is None else load_world(world),

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 
 import click
 
+from app.cli.model_name import model_named
 from app.cli.output import json_option, open_current_store, print_json, print_table, start
 from app.cli.requests import print_stored
 from app.requests import place_request
 from core.clock import SystemClock
-from core.errors import BadInput, UnknownName
-from core.store import model_trials, model_versions, performance, predictions
+from core.store import model_trials, performance, predictions
 from feedback.model_results import model_results
 from feedback.signals.trial_steps import Standing, standing_of
 from ml.online.comparison import BETTER, MIN_SCORED
 
-MIN_DIGITS = 8
 MAX_ROWS = 20_000
 """Newest predictions, and newest answers of instances, that results are made of."""
 _by = click.option("--by", default="cli", show_default=True, help="Who asks; kept in the audit chain.")
@@ -38,12 +37,8 @@ def promote(model_id: str, by: str, reason: str) -> None:
     """Let a model serve in place of the active one of its slot. MODEL may be its first 8 digits or more."""
     store = open_current_store(start())
     with store.session() as session:
-        known = [v.model_id for v in model_versions.latest(session, 100_000) if v.model_id.startswith(model_id)]
-    if len(model_id) < MIN_DIGITS:
-        raise BadInput(f"'{model_id}' has fewer than {MIN_DIGITS} digits", "List models with `xcrack models list`")
-    if len(known) != 1:
-        raise UnknownName(f"{len(known)} models begin with '{model_id[:64]}'", "List them with `xcrack models list`")
-    print_stored(place_request(store, SystemClock(), "promote_model", known[0], by, "cli", reason, uuid.uuid4().hex))
+        found = model_named(session, model_id)
+    print_stored(place_request(store, SystemClock(), "promote_model", found, by, "cli", reason, uuid.uuid4().hex))
 
 
 @click.command()

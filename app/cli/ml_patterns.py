@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 import numpy as np
 
+from app.cli.candle_files import read_candles
 from app.cli.output import json_option, print_json, print_table, start
-from app.replay import symbol_of
 from core.clock import SystemClock
 from core.errors import BadInput
 from market.pattern_evidence import MAX_Q, PatternEvidence, measure_patterns
 from market.pattern_scan import scan_patterns
-from ml.evaluate.files import CandleFile, load_candles
+from ml.evaluate.files import CandleFile
 
 
 @click.command("patterns")
@@ -39,7 +39,7 @@ def patterns(files: tuple[Path, ...], symbol: str | None, horizon: int, evident:
     now = SystemClock().now()
     rows: list[dict[str, object]] = []
     for path in files:
-        file = load_candles(path, symbol or symbol_of(path), now)
+        file = read_candles(path, symbol, now)
         found = measure_file(file, horizon)
         shown = [one for one in found if one.has_evidence or not evident]
         if not as_json:

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import click
 
+from app.cli.model_name import model_named
 from app.cli.output import json_option, open_current_store, print_json, print_table, start
 from core.clock import KST
-from core.errors import UnknownName
 from core.store import model_versions
 
 
@@ -47,15 +47,11 @@ def models_list(limit: int, as_json: bool) -> None:
 def models_show(model_id: str, as_json: bool) -> None:
     """Show one model, every change of its status, and who said so. MODEL_ID may be its first 8 digits or more."""
     with open_current_store(start()).session() as session:
-        known = [v for v in model_versions.latest(session, 100_000) if v.model_id.startswith(model_id)]
-        if len(known) != 1 or len(model_id) < 8:
-            raise UnknownName(
-                f"{len(known)} models begin with '{model_id[:64]}'", "List them with `xcrack models list`"
-            )
-        events = model_versions.events(session, known[0].model_id)
+        version = model_versions.get(session, model_named(session, model_id))
+        events = model_versions.events(session, version.model_id)
     if as_json:
-        print_json({"model": known[0], "events": events})
+        print_json({"model": version, "events": events})
         return
-    print_table("", ("", ""), [(name, value) for name, value in asdict(known[0]).items()], "")
+    print_table("", ("", ""), [(name, value) for name, value in asdict(version).items()], "")
     rows = [(f"{e.at.astimezone(KST):%Y-%m-%d %H:%M}", e.before, e.after, e.actor, e.reason) for e in events]
     print_table("Changes", ("at (KST)", "before", "after", "by", "why"), rows, "None.")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from core.model.prediction import PredictionOutcome, PredictionRecord
-from core.store.once import add_value, read_value, values_of
+from core.store.once import read_value, values_of
 from core.store.session import Session
 from core.store.work_tables import prediction as table
 
@@ -31,15 +31,10 @@ _SETTLE = (
 
 def add_new(session: Session, records: Sequence[PredictionRecord]) -> None:
     """Keep those of the predictions that are not kept; an id names its content."""
-    kept = known(session, [record.prediction_id for record in records])
+    kept = frozenset(session.execute(_KNOWN, {"ids": [record.prediction_id for record in records]}).scalars())
     rows = [_columns(record) for record in records if record.prediction_id not in kept]
     if rows:
         session.execute(_ADD, rows)
-
-
-def add(session: Session, record: PredictionRecord) -> bool:
-    """Keep a prediction; False when it is kept already. Raises Conflict when its id has other content."""
-    return add_value(session, table, record, _columns(record))
 
 
 def _columns(record: PredictionRecord) -> dict[str, Any]:
@@ -53,11 +48,6 @@ def _columns(record: PredictionRecord) -> dict[str, Any]:
         "is_sent": record.is_sent,
         "detail": record,
     }
-
-
-def known(session: Session, prediction_ids: Sequence[str]) -> frozenset[str]:
-    """Return which of these predictions are kept."""
-    return frozenset(session.execute(_KNOWN, {"ids": list(prediction_ids)}).scalars())
 
 
 def find(session: Session, begins: str, limit: int = 2) -> list[PredictionRecord]:

@@ -148,6 +148,8 @@ class SignalRoom:
         self._unkept: deque[_Read] = deque(maxlen=MAX_UNKEPT)
         self.listeners: tuple[Listener, ...] = ()
         self.counts = Counts()
+        self._n_unsent = 0
+        """Since the last one that was."""
         self.reached_ms = 0
         """Close of the newest bar that was read."""
 
@@ -227,9 +229,15 @@ class SignalRoom:
             self._send(message_of(record))
         except Refused as error:
             self.counts.n_refused_signals += 1
-            get_logger("signals").warning("a prediction was not sent", symbol=record.symbol, reason=error.message)
+            self._n_unsent += 1
+            # Said once, however many follow: after a long downtime every missed bar brings some.
+            if self._n_unsent == 1:
+                get_logger("signals").warning("predictions are not sent", symbol=record.symbol, reason=error.message)
         else:
             self.counts.n_sent += 1
+            if self._n_unsent:
+                get_logger("signals").info("predictions are sent again", n_not_sent=self._n_unsent)
+                self._n_unsent = 0
 
     def _read(self, closed_at_ms: int, candles: Mapping[str, Candle]) -> "_Read":
         """Take the bars of one time into every series, longer intervals first complete here, then ask every desk."""

@@ -171,8 +171,10 @@ def test_a_model_that_is_silent_leaves_a_large_order_unopened(office: Office) ->
     [(NoDecision("breaker_open"), "llm_breaker_open"), (NoDecision("shed"), "llm_shed"),
      (NoDecision("over_budget"), "llm_over_budget"), (ValueError("defect"), "llm_error")],
 )  # fmt: skip
-def test_a_failure_and_even_a_defect_is_answered_by_its_cell(office: Office, said: Exception, reason: str) -> None:
-    office.model.says = said  # type: ignore[assignment]
+def test_a_failure_and_even_a_defect_is_answered_by_its_cell(
+    office: Office, said: NoDecision | ValueError, reason: str
+) -> None:
+    office.model.says = said
     work(office)
     assert answered(office)[2:] == (reason, "policy")
 

@@ -68,10 +68,25 @@ async def test_granted_time_brings_every_trade_mark_and_signal_and_nothing_later
     trades = [msgspec.json.decode(body, type=TradeEvent) for _, body in told(store, "trade_event")]
     assert len(trades) > 5
     assert all(t.exit.filled_at_ns <= 200 * HOUR_NS for t in trades)
-    assert [t.trade_id for t in trades] == [f"sma-1-{n}" for n in range(1, len(trades) + 1)]
+    assert [t.trade_id for t in trades] == [f"engine-1:sma-1-{n}" for n in range(1, len(trades) + 1)]
     assert len(told(store, "equity_mark")) == len(range(24, 201, 6))
     end = await grant(server, N_BARS)
     assert end.feed_ended and end.bars == N_BARS - 20
+
+
+async def test_an_engine_that_begins_anew_under_another_name_repeats_no_id(world, engine, store, tmp_path):
+    server, _ = world
+    await grant(server, 200)
+    engine.stop()
+    again = {"engine_id": "engine-2", "state_dir": str(tmp_path / "state-2")}
+    engine.start(engine_config(tmp_path, server.port, **again))
+    async with asyncio.timeout(20):
+        while (await server.wait_connected()).engine_id != "engine-2":
+            await asyncio.sleep(0.001)
+    await grant(server, 200)
+    made = [json.loads(body)["trade_id"] for _, body in told(store, "trade_event")]
+    half = len(made) // 2
+    assert half > 5 and made[half:] == [one.replace("engine-1", "engine-2") for one in made[:half]]
 
 
 async def test_a_replay_of_the_journal_agrees_with_the_running_engine(world, store, engine):
@@ -289,7 +304,7 @@ def test_everything_arrives_once_and_in_order_however_often_a_side_is_killed(vic
         assert frames.reached_at(session, "engine-1") == END
     bodies = told(store)
     ids = [json.loads(body)["trade_id"] for kind, body in bodies if kind == "trade_event"]
-    assert ids == [f"sma-1-{n}" for n in range(1, len(ids) + 1)] and len(ids) > 10
+    assert ids == [f"engine-1:sma-1-{n}" for n in range(1, len(ids) + 1)] and len(ids) > 10
     at = [json.loads(body)["at_ns"] // HOUR_NS for kind, body in bodies if kind == "equity_mark"]
     assert at == list(range(24, N_BARS + 1, 6))
     assert len(bodies) == engine.replay()["messages"]

@@ -161,7 +161,8 @@ def test_f_no_secret_is_in_a_prompt_an_output_a_log_or_the_database(siege: Siege
 
 def test_g_spending_stays_under_the_cap_and_every_call_has_its_deadline(siege: Siege) -> None:
     with siege.world.store.session() as session:
-        spending = siege.world.reader.client.ledger.spending(session, START)  # type: ignore[union-attr]
+        assert siege.world.reader.client is not None
+        spending = siege.world.reader.client.ledger.spending(session, START)
         reserved = [call for call in llm_calls.latest(session, 10_000) if call.status == "reserved"]
     assert Decimal(0) < spending.day_usd <= spending.day_cap_usd and reserved == []
     n_read = sum("one news headline" in messages[0]["content"] for messages in siege.world.wire.adversary.seen)
@@ -180,7 +181,8 @@ def test_g_a_cap_that_is_reached_stops_the_calls_and_the_rules_go_on(store: Stor
         world = World(store, clock, wire, patch, daily_cap_usd="0.01")
         made = [world.reader.read([headline_of(ATTACKS[n].texts[0], PUBLISHED)]) for n in range(20)]
     with store.session() as session:
-        spending = world.reader.client.ledger.spending(session, clock.now())  # type: ignore[union-attr]
+        assert world.reader.client is not None
+        spending = world.reader.client.ledger.spending(session, clock.now())
     assert Decimal("0.005") < spending.day_usd <= Decimal("0.01")
     assert made[-1][0].fallback_reason == "over_budget" and made[-1][0].reader == "lexicon"
 
@@ -253,7 +255,9 @@ def test_what_a_proposal_may_move_by_news_alone_is_capped(siege: Siege) -> None:
         for proposal in night.made.proposals:
             for edit in proposal.edits:
                 spec = load_param_specs(proposal.strategy)[edit.param]
-                gap = 100 * abs(edit.value - HONEST["value"]) / (spec.maximum - spec.minimum)  # type: ignore[operator]
+                honest = HONEST["value"]
+                assert isinstance(honest, int)
+                gap = 100 * abs(edit.value - honest) / (spec.maximum - spec.minimum)
                 assert proposal.hold or gap <= cap
     assert measure_influence([], None, {}, cap) == ()
     assert without_news(siege.nights[0].day).news == ()

@@ -15,8 +15,8 @@ class AdviceRequest(Message, frozen=True, kw_only=True):
     May this opening trade go ahead?
     """
 
-    advice_id: Annotated[str, Meta(description='`{instance_id}-a{n}`.')]
-    """`{instance_id}-a{n}`."""
+    advice_id: Annotated[str, Meta(description='`{engine_id}:{instance_id}-a{n}`.')]
+    """`{engine_id}:{instance_id}-a{n}`."""
 
     at_ns: Annotated[int, Meta(description='When it was decided.')]
     """When it was decided."""

@@ -21,8 +21,8 @@ class PerformanceFeedback(Message, frozen=True, kw_only=True):
     decision_price: Annotated[Decimal, Meta(description='Price when it was decided; null when nothing was.')] | None
     """Price when it was decided; null when nothing was."""
 
-    feedback_id: Annotated[str, Meta(description='`{instance_id}-p{n}`.')]
-    """`{instance_id}-p{n}`."""
+    feedback_id: Annotated[str, Meta(description='`{engine_id}:{instance_id}-p{n}`.')]
+    """`{engine_id}:{instance_id}-p{n}`."""
 
     instance_id: Annotated[str, Meta(description='The instance.')]
     """The instance."""

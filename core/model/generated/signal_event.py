@@ -49,8 +49,8 @@ class SignalEvent(Message, frozen=True, kw_only=True):
     side: Annotated[Literal['buy', 'sell'], Meta(description='Direction.')]
     """Direction."""
 
-    signal_id: Annotated[str, Meta(description='`{instance_id}-s{n}`.')]
-    """`{instance_id}-s{n}`."""
+    signal_id: Annotated[str, Meta(description='`{engine_id}:{instance_id}-s{n}`.')]
+    """`{engine_id}:{instance_id}-s{n}`."""
 
     strategy: Annotated[str, Meta(description='Strategy.')]
     """Strategy."""

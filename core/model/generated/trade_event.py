@@ -146,6 +146,8 @@ class TradeEvent(Message, frozen=True, kw_only=True):
 
     trade_id: Annotated[
         str,
-        Meta(description="`{instance_id}-{n}`, n counting the instance's round trips."),
+        Meta(
+            description="`{engine_id}:{instance_id}-{n}`, n counting the instance's round trips."
+        ),
     ]
-    """`{instance_id}-{n}`, n counting the instance's round trips."""
+    """`{engine_id}:{instance_id}-{n}`, n counting the instance's round trips."""

@@ -131,8 +131,8 @@ def kept(home: Path) -> None:
     schema.migrate(store)
     with store.session() as session:
         reasons = (("return_1_bar", 0.031), ("a_column_of_before", -0.012))
-        predictions.add(session, prediction("prediction-older", START.replace(hour=1), reasons=reasons))
-        predictions.add(session, prediction("prediction-newest", START, 0.55, reasons=reasons[:1]))
+        predictions.add_new(session, [prediction("prediction-older", START.replace(hour=1), reasons=reasons)])
+        predictions.add_new(session, [prediction("prediction-newest", START, 0.55, reasons=reasons[:1])])
     store.dispose()
 
 
@@ -163,7 +163,8 @@ def test_a_stored_prediction_is_explained_by_its_reasons_the_newest_without_an_i
         (["--bar", "2026-03-02T08:00Z"], "no file of candles"),
         (["prediction-old", "--data", "x_BTCUSDT.csv"], "are named"),
         (["--data", "x_BTCUSDT.csv"], "one of --bundle and --model"),
-        (["--data", "x_BTCUSDT.csv", "--model", "abcdef"], "0 models begin with 'abcdef'"),
+        (["--data", "x_BTCUSDT.csv", "--model", "abcdef"], "'abcdef' has fewer than 8 digits"),
+        (["--data", "x_BTCUSDT.csv", "--model", "abcdefab"], "0 models begin with 'abcdefab'"),
         (["--data", "x_BTCUSDT.csv", "--bundle", "nowhere"], "nowhere"),
     ],
 )

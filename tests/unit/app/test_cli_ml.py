@@ -124,6 +124,7 @@ def test_the_leak_meter_finds_none_in_our_own_chain(file: Path, capsys: pytest.C
         (["--tasks", "sing"], "no task"),
         (["--models", "xgbost"], "no model"),
         (["--symbol", "btc usdt"], "no symbol"),
+        (["--fee-bps", "nan"], "is no number"),
     ],
 )
 def test_what_makes_no_sense_is_said(
@@ -153,6 +154,15 @@ def test_patterns_stand_beside_the_same_signals_at_other_times(file: Path, capsy
     assert long_line["n"] >= 30 and long_line["hit_rate"] < long_line["null_rate"] and not long_line["has_evidence"]
     assert run("ml", "patterns", file) == 0
     assert "69 patterns" in capsys.readouterr().out
+
+
+def test_what_is_odd_about_a_file_is_said(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head, *rows = file.read_text().splitlines()
+    odd = tmp_path / "odd_BTCUSDT.csv"
+    odd.write_text("\n".join([head, *rows[:1_000], rows[1_000].replace(",", ",-", 3), *rows[1_001:]]))
+    assert run("ml", "patterns", odd, "--json") == 0
+    told = capsys.readouterr()
+    assert "BTCUSDT: 1 " in told.err and json.loads(told.out)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,13 @@ from tests.web_world import make_web
 
 
 def call(n: int, clock: VirtualClock, **over: object) -> LlmCall:
-    fields = {
+    fields: dict[str, Any] = {
         "call_id": f"call-{n}", "task": "adjustments", "provider": "deepseek", "model": "m", "resolved_model": "m-1",
         "prompt_sha256": "p", "attempt": n, "status": "ok", "input_tokens": 1_000, "cached_tokens": 400,
         "output_tokens": 200, "reserved_usd": Decimal("0.05"), "cost_usd": Decimal("0.02"),
         "started_at": clock.now() - timedelta(hours=n), "latency_ms": 1.0, "response_text": "", "error": "", **over,
     }  # fmt: skip
-    return LlmCall(**fields)  # type: ignore[arg-type]
+    return LlmCall(**fields)
 
 
 def fill(store: Store, clock: VirtualClock) -> None:

@@ -85,7 +85,7 @@ def test_the_page_of_a_model_shows_card_weights_and_history(
     web: Web, trained: list[str], language: str, words: str
 ) -> None:
     with web.store.session() as session:
-        predictions.add(session, prediction("p", web.clock.now(), model_sha256=trained[1], model=SCRIPT))
+        predictions.add_new(session, [prediction("p", web.clock.now(), model_sha256=trained[1], model=SCRIPT)])
     page = web.client.get(f"/models/{trained[1]}?lang={language}").get_data(as_text=True)
     for word in (words, "0.68 – 0.7 (95", "week blocks", "torch 2.13.0", "mlp.onnx", trained[1], "dddddddddddd", "ann"):
         assert word in page, word

@@ -28,7 +28,7 @@ def test_an_empty_page_says_what_to_do_next(
 
 def test_without_an_outcome_the_page_says_what_it_waits_for(store: Store, clock: VirtualClock, tmp_path: Path) -> None:
     with store.session() as session:
-        predictions.add(session, prediction("p", clock.now()))
+        predictions.add_new(session, [prediction("p", clock.now())])
     page = make_web(store, clock, tmp_path).client.get("/signals?lang=en").get_data(as_text=True)
     assert "No outcome is known yet." in page and "1 predictions wait" in page and "rsi_14 0.031" in page
 
@@ -64,7 +64,7 @@ def test_a_label_a_symbol_and_bars_narrow_the_page(web: Web) -> None:
 def test_text_of_a_model_is_text(web: Web) -> None:
     with web.store.session() as session:
         bad = {"model": SCRIPT, "reasons": ((SCRIPT, 0.1),), "silence": SCRIPT, "regime": SCRIPT, "is_sent": False}
-        predictions.add(session, prediction("bad", START, 0.6, 1, **bad))
+        predictions.add_new(session, [prediction("bad", START, 0.6, 1, **bad)])
     page = web.client.get("/signals").get_data(as_text=True)
     assert "<script>" not in page and "&lt;script&gt;" in page
     csv = web.client.get("/signals/groups.csv").get_data(as_text=True)

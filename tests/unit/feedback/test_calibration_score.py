@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from core.clock import VirtualClock
+from core.model.aftermath import Aftermath
 from core.model.proposal import PLACEBO
 from feedback.calibration_score import MIN_CASES, score_confidence
 from feedback.report import load_texts
@@ -14,7 +15,9 @@ from tests.conftest import START
 from tests.scorecard_world import followed, scorecard_facts
 
 
-def cases(n_better: int, n_worse: int, stated: float, first: int = 0, at: datetime = START) -> tuple[list, dict]:  # type: ignore[type-arg]
+def cases(
+    n_better: int, n_worse: int, stated: float, first: int = 0, at: datetime = START
+) -> tuple[list[Aftermath], dict[str, float]]:
     rows = [
         followed("llm:m", at, "better" if k < n_better else "worse", n=first + k) for k in range(n_better + n_worse)
     ]

@@ -88,7 +88,7 @@ def test_few_outcomes_give_no_share() -> None:
 def test_a_period_holds_its_own_predictions_and_findings(store: Store) -> None:
     with store.session() as session:
         for record in said(10, GOOD, 0.5):
-            predictions.add(session, record)
+            predictions.add_new(session, [record])
         model_watches.add_finding(session, drift())
         model_watches.add_finding(session, replace(drift("features"), found_at=START + timedelta(hours=30)))
         found = _model_words(session, START, START + timedelta(hours=5))

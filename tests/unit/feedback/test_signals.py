@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from core.clock import from_ns, to_ns
 from core.errors import Refused, StoreUnavailable
@@ -152,9 +153,15 @@ def test_a_candle_that_is_not_believed_settles_nothing(store: Store) -> None:
 def test_a_prediction_that_the_bridge_refuses_is_kept_and_counted(store: Store) -> None:
     lane = Lane(refuses=True)
     room = a_room(store, lane, [a_bundle_for(MINUTE_MS, 2)])
-    records = play(room, bars(120))
-    n_signals = sum(record.is_sent for record in records)
-    assert n_signals > 0 and (room.counts.n_sent, room.counts.n_refused_signals) == (0, n_signals)
+    candles = bars(200)
+    with capture_logs() as logs:
+        records = play(room, candles[:120])
+        n_signals = sum(record.is_sent for record in records)
+        assert n_signals > 1 and (room.counts.n_sent, room.counts.n_refused_signals) == (0, n_signals)
+        assert [line["event"] for line in logs] == ["predictions are not sent"]
+        lane.refuses = False
+        assert any(record.is_sent for record in play(room, candles[120:]))
+    assert [(line["event"], line.get("n_not_sent")) for line in logs[1:]] == [("predictions are sent again", n_signals)]
 
 
 def test_a_model_says_nothing_of_symbols_it_was_not_made_for(store: Store) -> None:

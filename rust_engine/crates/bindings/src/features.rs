@@ -108,7 +108,7 @@ impl FeatureStream {
 
     /// Adds a closed bar and gives its columns: always the same array, with new numbers.
     #[pyo3(signature = (opened_at_ms, open, high, low, close, volume, extras=None))]
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, reason = "a candle from Python comes as its six numbers")]
     fn update(
         &mut self,
         py: Python<'_>,

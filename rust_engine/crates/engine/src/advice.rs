@@ -89,12 +89,12 @@ impl<T> AdviceDesk<T> {
     }
 
     /// Ids count per run, so that a replay asks under the same names.
-    pub(crate) fn next_request(&mut self, instance_id: &str, at: Ts) -> PendingAdvice {
+    pub(crate) fn next_request(&mut self, origin: &str, at: Ts) -> PendingAdvice {
         self.asked += 1;
         let wait_ms = self.policy.as_ref().map_or(0, |p| p.deadline_ms);
         let wait_ns = i64::try_from(wait_ms).unwrap_or(i64::MAX).saturating_mul(Ts::MS);
         let deadline = Ts(at.0.saturating_add(wait_ns));
-        PendingAdvice { advice_id: format!("{instance_id}-a{}", self.asked), deadline }
+        PendingAdvice { advice_id: format!("{origin}-a{}", self.asked), deadline }
     }
 
     pub(crate) fn take(&mut self, wanted: impl Fn(&Held<T>) -> bool) -> Vec<Held<T>> {

@@ -292,6 +292,7 @@ pub fn run_into(
 
 fn setup<'a>(request: &BacktestRequest<'a>, instances: &'a [InstanceConfig]) -> Setup<'a> {
     Setup {
+        engine_id: "",
         symbols: request.symbols,
         instances,
         costs: request.costs,

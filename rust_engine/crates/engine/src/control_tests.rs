@@ -19,7 +19,7 @@ fn answer(core: &Core<LiveRecorder>, approve: bool, size_factor: f64) -> AdviceA
 fn a_strong_signal_waits_and_no_bar_is_played_meanwhile() {
     let mut core = after_burst(Mode::Live, Some(advice()));
     let pending = core.pending_advice();
-    assert_eq!(pending[0].advice_id, "m-1-a1");
+    assert_eq!(pending[0].advice_id, "e:m-1-a1");
     assert_eq!(pending[0].deadline, core.now().plus_ns(950_000_000));
     assert!(core.on_bar(&bar(21, 110.0, 110.0)).unwrap_err().to_string().contains("wait for advice"));
     assert!(matches!(&core.drain_outbox()[0], Message::AdviceRequest(r) if r.krw_per_quote == Some(1_400.0)));

@@ -24,6 +24,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// What a core is made from.
 #[derive(Clone, Debug)]
 pub struct Setup<'a> {
+    /// The engine's name; empty in backtests.
+    pub engine_id: &'a str,
     /// Symbols; a bar's symbol is an index into this list.
     pub symbols: &'a [SymbolSpec],
     /// What runs.
@@ -41,6 +43,7 @@ pub struct Setup<'a> {
 impl<'a> From<&'a EngineConfig> for Setup<'a> {
     fn from(config: &'a EngineConfig) -> Self {
         Self {
+            engine_id: &config.engine_id,
             symbols: &config.symbols,
             instances: &config.instances,
             costs: config.costs,
@@ -127,7 +130,7 @@ impl<R: Recorder> Core<R> {
                 let what = format!("instance '{}'", config.instance_id);
                 return Err(CoreError::Setup { what, problem: "is configured twice; rename one".to_owned() });
             }
-            let instance = Instance::new(i, config, setup.symbols, setup.costs)?;
+            let instance = Instance::new(i, config, setup)?;
             instance.symbols.iter().for_each(|symbol| watchers[symbol.index()].push(i));
             instances.push(instance);
         }

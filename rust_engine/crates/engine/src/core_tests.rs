@@ -17,7 +17,7 @@ fn an_order_decided_at_a_close_fills_at_the_next_open_and_its_trade_tells_both_e
     let messages = core.drain_outbox();
     let trades = trades(&messages);
     let trade = trades[0];
-    assert_eq!((trade.trade_id.as_str(), trade.side, trade.exit_reason), ("m-1-1", Side::Buy, Purpose::StopLoss));
+    assert_eq!((trade.trade_id.as_str(), trade.side, trade.exit_reason), ("e:m-1-1", Side::Buy, Purpose::StopLoss));
     assert_eq!(trade.entry.decision_price.to_string(), "110");
     assert_eq!(trade.entry.fill_price.to_string(), "110.2");
     assert_eq!(trade.entry.decided_at_ns, bar(20, 1.0, 1.0).closed_at.0);
@@ -70,6 +70,7 @@ fn a_configuration_that_cannot_be_is_refused_by_name() {
     let symbols = symbols();
     let check = |instances: &[InstanceConfig], expected: &str| {
         let setup = Setup {
+            engine_id: "e",
             symbols: &symbols,
             instances,
             costs: Costs::default(),
@@ -84,6 +85,7 @@ fn a_configuration_that_cannot_be_is_refused_by_name() {
     check(&[good.clone(), good.clone()], "instance 'm-1': is configured twice");
     check(&[InstanceConfig { symbols: vec!["ZZZ".into()], ..good.clone() }], "symbol 'ZZZ'");
     check(&[InstanceConfig { symbols: vec![], ..good.clone() }], "trades no symbol");
+    check(&[instance(&"m".repeat(59), "momentum_scalping", Mode::Live)], "shorten engine_id or the name to 60 in all");
     check(&[InstanceConfig { capital: Money::ZERO, ..good.clone() }], "capital 0 must be above zero");
     check(&[InstanceConfig { strategy: "hodl".into(), ..good }], "unknown strategy 'hodl'");
 }

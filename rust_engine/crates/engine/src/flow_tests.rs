@@ -233,7 +233,7 @@ fn feedback_carries_the_name_of_its_prediction() {
     core.act_on(0, &[Action::Feedback(view), Action::Feedback(FeedbackView { number: 9, ..view })], Ts(12));
     let told = core.drain_outbox();
     let [Message::PerformanceFeedback(feedback)] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((feedback.prediction_id.as_str(), feedback.feedback_id.as_str()), ("p-77", "s-1-p1"));
+    assert_eq!((feedback.prediction_id.as_str(), feedback.feedback_id.as_str()), ("p-77", "e:s-1-p1"));
     assert!(feedback.simulated);
 }
 

@@ -1,11 +1,12 @@
 //! One running strategy with its parameters, books and order counter.
 
+use crate::core::Setup;
 use crate::error::CoreError;
 use crate::kept::KeptBars;
 use crate::ledger::Ledger;
 use crate::recorder::Identity;
 use model::message::ParamsAck;
-use model::{Costs, Driver, InstanceConfig, Money, OrderId, RuleSet, StrategyParams, SymbolId, SymbolSpec};
+use model::{Driver, InstanceConfig, Money, OrderId, RuleSet, StrategyParams, SymbolId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
@@ -13,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strategies::state::{StateError, from_bytes, to_bytes};
 use strategies::{Market, Strategy};
+
+/// Ids are kept in 80 characters: the rest is for the number.
+const MAX_ORIGIN: usize = 60;
 
 pub(crate) struct Instance<T> {
     pub(crate) identity: Identity,
@@ -32,14 +36,11 @@ pub(crate) struct Instance<T> {
 }
 
 impl<T> Instance<T> {
-    pub(crate) fn new(
-        index: usize,
-        config: &InstanceConfig,
-        specs: &[SymbolSpec],
-        costs: Costs,
-    ) -> Result<Self, CoreError> {
+    pub(crate) fn new(index: usize, config: &InstanceConfig, setup: &Setup<'_>) -> Result<Self, CoreError> {
+        let (specs, costs, engine_id) = (setup.symbols, setup.costs, setup.engine_id);
         let name = &config.instance_id;
         let setup = |problem: String| CoreError::Setup { what: format!("instance '{name}'"), problem };
+        let origin = origin_of(engine_id, name).map_err(setup)?;
         let params = StrategyParams::validate(&config.strategy, &config.params)
             .map_err(|source| CoreError::Params { instance: name.clone(), source })?;
         if config.capital <= Money::ZERO {
@@ -65,6 +66,7 @@ impl<T> Instance<T> {
         };
         let identity = Identity {
             instance_id: name.clone(),
+            origin,
             strategy: params.strategy(),
             mode: config.mode,
             version: config.version,
@@ -167,6 +169,18 @@ impl<T> Instance<T> {
         self.orders += 1;
         OrderId(self.index << 48 | self.orders)
     }
+}
+
+/// What the instance's ids begin with.
+fn origin_of(engine_id: &str, instance_id: &str) -> Result<String, String> {
+    let origin = if engine_id.is_empty() { instance_id.to_owned() } else { format!("{engine_id}:{instance_id}") };
+    let n = origin.chars().count();
+    if n <= MAX_ORIGIN {
+        return Ok(origin);
+    }
+    Err(format!(
+        "'{origin}' begins every id and has {n} characters; shorten engine_id or the name to {MAX_ORIGIN} in all"
+    ))
 }
 
 /// Whether the configuration gives the strategy what it decides on and by.

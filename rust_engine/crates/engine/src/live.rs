@@ -153,7 +153,7 @@ impl Recorder for LiveRecorder {
     fn closed(&mut self, who: &Identity, trade: &Closed<'_, Decision>) {
         let (entry, tag) = (trade.entry, trade.tag);
         let event = TradeEvent {
-            trade_id: format!("{}-{}", who.instance_id, trade.n),
+            trade_id: format!("{}-{}", who.origin, trade.n),
             instance_id: who.instance_id.clone(),
             strategy: who.strategy.to_owned(),
             mode: who.mode,
@@ -184,7 +184,7 @@ impl Recorder for LiveRecorder {
         }
         let n = self.n_signals.entry(who.instance_id.clone()).or_default();
         *n += 1;
-        let signal_id = format!("{}-s{n}", who.instance_id);
+        let signal_id = format!("{}-s{n}", who.origin);
         let snapshot = self.snapshot(wish.symbol);
         let event = SignalEvent {
             signal_id,

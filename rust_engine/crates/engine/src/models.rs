@@ -76,7 +76,7 @@ impl<R: Recorder> Core<R> {
         let identity = &self.instances[i].identity;
         let simulated = !self.exchange.is_external_for(InstanceId(i as u16));
         let feedback = PerformanceFeedback {
-            feedback_id: format!("{}-p{reports}", identity.instance_id),
+            feedback_id: format!("{}-p{reports}", identity.origin),
             prediction_id,
             instance_id: identity.instance_id.clone(),
             symbol: self.symbols[view.symbol.index()].name.clone(),

@@ -96,7 +96,7 @@ impl<R: Recorder> Core<R> {
 
     pub(crate) fn ask_advisor(&mut self, i: usize, order: &OrderRequest, at: Ts) -> PendingAdvice {
         let instance = &self.instances[i];
-        let pending = self.desk.next_request(&instance.identity.instance_id, at);
+        let pending = self.desk.next_request(&instance.identity.origin, at);
         let ask = Ask {
             advice_id: pending.advice_id.clone(),
             order: *order,

@@ -112,7 +112,7 @@ fn an_exit_that_came_after_the_stop_leaves_the_way_free_for_the_next_entry() {
     };
     let instances = [instance("m-1", "momentum_scalping", Mode::Live)];
     let (costs, limits) = (Costs::default(), Some(limits()));
-    let setup = Setup { symbols: &symbols, instances: &instances, costs, venue, limits, advice: None };
+    let setup = Setup { engine_id: "e", symbols: &symbols, instances: &instances, costs, venue, limits, advice: None };
     let mut core = Core::new(&setup, LiveRecorder::new(&symbols)).unwrap();
     let mut play = |event: MarketEvent| core.on_market(&event).unwrap();
     (0..20).for_each(|n| play(MarketEvent::Bar(bar(n, 100.0, 100.0))));

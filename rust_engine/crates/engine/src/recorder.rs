@@ -10,6 +10,9 @@ use std::sync::Arc;
 pub struct Identity {
     /// Name.
     pub instance_id: String,
+    /// What the ids that it gives begin with: `{engine_id}:{instance_id}`, so that an engine that begins anew under another
+    /// name repeats none of them. In a backtest the name alone.
+    pub origin: String,
     /// Strategy.
     pub strategy: &'static str,
     /// Mode.
@@ -47,7 +50,7 @@ impl From<&OrderRequest> for Wish {
 /// A large opening order that waits for the advisor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
-    /// `{instance_id}-a{n}`.
+    /// `{engine_id}:{instance_id}-a{n}`.
     pub advice_id: String,
     /// The order.
     pub order: OrderRequest,

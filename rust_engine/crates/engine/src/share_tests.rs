@@ -109,6 +109,7 @@ fn a_canary_has_at_most_what_the_live_instance_beside_it_leaves() {
     let over = [momentum("m-1", Mode::Live, 0.9), momentum("m-1.canary", Mode::Canary, 0.2)];
     let symbols = crate::test_world::symbols();
     let setup = crate::Setup {
+        engine_id: "e",
         symbols: &symbols,
         instances: &over,
         costs: model::Costs::default(),
@@ -340,6 +341,7 @@ fn a_venue_of_their_own_that_is_an_exchange_is_refused() {
     let symbols = crate::test_world::symbols();
     let simulated = VenueModel::External;
     let setup = crate::Setup {
+        engine_id: "e",
         symbols: &symbols,
         instances: &with_slots(),
         costs: model::Costs::default(),

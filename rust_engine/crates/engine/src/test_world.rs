@@ -83,7 +83,8 @@ pub(crate) fn core_at(
     limits: RiskLimits,
 ) -> Core<LiveRecorder> {
     let symbols = symbols();
-    let setup = Setup { symbols: &symbols, instances, costs: Costs::default(), venue, limits: Some(limits), advice };
+    let costs = Costs::default();
+    let setup = Setup { engine_id: "e", symbols: &symbols, instances, costs, venue, limits: Some(limits), advice };
     Core::new(&setup, LiveRecorder::new(&symbols)).unwrap()
 }
 

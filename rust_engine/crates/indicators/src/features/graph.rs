@@ -80,7 +80,7 @@ impl Graph {
 macro_rules! operations {
     ($($name:ident($($arg:ident),*; $($number:ident: $type:ty),*) = $op:expr;)+) => {
         /// One method an operation.
-        #[allow(clippy::wrong_self_convention)]
+        #[allow(clippy::wrong_self_convention, reason = "the operations have the names that formulas use")]
         impl Graph {
             $(pub(crate) fn $name(&mut self, $($arg: Series,)* $($number: $type),*) -> Series {
                 self.add($op, &[$($arg),*])

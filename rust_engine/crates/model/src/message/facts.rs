@@ -69,7 +69,7 @@ pub struct BookSnapshot {
 
 /// A closed round trip: one closing fill against the oldest open quantity.
 pub struct TradeEvent {
-    /// `{instance_id}-{n}`, n counting the instance's round trips.
+    /// `{engine_id}:{instance_id}-{n}`, n counting the instance's round trips.
     pub trade_id: String,
     /// Instance that traded.
     pub instance_id: String,
@@ -113,7 +113,7 @@ pub struct TradeEvent {
 
 /// A wish to open, taken or not.
 pub struct SignalEvent {
-    /// `{instance_id}-s{n}`.
+    /// `{engine_id}:{instance_id}-s{n}`.
     pub signal_id: String,
     /// Instance.
     pub instance_id: String,

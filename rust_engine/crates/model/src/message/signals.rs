@@ -55,7 +55,7 @@ pub struct Prediction {
 
 /// What one instance made of one prediction.
 pub struct PerformanceFeedback {
-    /// `{instance_id}-p{n}`.
+    /// `{engine_id}:{instance_id}-p{n}`.
     pub feedback_id: String,
     /// The prediction.
     pub prediction_id: String,

@@ -88,7 +88,7 @@ pub struct CommandAck {
 
 /// May this opening trade go ahead?
 pub struct AdviceRequest {
-    /// `{instance_id}-a{n}`.
+    /// `{engine_id}:{instance_id}-a{n}`.
     pub advice_id: String,
     /// Instance.
     pub instance_id: String,
