@@ -28,6 +28,9 @@ def show_log(limit: int, as_json: bool) -> None:
     A source `policy` means that the language model gave no answer; the reason says why, and the settings under
     advisor.medium_on_failure and advisor.large_on_failure say what then happens. `in full` is what the whole order made
     or would have made after costs, and by what that is told.
+
+    \b
+    xcrack advisor log --limit 10
     """
     store = open_current_store(start())
     with store.session() as session:
@@ -80,6 +83,9 @@ def show_value(days: int, language: str | None, as_json: bool) -> None:
 
     An order that was stopped or shrunk is followed in shadow: by a simulated companion of its instance that decided
     the same at the same moment, else by the bars of the hour after. "Too few to tell" is an answer.
+
+    \b
+    xcrack advisor value --days 90
     """
     settings = start()
     store = open_current_store(settings)

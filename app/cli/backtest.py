@@ -127,6 +127,9 @@ def sweep(
 
     The best of many is partly luck: the number of tries is printed with it. Sweeps that would take a core more than
     20 seconds or so are divided over a Ray cluster where one is named; the figures are the same.
+
+    \b
+    xcrack sweep --strategy sma_cross --bars binance_1h_BTCUSDT.parquet --grid fast=5,10,20 --grid slow=50,100
     """
     settings = start()
     rules = _rules(strategy, rules_file)

@@ -28,7 +28,11 @@ def canary() -> None:
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
 @json_option
 def canary_list(is_all: bool, limit: int, as_json: bool) -> None:
-    """List canaries, newest first: stage, share of the capital, and what each waits for."""
+    """List canaries, newest first: stage, share of the capital, and what each waits for.
+
+    \b
+    xcrack canary list --all
+    """
     store = open_current_store(start())
     with store.session() as session:
         found = [each for each in canaries.latest(session, limit) if is_all or each.is_open]
@@ -48,7 +52,11 @@ def canary_list(is_all: bool, limit: int, as_json: bool) -> None:
 @click.argument("canary_id", metavar="ID")
 @json_option
 def canary_show(canary_id: str, as_json: bool) -> None:
-    """Show one canary: its schedule, its guard, what was promised, its days and every decision."""
+    """Show one canary: its schedule, its guard, what was promised, its days and every decision.
+
+    \b
+    xcrack canary show canary-92dac2a600f9
+    """
     store = open_current_store(start())
     with store.session() as session:
         found = canaries.get(session, canary_id)
@@ -73,7 +81,11 @@ def canary_show(canary_id: str, as_json: bool) -> None:
 @click.option("--by", required=True, help="Who stops it; kept in the audit chain.")
 @click.option("--reason", required=True, help="Kept in the audit chain.")
 def canary_stop(canary_id: str, by: str, reason: str) -> None:
-    """Take a canary back: its money returns to the old parameters first, then it is idle for good."""
+    """Take a canary back: its money returns to the old parameters first, then it is idle for good.
+
+    \b
+    xcrack canary stop canary-92dac2a600f9 --by ann --reason "the venue changes its fees"
+    """
     store = open_current_store(start())
     with store.session() as session:
         found = canaries.get(session, canary_id)

@@ -63,7 +63,11 @@ def keys() -> None:
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), default=("read",), show_default=True)
 @click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650), help="Days until it expires.")
 def keys_create(name: str, scopes: tuple[str, ...], days: int) -> None:
-    """Make a key and print it once; only its hash is kept."""
+    """Make a key and print it once; only its hash is kept.
+
+    \b
+    xcrack keys create dashboard --scope read --days 90
+    """
     settings = start()
     store = open_current_store(settings)
     now = SystemClock().now()
@@ -95,7 +99,11 @@ def keys_list(as_json: bool) -> None:
 @keys.command("revoke")
 @click.argument("key_id")
 def keys_revoke(key_id: str) -> None:
-    """Make a key worthless from now on."""
+    """Make a key worthless from now on.
+
+    \b
+    xcrack keys revoke KEY_ID
+    """
     store = open_current_store(start())
     with store.session() as session:
         api_keys.revoke(session, key_id, SystemClock().now())

@@ -50,6 +50,9 @@ def data_import(
     """Import CSV or Parquet candles after checking them for duplicates, gaps, disorder, bad OHLC and a wrong symbol.
 
     Rows set aside are kept in the store's quarantine, where there is a store.
+
+    \b
+    xcrack data import binance_1h_BTCUSDT.parquet --reference older_1h_BTCUSDT.csv
     """
     if symbol and len(files) > 1:
         raise BadInput("--symbol names one symbol, and several files were given", "Import them one by one")
@@ -73,7 +76,11 @@ def data_import(
 @click.option("--symbol", help="Symbol of the candles; without it the end of the file's name.")
 @json_option
 def data_check(files: tuple[Path, ...], symbol: str | None, as_json: bool) -> None:
-    """Check files as an import would, and import nothing."""
+    """Check files as an import would, and import nothing.
+
+    \b
+    xcrack data check binance_1h_BTCUSDT.parquet binance_1h_ETHUSDT.parquet
+    """
     archive = _archive(start().home)
     reports = [import_ohlcv(archive, file, symbol or symbol_of(file), dry_run=True) for file in files]
     if as_json:
@@ -91,7 +98,11 @@ def data_check(files: tuple[Path, ...], symbol: str | None, as_json: bool) -> No
 @click.option("--base-url", help="Another address that speaks the exchange's API.")
 @json_option
 def data_download(exchange: str, symbol: str, interval: str, since: str, base_url: str | None, as_json: bool) -> None:
-    """Download candles with progress; started again it goes on where it stopped. The open candle is never stored."""
+    """Download candles with progress; started again it goes on where it stopped. The open candle is never stored.
+
+    \b
+    xcrack data download --symbol BTC/USDT --interval 1h --since 2024-01-01
+    """
     archive = _archive(start().home)
     name = symbol.replace("/", "").replace("-", "").upper()
 
@@ -125,6 +136,9 @@ def data_make(out: Path, seed: int, start_date: str, days: int, interval: str, n
     """Write candles of the demo's made market to files, one a symbol: to train on, to import, to try things out.
 
     They are named like real symbols and say in the file that they are synthetic. No archive is touched.
+
+    \b
+    xcrack data make --out market --seed 2022 --start-date 2022-01-01 --days 182
     """
     start_at = datetime.combine(parse_date(start_date), datetime.min.time(), UTC)
     if not 1970 <= start_at.year <= 2200:

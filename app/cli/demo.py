@@ -28,6 +28,10 @@ def demo(seed: int, days: int, home_path: Path | None, resume: bool, serve: bool
 
     The market has a planted optimum, so that there is something to find. A rule analyzer studies every simulated day,
     proposals are tested on sealed history, and what passes is deployed to the running engine.
+
+    \b
+    xcrack demo --serve
+    xcrack demo --days 3 --seed 11 --home /tmp/short
     """
     base = start(is_quiet=True)
     path = (home_path or base.home / "demo").resolve()

@@ -51,7 +51,11 @@ def engine() -> None:
 @engine.command("run")
 @click.option("--strategies", metavar="NAMES", help="Run only the configured instances of these, separated by commas.")
 def engine_run(strategies: str | None) -> None:
-    """Run the engine in the foreground on the configuration that `xcrack up` or `xcrack demo` wrote."""
+    """Run the engine in the foreground on the configuration that `xcrack up` or `xcrack demo` wrote.
+
+    \b
+    xcrack engine run --strategies predictive,micro_arbitrage
+    """
     settings = start()
     config, binary = _config(settings), _binary(settings)
     chosen = ["--strategies", strategies] if strategies else []
@@ -79,8 +83,8 @@ def _words(at_most: int) -> Callable[[click.Context, click.Parameter, str], str]
     return check
 
 
-def _operator_command(name: str, summary: str) -> click.Command:
-    @click.command(name, help=summary)
+def _operator_command(name: str, summary: str, why: str, group: str = "engine ") -> click.Command:
+    @click.command(name, help=f"{summary}\n\n\b\nxcrack {group}{name} --by ann --reason '{why}'")
     @click.option("--by", required=True, callback=_words(100), help="Who you are; kept in the journal.")
     @click.option("--reason", required=True, callback=_words(500), help="Why; kept in the journal.")
     def command(by: str, reason: str) -> None:
@@ -90,11 +94,13 @@ def _operator_command(name: str, summary: str) -> click.Command:
     return command
 
 
-engine.add_command(_operator_command("halt", "Open nothing new, cancel what rests. Latched until `resume`."))
-engine.add_command(_operator_command("reduce", "Only let positions shrink. Latched until `resume`."))
-engine.add_command(_operator_command("resume", "Trade again after a halt or a reduction."))
-engine.add_command(_operator_command("kill", "Halt and close every position at the market."))
-kill = _operator_command("kill", "Halt and close every position at the market: the same as `xcrack engine kill`.")
+_HALT = "Open nothing new, cancel what rests. Latched until `resume`."
+_KILL = "Halt and close every position at the market"
+engine.add_command(_operator_command("halt", _HALT, "the venue answers late"))
+engine.add_command(_operator_command("reduce", "Only let positions shrink. Latched until `resume`.", "much news"))
+engine.add_command(_operator_command("resume", "Trade again after a halt or a reduction.", "the venue is well again"))
+engine.add_command(_operator_command("kill", f"{_KILL}.", "fills that nobody ordered"))
+kill = _operator_command("kill", f"{_KILL}: the same as `xcrack engine kill`.", "fills that nobody ordered", "")
 
 
 @engine.group("journal", invoke_without_command=True)

@@ -31,7 +31,9 @@ def cycle() -> None:
 
 
 def _cycle_command(kind: str, name: str, hint: str) -> click.Command:
-    @click.command(name, help=f"Study {hint} now. The running worker does it; a finished run is not repeated.")
+    summary = f"Study {hint} now. The running worker does it; a finished run is not repeated."
+
+    @click.command(name, help=f"{summary}\n\n\b\nxcrack cycle {name} --for 2025-07-13")
     @click.option(
         "--for", "due", required=True, metavar="YYYY-MM-DD", help=f"KST date on which the {name} cycle was due."
     )
@@ -52,7 +54,12 @@ cycle.add_command(_cycle_command("weekly_cycle", "weekly", "the 30 days before t
 @click.option("--html", is_flag=True, help="HTML instead of Markdown.")
 @json_option
 def report(on_text: str | None, weekly: bool, language: str | None, html: bool, as_json: bool) -> None:
-    """Print a report that a cycle wrote."""
+    """Print a report that a cycle wrote.
+
+    \b
+    xcrack report --language ko
+    xcrack report --weekly --on 2025-07-13 --html > week.html
+    """
     settings = start()
     store = open_current_store(settings)
     kind, tongue = "weekly" if weekly else "daily", language or settings.language
@@ -85,7 +92,11 @@ def proposals() -> None:
 )
 @json_option
 def proposals_list(state: ProposalState | None, limit: int, as_json: bool) -> None:
-    """List proposals, newest first."""
+    """List proposals, newest first.
+
+    \b
+    xcrack proposals list --limit 10
+    """
     store = open_current_store(start())
     with store.session() as session:
         found = proposal_rows.latest(session, limit, state)
@@ -104,7 +115,11 @@ def proposals_list(state: ProposalState | None, limit: int, as_json: bool) -> No
 @click.argument("proposal_id")
 @json_option
 def proposals_show(proposal_id: str, as_json: bool) -> None:
-    """Show one proposal with every verdict and the numbers that decided it."""
+    """Show one proposal with every verdict and the numbers that decided it.
+
+    \b
+    xcrack proposals show proposal-c4364c252d4e
+    """
     store = open_current_store(start())
     with store.session() as session:
         proposal = proposal_rows.get(session, proposal_id)
@@ -130,7 +145,11 @@ def proposals_show(proposal_id: str, as_json: bool) -> None:
 @click.argument("proposal_id")
 @click.option("--reason", default="", help="Kept in the audit chain.")
 def proposals_approve(proposal_id: str, reason: str) -> None:
-    """Approve a deployment that waits for a person."""
+    """Approve a deployment that waits for a person.
+
+    \b
+    xcrack proposals approve proposal-c4364c252d4e --reason "small, and the shadow agrees"
+    """
     _request("approve", proposal_id, reason)
 
 
@@ -138,7 +157,11 @@ def proposals_approve(proposal_id: str, reason: str) -> None:
 @click.argument("proposal_id")
 @click.option("--reason", required=True, help="Kept in the audit chain.")
 def proposals_reject(proposal_id: str, reason: str) -> None:
-    """Reject a deployment that waits for a person."""
+    """Reject a deployment that waits for a person.
+
+    \b
+    xcrack proposals reject proposal-c4364c252d4e --reason "not before the halving"
+    """
     _request("reject", proposal_id, reason)
 
 
@@ -151,7 +174,11 @@ def params() -> None:
 @click.argument("instance_id", required=False)
 @json_option
 def params_show(instance_id: str | None, as_json: bool) -> None:
-    """Show the parameters in force, of one instance or of all."""
+    """Show the parameters in force, of one instance or of all.
+
+    \b
+    xcrack params show mm-1
+    """
     store = open_current_store(start())
     with store.session() as session:
         found = [param_versions.active(session, instance_id)] if instance_id else param_versions.all_active(session)
@@ -174,7 +201,11 @@ def params_show(instance_id: str | None, as_json: bool) -> None:
 @click.argument("newer", type=int)
 @json_option
 def params_diff(instance_id: str, older: int, newer: int, as_json: bool) -> None:
-    """Show what changed between two versions of an instance."""
+    """Show what changed between two versions of an instance.
+
+    \b
+    xcrack params diff mm-1 1 2
+    """
     store = open_current_store(start())
     with store.session() as session:
         before = param_versions.get(session, instance_id, older)
@@ -200,7 +231,11 @@ def params_diff(instance_id: str, older: int, newer: int, as_json: bool) -> None
 @click.argument("target")
 @click.option("--reason", required=True, help="Kept in the audit chain.")
 def params_rollback(target: str, reason: str) -> None:
-    """Go back to the parameters before the newest deployment of TARGET, an instance or a deployment id."""
+    """Go back to the parameters before the newest deployment of TARGET, an instance or a deployment id.
+
+    \b
+    xcrack params rollback mm-1 --reason "worse since Tuesday"
+    """
     _request("rollback", target, reason)
 
 
@@ -211,6 +246,10 @@ def trace(identifier: str, as_json: bool) -> None:
     """Print the chain of ID: trade, dataset, prompt, call, proposal, backtests, verdict, deployment, ack, later trades.
 
     ID is a trade, signal, proposal, deployment, dataset, analysis or verdict.
+
+    \b
+    xcrack trace engine-1:momentum-1-17
+    xcrack trace proposal-c4364c252d4e --json
     """
     store = open_current_store(start())
     with store.session() as session:
@@ -231,7 +270,11 @@ def trace(identifier: str, as_json: bool) -> None:
     "--on", "target", default="general", help="trade:ID, proposal:ID, strategy:ID or general.", show_default=True
 )
 def feedback(text: str, tags: tuple[str, ...], target: str) -> None:
-    """Leave a note. Tag and target enter the next analysis as counts; the text itself never does."""
+    """Leave a note. Tag and target enter the next analysis as counts; the text itself never does.
+
+    \b
+    xcrack feedback "bought into the news" --tag too_early --on trade:engine-1:momentum-1-17
+    """
     settings = start()
     store = open_current_store(settings)
     kind, _, target_id = target.partition(":")

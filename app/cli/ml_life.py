@@ -34,7 +34,11 @@ _reason = click.option("--reason", required=True, callback=_said, help="Kept in 
 @_by
 @_reason
 def promote(model_id: str, by: str, reason: str) -> None:
-    """Let a model serve in place of the active one of its slot. MODEL may be its first 8 digits or more."""
+    """Let a model serve in place of the active one of its slot. MODEL may be its first 8 digits or more.
+
+    \b
+    xcrack ml promote 2c5a17f1 --reason "ten weeks ahead in shadow"
+    """
     store = open_current_store(start())
     with store.session() as session:
         found = model_named(session, model_id)
@@ -46,7 +50,11 @@ def promote(model_id: str, by: str, reason: str) -> None:
 @_by
 @_reason
 def rollback(slot: str, by: str, reason: str) -> None:
-    """Bring back the model that served SLOT before the present one, such as sign:1:1h."""
+    """Bring back the model that served SLOT before the present one, such as sign:1:1h.
+
+    \b
+    xcrack ml rollback sign:1:1h --reason "wrong since the new fees"
+    """
     store = open_current_store(start())
     print_stored(place_request(store, SystemClock(), "rollback_model", slot, by, "cli", reason, uuid.uuid4().hex))
 

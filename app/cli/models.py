@@ -19,7 +19,11 @@ def models() -> None:
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1_000), help="At most, newest first.")
 @json_option
 def models_list(limit: int, as_json: bool) -> None:
-    """List trained models, newest first."""
+    """List trained models, newest first.
+
+    \b
+    xcrack models list --limit 100
+    """
     with open_current_store(start()).session() as session:
         found = model_versions.latest(session, limit)
     if as_json:
@@ -45,7 +49,11 @@ def models_list(limit: int, as_json: bool) -> None:
 @click.argument("model_id")
 @json_option
 def models_show(model_id: str, as_json: bool) -> None:
-    """Show one model, every change of its status, and who said so. MODEL_ID may be its first 8 digits or more."""
+    """Show one model, every change of its status, and who said so. MODEL_ID may be its first 8 digits or more.
+
+    \b
+    xcrack models show 2c5a17f1
+    """
     with open_current_store(start()).session() as session:
         version = model_versions.get(session, model_named(session, model_id))
         events = model_versions.events(session, version.model_id)

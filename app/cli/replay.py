@@ -53,6 +53,10 @@ def replay(
 
     With --from and --to instead of --bars, a stretch of this installation's time runs again with the parameters of
     then, and its signals and trades are listed. Reports print the arguments for what was missed.
+
+    \b
+    xcrack replay --bars binance_1h_BTCUSDT.parquet binance_1h_ETHUSDT.parquet --days 90
+    xcrack replay --from 2025-07-13T08:00Z --to 2025-07-13T20:00Z --instance mm-1
     """
     base = start(is_quiet=True)
     path = (home_path or base.home / "replay").resolve()

@@ -16,7 +16,11 @@ def requests() -> None:
 @click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
 @json_option
 def requests_list(limit: int, as_json: bool) -> None:
-    """List requests, newest first: open, done or failed, and why."""
+    """List requests, newest first: open, done or failed, and why.
+
+    \b
+    xcrack requests list --limit 5
+    """
     with open_current_store(start()).session() as session:
         found = stored.latest(session, limit)
     if as_json:
@@ -31,7 +35,11 @@ def requests_list(limit: int, as_json: bool) -> None:
 @click.argument("request_id", metavar="ID")
 @json_option
 def requests_show(request_id: str, as_json: bool) -> None:
-    """Show one request; exit status 3 when it failed."""
+    """Show one request; exit status 3 when it failed.
+
+    \b
+    xcrack requests show ID
+    """
     with open_current_store(start()).session() as session:
         found = stored.get(session, request_id)
     if as_json:

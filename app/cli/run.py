@@ -18,6 +18,9 @@ def up(mode: str | None) -> None:
 
     One home holds one mode: name another with XCRACK_HOME. A process that dies is started again; after five deaths
     in a minute the supervisor gives up and says which one.
+
+    \b
+    xcrack up --mode paper
     """
     from app.supervisor import run_supervisor
 
@@ -45,7 +48,11 @@ def worker(die_with_parent: bool) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="Port.  [default: settings web.port]")
 @follow_option
 def web(host: str | None, port: int | None, die_with_parent: bool) -> None:
-    """Serve dashboard and API from the store."""
+    """Serve dashboard and API from the store.
+
+    \b
+    xcrack web --host 127.0.0.1 --port 8080
+    """
     from app.supervisor import follow_parent
     from app.web import serve_forever
 

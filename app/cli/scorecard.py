@@ -22,6 +22,9 @@ def scorecard(language: str | None, as_json: bool) -> None:
     Improvement is live minus a twin that never changed its parameters. "Too few to tell" is an answer: about 37
     independent proposals tell 70 % from 50 %. While the gate breaks its own promises nothing is promoted, and the
     reason is shown.
+
+    \b
+    xcrack scorecard --language en
     """
     settings = start()
     store = open_current_store(settings)

@@ -71,7 +71,11 @@ def _lost(feed: "FeedReading") -> str:
 )
 @click.option("--process", "only", type=click.Choice(PROCESSES), multiple=True, help="Only this one; repeatable.")
 def logs(is_following: bool, n: int, only: tuple[str, ...]) -> None:
-    """Print what the processes of `xcrack up` said, oldest first, each line after the name of its process."""
+    """Print what the processes of `xcrack up` said, oldest first, each line after the name of its process.
+
+    \b
+    xcrack logs -f --process worker --process engine
+    """
     from app.home import Home
     from app.logs import LogLine, follow, last_lines
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -47,6 +49,29 @@ def _commands() -> list[tuple[str, ...]]:
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
     code, out, _ = _run(capsys, *command, "--help")
     assert code == 0 and "Usage: xcrack" in out and len(out.splitlines()) > 4
+
+
+def _leaves(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield " ".join(path), command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from _leaves(inner, (*path, name))
+
+
+@pytest.mark.parametrize(("path", "command"), [pytest.param(*leaf, id=leaf[0]) for leaf in _leaves(cli, ("xcrack",))])
+def test_a_command_with_something_to_say_to_it_shows_how(path: str, command: click.Command) -> None:
+    """Every example of the help is one that the command takes."""
+    examples = [line.strip() for line in (command.help or "").splitlines() if line.strip().startswith("xcrack ")]
+    if any(param.name != "as_json" and not getattr(param, "hidden", False) for param in command.params):
+        assert examples
+    for example in examples:
+        assert example.startswith(f"{path} ") or example == path
+        words = shlex.split(example.removeprefix(path).split(" > ")[0])
+        command.make_parser(click.Context(command)).parse_args(words)
 
 
 def test_the_list_of_commands_loads_none_of_them() -> None:
