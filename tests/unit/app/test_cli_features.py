@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.cli import main
-from ml.features import build_features, load_registry
+from ml.features.build import build_features
+from ml.features.registry import load_registry
 from tests.candle_factory import csv_lines, write_csv
 from tests.feature_world import HOUR_MS, made
 

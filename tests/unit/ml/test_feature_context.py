@@ -7,10 +7,19 @@ import pytest
 
 from core.errors import BadInput
 from market.candles import Candles
-from ml.features import ContextSeries, KnownSeries, build_features, load_funding, load_registry, load_world
 from ml.features.book import Prints, Quotes, build_book_bars, order_flow
-from ml.features.build import build_extras
-from ml.features.context import BOOK_INPUTS, DAY_MS, DELAY_MS, MAX_AGE_MS
+from ml.features.build import build_extras, build_features
+from ml.features.context import (
+    BOOK_INPUTS,
+    DAY_MS,
+    DELAY_MS,
+    MAX_AGE_MS,
+    ContextSeries,
+    KnownSeries,
+    load_funding,
+    load_world,
+)
+from ml.features.registry import load_registry
 from tests.feature_world import HOUR_MS, START_MS, data_dir, made, recorded
 
 REGISTRY = load_registry()

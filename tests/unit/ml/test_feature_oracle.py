@@ -12,7 +12,7 @@ from scipy import stats
 
 from core.native_features import features_batch
 from market.candles import Candles, Floats
-from ml.features import load_registry
+from ml.features.registry import load_registry
 from tests.feature_world import HOUR_MS, bars, recorded
 
 REGISTRY = load_registry()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from core.errors import BadInput
 from core.native_features import FeatureStream, features_batch
 from market.candles import Candles
-from ml.features import build_features, load_registry
+from ml.features.build import build_features
+from ml.features.registry import load_registry
 from tests.feature_world import HOUR_MS, bars, bits, made, made_extras, recorded
 
 REGISTRY = load_registry()

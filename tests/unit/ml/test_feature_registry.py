@@ -6,7 +6,8 @@ import pytest
 from core.errors import BadInput, Corrupt, UnknownName
 from core.native_features import features_batch, load_feature_schema
 from market.candles import Candles
-from ml.features import load_registry, registry
+from ml.features import registry
+from ml.features.registry import load_registry
 from tests.feature_world import HOUR_MS, bars, made, made_extras
 
 REGISTRY = load_registry()
