@@ -30,7 +30,7 @@ def gate() -> None:
 
 
 @gate.command("evaluate")
-@click.option("--quick", is_flag=True, help="Fewer worlds: within a minute instead of ten, with wider intervals.")
+@click.option("--quick", is_flag=True, help="Fewer worlds: within a minute instead of some, with wider intervals.")
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**31), help="Same seed, same figures.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
@@ -105,7 +105,7 @@ def gate_evaluate(
 
 
 def _require_folders(out: Path | None, recorded: Path | None) -> None:
-    """Raise BadInput for a folder that the evaluation would miss only at its end, a minute or ten from now."""
+    """Raise BadInput for a folder that the evaluation would miss only at its end, some minutes from now."""
     if recorded is not None and not (recorded / "ohlcv").is_dir():
         raise BadInput(f"there is no folder {recorded / 'ohlcv'}", "Correct --recorded or XCRACK_DATA_DIR")
     if out is not None:

@@ -1,5 +1,6 @@
 //! One instance over an array of bars: the live loop with a recorder that only counts what was asked for.
 
+mod counter;
 mod curve;
 mod predictions;
 
@@ -9,12 +10,11 @@ pub(crate) use curve::{Curve, day_ends, day_of};
 use crate::core::{Core, Setup};
 use crate::error::CoreError;
 use crate::feed::{BarSource, Chunk, FeedError};
-use crate::ledger::Closed;
-use crate::recorder::{Ask, Identity, Recorder, Wish};
-use model::message::{Message, Prediction};
+use counter::Counter;
+use model::message::Prediction;
 use model::{
-    Bar, BookTop, Costs, Fill, InstanceConfig, Liquidity, Mode, Money, OrderRequest, Price, Purpose, Qty, RiskLimits,
-    RuleSet, Side, StrategyParams, SymbolId, SymbolSpec, Ts,
+    Costs, Fill, InstanceConfig, Liquidity, Mode, Money, OrderRequest, Price, Purpose, Qty, RiskLimits, RuleSet, Side,
+    StrategyParams, SymbolId, SymbolSpec, Ts,
 };
 use predictions::{Waiting, check_strategy};
 use std::collections::BTreeMap;
@@ -181,61 +181,6 @@ pub struct BacktestFacts {
     pub params_sha256: String,
 }
 
-#[derive(Debug, Default)]
-struct Counter {
-    keep_rows: bool,
-    fills: Vec<FillRow>,
-    trades: Vec<TradeRow>,
-    n_fills: u64,
-    n_trades: u64,
-    n_wins: u64,
-}
-
-impl Recorder for Counter {
-    type Tag = ();
-
-    fn observed(&mut self, _: &Bar) {}
-    fn tag(&mut self, _: &Identity, _: &OrderRequest, _: Option<BookTop>) {}
-    fn advised(&mut self, (): &mut (), _: &str) {}
-    fn sent(&mut self, _: &OrderRequest) {}
-    fn wished(&mut self, _: &Identity, _: &Wish, _: &str) {}
-    fn asked(&mut self, _: &Identity, _: &Ask) {}
-    fn said(&mut self, _: Message) {}
-
-    fn filled(&mut self, fill: &Fill) {
-        self.n_fills += 1;
-        if self.keep_rows {
-            self.fills.push(fill.into());
-        }
-    }
-
-    fn closed(&mut self, _: &Identity, trade: &Closed<'_, ()>) {
-        let net = trade.net_pnl();
-        self.n_trades += 1;
-        self.n_wins += u64::from(net > Money::ZERO);
-        if self.keep_rows {
-            self.trades.push(TradeRow {
-                at: (trade.entry.at, trade.exit.at),
-                symbol: trade.entry.order.symbol.0,
-                side: trade.entry.order.side,
-                exit_reason: trade.exit.order.purpose,
-                qty: trade.qty.to_f64(),
-                price: (trade.entry.price.to_f64(), trade.exit.price.to_f64()),
-                gross_pnl: trade.gross_pnl().to_f64(),
-                net_pnl: net.to_f64(),
-            });
-        }
-    }
-
-    fn drain(&mut self) -> Vec<Message> {
-        Vec::new()
-    }
-
-    fn actions_sha256(&self) -> String {
-        String::new()
-    }
-}
-
 /// Checks what a backtest is asked for without playing it: the parameters, and with `whole` the configuration around them.
 ///
 /// # Errors
@@ -277,7 +222,7 @@ pub fn run_into(
     check_strategy(request)?;
     predictions::check(request)?;
     let instances = [setup_instance(request)];
-    let counter = Counter { keep_rows: request.keep_rows, ..Counter::default() };
+    let counter = if request.keep_rows { Counter::keeping(bars.expected()) } else { Counter::default() };
     let mut core = Core::new(&setup(request, &instances), counter)?;
     let mut facts = BacktestFacts { params_sha256: core.params_sha256(0), ..BacktestFacts::default() };
     let mut curve = Curve::new(request, rows);
