@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput, Conflict, Corrupt
 from ml.calibration import sigmoid
-from ml.ensemble import MIXED, Ensemble, delay_of, replay
+from ml.ensemble import MIXED, SHARE, Ensemble, delay_of, replay
 from ml.models.protocol import MIN_PROBABILITY
 
 NAMES = ("prior", "a", "b")
@@ -85,20 +85,51 @@ def test_late_labels_need_copies_against_experts_that_take_turns():
     assert 5 < excess(ensemble) <= ensemble.bound
 
 
-def test_an_expert_that_breaks_costs_little_and_fixed_share_follows():
+def breaking(n=3000):
+    """Return p of NAMES, y, and where a good one is right: `a` is good up to n / 2 and its opposite after, `b` then."""
     rng = np.random.default_rng(5)
-    n = 3000
     y = rng.integers(0, 2, n).astype(float)
-    right = np.where(rng.random(n) < 0.8, y, 1 - y)
-    good = 0.2 + 0.6 * right
+    is_right = rng.random(n) < 0.8
+    good = 0.2 + 0.6 * np.where(is_right, y, 1 - y)
     first_half = np.arange(n) < n // 2
     p = np.column_stack([np.full(n, 0.5), np.where(first_half, good, 1 - good), np.where(first_half, 0.5, good)])
-    ensemble, _ = run(p, y)
+    return p, y, is_right
+
+
+def test_an_expert_that_breaks_costs_little_and_fixed_share_follows():
+    ensemble, _ = run(*breaking()[:2])
     losses = dict(zip(ensemble.members, ensemble.losses, strict=False))
     assert losses["fixed_share"] < min(losses["a"], losses["b"]) - 100
     assert excess(ensemble) <= ensemble.bound
     marked = {standing.name for standing in ensemble.standings() if standing.is_disabled}
     assert marked == {"a"}
+
+
+def test_an_expert_that_breaks_has_no_weight_75_bars_later():
+    """Its weight is below 1 % once it is ln 100 nats behind any member, whatever lead it had when it broke.
+
+    The weight of i is exp(loss of the whole - loss of i) / N, and the whole loses at most ln N more than the best: so
+    it is at most exp(loss of the best - loss of i). Among the members is fixed share, which loses at most
+    ln k + ln(k / SHARE) + t ln(1 / (1 - SHARE)) more than whoever changes from `a` to `b` at the break (Herbster,
+    Warmuth 1998): 10.7 nats at 1,575 bars. From the break on `a` loses ln 4 more than `b` where `b` is right and ln 4
+    less where it is wrong, which is 4 times in 5: 12 more bars right than wrong are 16.6 nats, and more than
+    10.7 + ln 100 = 15.3. In 75 bars there are so many but for one series in a thousand (Hoeffding).
+    """
+    p, y, is_right = breaking()
+    broken_at, k = len(y) // 2, len(NAMES)
+    _, found = run(p, y)
+    weight = np.array([forecast.weights[1] for forecast in found])
+    behind = np.cumsum(np.where(is_right[broken_at:], 1, -1)) * math.log(4)
+    bars = np.arange(1, len(behind) + 1)
+    follows = math.log(k) + math.log(k / SHARE) - (broken_at + bars) * math.log(1 - SHARE)
+    n_bars = int(np.argmax(behind >= follows + math.log(100))) + 1
+    # The forecast after the label of bar n is the first that knows it.
+    assert 12 <= n_bars <= 75
+    assert (weight[broken_at + n_bars :] < 0.01).all()
+    assert weight[broken_at] > 10 * weight[broken_at + n_bars], "the expert that breaks must have had a weight to lose"
+    known = np.array([forecast.members for forecast in found])
+    losses = np.cumsum(-np.log(np.where(y[:, None] == 1, known, 1 - known)), axis=0)
+    assert (weight[1:] <= np.exp(losses.min(axis=1) - losses[:, 1])[:-1] + 1e-12).all()
 
 
 def test_the_stack_adds_up_experts_that_each_know_a_part():
