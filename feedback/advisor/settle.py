@@ -1,24 +1,27 @@
 """What became of the orders that the advisor was asked about, as if each had been let through in full.
 
 An order that went ahead is told by its own trade, scaled to the whole quantity. One that did not, by a simulated
-companion of its instance that ran the same parameters and decided the same at the same moment: same exit rules, same
-costs, no advisor. Where none did, by the bars: the move from the decision over an hour, less a round trip.
+companion of its instance that ran the parameters in force when the question was asked and decided the same at the same
+moment: same exit rules, same costs, no advisor. Where none did, by the bars: the move from the decision over an hour,
+less a round trip.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from core.errors import UnknownName
 from core.model.advice import AdviceOutcome, AdviceRecord, SettlementMethod
+from core.model.proposal import Deployment, ParamVersion
 from core.model.slots import is_slot, live_id
 from core.model.trade import Trade
 from core.settings_sections import CostSettings
-from core.store import Session, advice, param_versions, trades
+from core.store import Session, advice, deployments, param_versions, trades
 from feedback.advisor.calibration import Calibration, Settled, fit_calibration
 from feedback.missed import HORIZON, round_trip_bps
 from market.bars import BarArchive
+from strategies.gate.records import WAS_IN_FORCE
 
 COMPANION_PATIENCE = timedelta(days=1)
 """So long a companion's trade may stay open before the bars tell instead."""
@@ -28,6 +31,38 @@ GIVEN_UP = timedelta(days=30)
 """What could not be told by then never will be: no bar, no trade."""
 LOOK_BACK = timedelta(days=180)
 """As far back as answers teach what a model's yes is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Versions of one instance and their deployments, oldest first."""
+
+    versions: tuple[ParamVersion, ...]
+    deployments: tuple[Deployment, ...]
+
+    def sha256_at(self, at: datetime) -> str | None:
+        """Return the hash of the parameters that ran at `at`; None where that cannot be told.
+
+        The engine takes an update between its being sent and its acknowledgement, and which side of it a question fell
+        on is not stored: two hashes are possible then.
+        """
+        if not self.versions:
+            return None
+        shas = {version.version: version.sha256 for version in self.versions}
+        sent = [each for each in self.deployments if each.pushed_at is not None and each.pushed_at <= at]
+        taken = [
+            (each.acked_at, each.version)
+            for each in sent
+            if each.state in WAS_IN_FORCE and each.acked_at is not None and each.acked_at <= at
+        ]
+        # The first version is deployed by nobody.
+        settled = shas[max(taken)[1]] if taken else self.versions[0].sha256
+        under_way = [
+            each
+            for each in sent
+            if each.state == "pushed" or (each.state in WAS_IN_FORCE and (each.acked_at is None or each.acked_at > at))
+        ]
+        return settled if all(shas[each.version] == settled for each in under_way) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +83,15 @@ class SettleRoom:
         closed = trades.between(session, first_at, now)
         own = _by_advice(closed)
         companions = _by_decision(closed)
-        shas = _shas(session, {record.instance_id for record in open_ones})
+        histories = {name: _load_history(session, name) for name in {record.instance_id for record in open_ones}}
         told = (
-            self._settle_one(record, own.get(record.advice_id, []), companions.get(_decision(record), []), shas, now)
+            self._settle_one(
+                record,
+                own.get(record.advice_id, []),
+                companions.get(_decision(record), []),
+                histories[record.instance_id].sha256_at(record.asked_at),
+                now,
+            )
             for record in open_ones
         )
         return [outcome for outcome in told if outcome is not None]
@@ -60,7 +101,7 @@ class SettleRoom:
         record: AdviceRecord,
         own: Sequence[Trade],
         companions: Sequence[Trade],
-        shas: Mapping[str, frozenset[str]],
+        sha256: str | None,
         now: datetime,
     ) -> AdviceOutcome | None:
         age = now - record.asked_at
@@ -71,7 +112,7 @@ class SettleRoom:
             if age < OWN_PATIENCE:
                 return None
             return _outcome(record, now, "unfilled", Decimal(0), "")
-        same = [trade for trade in companions if trade.params_sha256 in shas.get(record.instance_id, frozenset())]
+        same = [trade for trade in companions if trade.params_sha256 == sha256]
         if same:
             return _outcome(record, now, "slot", _scaled(same[:1], record.qty), same[0].trade_id)
         if age < COMPANION_PATIENCE:
@@ -129,11 +170,9 @@ def _decision(record: AdviceRecord) -> tuple[str, str, str, datetime]:
     return live_id(record.instance_id), record.symbol, record.side, record.asked_at
 
 
-def _shas(session: Session, instance_ids: set[str]) -> dict[str, frozenset[str]]:
-    """Return the parameters that each instance ever ran, by hash: a companion with others is another strategy."""
-    return {
-        name: frozenset(version.sha256 for version in param_versions.history(session, name)) for name in instance_ids
-    }
+def _load_history(session: Session, instance_id: str) -> "_History":
+    versions = param_versions.history(session, instance_id)
+    return _History(tuple(versions), tuple(deployments.of_instance(session, instance_id)))
 
 
 def _scaled(made: Sequence[Trade], qty: Decimal) -> Decimal:

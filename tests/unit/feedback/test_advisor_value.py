@@ -11,8 +11,9 @@ import pytest
 
 from core.clock import VirtualClock
 from core.model.advice import AdviceOutcome, AdviceRecord
+from core.model.proposal import Deployment
 from core.settings_sections import CostSettings
-from core.store import Store, advice, param_versions, trades
+from core.store import Store, advice, deployments, param_versions, trades
 from feedback.advisor.read import load_value
 from feedback.advisor.settle import SettleRoom, load_calibrations
 from feedback.advisor_text import advisor_line, advisor_lines
@@ -198,6 +199,54 @@ def test_an_order_that_was_stopped_is_told_by_a_companion_with_the_same_paramete
         trades.add(session, companion("z", "momentum-1.incumbent"))
     [told] = settle(store, archive, timedelta(hours=4)).values()
     assert (told.method, told.full_usd, told.evidence) == ("slot", Decimal("4.00"), "z")
+
+
+CHANGED = "c" * 64
+
+
+def change(store: Store, pushed_after: timedelta, acked_after: timedelta | None, state: Any = "active") -> None:
+    """Give momentum-1 version 2, sent and acknowledged so long after noon, beside twins of version 1."""
+    with store.session() as session:
+        param_versions.add(session, factories.param_version(active=False))
+        param_versions.add(session, factories.param_version(version=2, sha256=CHANGED))
+        acked_at = None if acked_after is None else NOON + acked_after
+        sent_at = NOON + pushed_after
+        sent = Deployment("d1", None, "momentum-1", 2, 1, state, sent_at, "gate", sent_at, acked_at, CHANGED, "")
+        deployments.add(session, sent)
+        trades.add(session, companion("before", "momentum-1.incumbent"))
+        trades.add(session, companion("first", "momentum-1.day0"))
+
+
+MINUTES = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("pushed_after", "acked_after", "state", "method"),
+    [
+        pytest.param(-9 * MINUTES, -8 * MINUTES, "active", "bars", id="before the question"),
+        pytest.param(-9 * MINUTES, -8 * MINUTES, "rolled_back", "bars", id="before it, and taken back since"),
+        pytest.param(-MINUTES, MINUTES, "superseded", "bars", id="on its way at that moment"),
+        pytest.param(-MINUTES, None, "pushed", "bars", id="never acknowledged"),
+        pytest.param(MINUTES, 2 * MINUTES, "active", "slot", id="after the question"),
+        pytest.param(-9 * MINUTES, -8 * MINUTES, "rejected", "slot", id="refused by the engine"),
+    ],
+)
+def test_a_companion_tells_only_with_the_parameters_in_force_when_the_question_was_asked(
+    store: Store, archive: BarArchive, pushed_after: timedelta, acked_after: timedelta | None, state: Any, method: str
+) -> None:
+    keep(store, record(1, approve=False, size_factor=0.0))
+    change(store, pushed_after, acked_after, state)
+    [told] = settle(store, archive, timedelta(hours=25)).values()
+    assert told.method == method
+
+
+def test_after_a_change_a_slot_that_runs_the_new_parameters_tells(store: Store, archive: BarArchive) -> None:
+    keep(store, record(1, approve=False, size_factor=0.0))
+    change(store, -9 * MINUTES, -8 * MINUTES)
+    with store.session() as session:
+        trades.add(session, companion("same", "momentum-1.shadow", params_sha256=CHANGED))
+    [told] = settle(store, archive, timedelta(hours=4)).values()
+    assert (told.method, told.evidence) == ("slot", "same")
 
 
 def test_without_a_companion_the_bars_of_an_hour_tell_after_a_day_less_a_round_trip(
