@@ -35,6 +35,10 @@ _PROTOCOL = "purged walk-forward, 91-day tests, 24-bar embargo, platt on settled
 )  # fmt: skip
 @click.option("--tasks", help="Comma-separated, such as sign,big_move or sign:5; all but move_over_sigma without it.")
 @click.option("--models", help="Comma-separated, beside the baselines: logistic,random_forest,xgboost without it.")
+@click.option(
+    "--select", type=click.IntRange(1), metavar="K",
+    help="Give logistic, random_forest and xgboost K columns, chosen from the training rows of each fold; all without.",
+)  # fmt: skip
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**31), help="Same seed, same figures.")
 @click.option("--fee-bps", default=FEE_BPS, show_default=True, type=click.FloatRange(0), help="Of both ways together.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 64))
@@ -53,6 +57,7 @@ def evaluate(
     peers: tuple[Path, ...],
     tasks: str | None,
     models: str | None,
+    select: int | None,
     seed: int,
     fee_bps: float,
     threads: int,
@@ -81,14 +86,14 @@ def evaluate(
     beside = [*loaded, *(read_candles(file, None, clock.now()) for file in peers)]
     require_one_set(beside)
     if leaks:
-        _leaks(loaded, beside, chosen, seed, threads, as_json)
+        _leaks(loaded, beside, chosen, select, seed, threads, as_json)
         return
     store = _store(settings, is_needed=open_locked)
     rows: list[EvaluationRow] = []
     for file in loaded:
         if open_locked and store is not None:
             _open(store, clock, file)
-        rows += _judge(file, beside, wanted, chosen, seed, fee_bps, threads, open_locked, store, clock)
+        rows += _judge(file, beside, wanted, chosen, select, seed, fee_bps, threads, open_locked, store, clock)
     if out is not None:
         from app.cli.ml_plots import write_plots
 
@@ -105,6 +110,7 @@ def _judge(
     files: Sequence[CandleFile],
     tasks: Sequence[Task],
     models: Sequence[str],
+    select: int | None,
     seed: int,
     fee_bps: float,
     threads: int,
@@ -114,10 +120,11 @@ def _judge(
 ) -> list[EvaluationRow]:
     """Return a row a task; trials are counted before anything is judged."""
     table, plan = build_table(file, files, is_locked)
-    experts = build_lineup(table.names, models)
+    experts = build_lineup(table.names, models, select)
     trials = {task.key: _count(store, clock, file, task, table, experts) for task in tasks}
     say(f"{file.symbol}: {len(table):,} bars, {len(table.names)} features, scored from bar {plan.first_scored:,} on")
-    run = Run(plan, experts, seed, trials, store is not None, is_locked, fee_bps, threads, _progress(file.symbol))
+    progress = _progress(file.symbol)
+    run = Run(plan, experts, seed, trials, store is not None, is_locked, fee_bps, select, threads, progress)
     rows = []
     for task in tasks:
         rows.append(evaluate_task(table, task, run))
@@ -166,11 +173,12 @@ def _leaks(
     files: Sequence[CandleFile],
     beside: Sequence[CandleFile],
     models: Sequence[str],
+    select: int | None,
     seed: int,
     threads: int,
     as_json: bool,
 ) -> None:
-    found = {file.symbol: measure_leaks(file, beside, models, seed, threads) for file in files}
+    found = {file.symbol: measure_leaks(file, beside, models, seed, threads, select) for file in files}
     if as_json:
         print_json([{"symbol": symbol, "findings": findings} for symbol, findings in found.items()])
     else:
@@ -204,7 +212,8 @@ def _print(rows: Sequence[EvaluationRow]) -> None:
     for row in rows:
         if row.task == "two_percent":
             print(f"two_percent {row.symbol}: always saying `flat` is right {row.base_rates['0']:.1%} of the time")
-    print(f"\nfees {rows[0].fee_bps:g} bps for both ways; seed {rows[0].seed}")
+    chosen = "" if rows[0].n_selected is None else f"; {rows[0].n_selected} columns chosen at each fit"
+    print(f"\nfees {rows[0].fee_bps:g} bps for both ways; seed {rows[0].seed}{chosen}")
 
 
 def _cells(row: EvaluationRow) -> tuple[object, ...]:

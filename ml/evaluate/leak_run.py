@@ -23,7 +23,12 @@ N_CUTS = 3
 
 
 def measure_leaks(
-    file: CandleFile, files: Sequence[CandleFile], models: Sequence[str], seed: int, n_threads: int
+    file: CandleFile,
+    files: Sequence[CandleFile],
+    models: Sequence[str],
+    seed: int,
+    n_threads: int,
+    n_selected: int | None = None,
 ) -> tuple[LeakFinding, ...]:
     """Return the five findings on the sign five bars ahead; nothing of the locked period is read."""
     whole, _ = build_table(file, files, opens_locked=False)
@@ -38,7 +43,7 @@ def measure_leaks(
     task = find_tasks("sign:5")[0]
     labels = task.label(table, task.horizon_bars)
     folds = make_folds(labels, plan)
-    experts = build_lineup(table.names, models)
+    experts = build_lineup(table.names, models, n_selected)
     learners = experts[len(experts) - len(models) :] if models else experts
     x, segment = table.values, table.segment
     shuffled = shuffled_labels(

@@ -10,6 +10,7 @@ from ml.models.last_sign import LastSign
 from ml.models.prior import Prior
 from ml.models.protocol import Expert
 from ml.models.reversal import Reversal
+from ml.models.selected import Selected
 from ml.models.sma_cross import SmaCross
 
 LAST_RETURN = "return_1_bar"
@@ -31,13 +32,19 @@ _CLASSES = {
 }
 
 
-def build_lineup(columns: Sequence[str], models: Sequence[str] = TREES) -> tuple[Expert, ...]:
+def build_lineup(
+    columns: Sequence[str], models: Sequence[str] = TREES, n_selected: int | None = None
+) -> tuple[Expert, ...]:
     """Return the anchors and the named models for a table with these columns.
 
+    With `n_selected` those of `TREES` learn from so many columns, chosen anew at each fit.
     Raises UnknownName for a model that is none, Unavailable for a net without the extra `train`, BadInput for a table
-    without the columns that the anchors read.
+    without the columns that the anchors read, or for more selected columns than there are.
     """
-    return (*_anchors(columns), *(_model(name) for name in dict.fromkeys(models) if name not in ANCHORS))
+    learners = tuple(_model(name) for name in dict.fromkeys(models) if name not in ANCHORS)
+    if n_selected is not None:
+        learners = _selecting(learners, n_selected, len(columns))
+    return *_anchors(columns), *learners
 
 
 def find_models(names: str | None) -> tuple[str, ...]:
@@ -60,6 +67,14 @@ def _anchors(columns: Sequence[str]) -> tuple[Expert, ...]:
         )
     last, trend, volatility = (places[name] for name in (LAST_RETURN, TREND, VOLATILITY))
     return Prior(), LastSign(last), Reversal(last), SmaCross(trend), EwmaVolatility(volatility)
+
+
+def _selecting(learners: tuple[Expert, ...], n_selected: int, n_columns: int) -> tuple[Expert, ...]:
+    if not 1 <= n_selected <= n_columns:
+        raise BadInput(f"{n_selected} of {n_columns} columns cannot be selected", f"Select 1 to {n_columns}")
+    if not any(learner.name in TREES for learner in learners):
+        raise BadInput("none of the models selects columns", f"Leave that out, or name one of {', '.join(TREES)}")
+    return tuple(Selected(learner, n_selected) if learner.name in TREES else learner for learner in learners)
 
 
 def _model(name: str) -> Expert:

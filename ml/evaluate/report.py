@@ -123,6 +123,8 @@ class EvaluationRow:
     by_hour: list[Slice]
     by_weekday: list[Slice]
     n_folds: int
+    n_selected: int | None
+    """Columns that the logistic line and the trees were given, chosen from the rows of each fit; None for all."""
     seed: int
     trials: int
     """Configurations that this data and task were ever judged with, this one included."""
@@ -155,6 +157,8 @@ class Run:
     is_ledgered: bool = False
     is_locked: bool = False
     fee_bps: float = FEE_BPS
+    n_selected: int | None = None
+    """As the line-up was built with."""
     n_threads: int = 2
     progress: Progress = lambda what, done, whole: None
     answered: dict[str, tuple[OutOfFold, Answer]] = field(default_factory=dict)
@@ -243,6 +247,7 @@ def _row(
         by_hour=_slices(right, at_ms // _HOUR_MS % 24, 24),
         by_weekday=_slices(right, (at_ms // (24 * _HOUR_MS) + 3) % 7, 7),
         n_folds=n_folds,
+        n_selected=run.n_selected,
         seed=run.seed,
         trials=run.trials[task.key],
         is_ledgered=run.is_ledgered,
