@@ -33,6 +33,11 @@ from tests.unit.strategies.bridge_peer import prediction
 SOAK_S = float(os.environ.get("XCRACK_SOAK_S", "600"))
 N_BARS = 200_000
 BATCH = 256
+FULL_S = 600.0
+MIN_RATE = 50_000
+"""Messages a second over the full time; a shorter run is mostly its start and its breaks."""
+FATES = ("delivered", "expired", "stale", "future", "unreadable")
+"""What the engine can make of a signal that it received."""
 MAX_GROWTH = 1.3
 """By so much either process may grow between one third of the time and its end."""
 
@@ -187,6 +192,11 @@ async def test_ten_minutes_of_everything_over_a_link_that_breaks(store: Store, t
     assert load.n_breaks > SOAK_S / 10
     assert figures.signals_acked + figures.signals_expired + figures.signals_conflated == figures.signals_made
     assert figures.signals_made + load.n_full == load.n_signals and figures.signals_refused == load.n_full
+    counts = inside["bridge"]["counts"]
+    assert sum(counts[f"signals_{fate}"] for fate in FATES) == counts["signals_received"] == figures.signals_acked
+    assert counts["signals_delivered"] > 0 and counts["signals_unreadable"] == counts["messages_unreadable"] == 0
+    if SOAK_S >= FULL_S:
+        assert rate >= MIN_RATE, f"{rate:,.0f} messages/s, at least {MIN_RATE:,} are due"
     assert ledger.out_of_order == 0
     assert ledger.last["command"] == ledger.n["CommandAck"] == load.n_commands
     assert ledger.last["deployment"] == ledger.n["ParamsAck"] == load.n_updates
