@@ -86,10 +86,10 @@ class Prediction(Message, frozen=True, kw_only=True):
     strategy_params: Annotated[
         dict[str, float],
         Meta(
-            description='Hints for it by name, for example `slices`; what is unknown or out of range is ignored and counted.'
+            description='Hints for it by name, for example `slices`; what is unknown or out of range is ignored.'
         ),
     ]
-    """Hints for it by name, for example `slices`; what is unknown or out of range is ignored and counted."""
+    """Hints for it by name, for example `slices`; what is unknown or out of range is ignored."""
 
     symbol: Annotated[str, Meta(description='Symbol.')]
     """Symbol."""

@@ -39,7 +39,7 @@ pub struct Prediction {
     pub regime: Option<String>,
     /// How an order should be worked.
     pub recommended_strategy: Recommendation,
-    /// Hints for it by name, for example `slices`; what is unknown or out of range is ignored and counted.
+    /// Hints for it by name, for example `slices`; what is unknown or out of range is ignored.
     pub strategy_params: BTreeMap<String, f64>,
     /// After this it must not be acted on.
     pub expires_at_ns: i64,
