@@ -38,7 +38,10 @@ class AnswerLimits(Section):
 
 
 class AdvisorEndpoint(Section):
-    """Another server with the same model, asked when the first one hesitates. Same provider, prices and key."""
+    """Another server with the same model, asked when the first one hesitates. Same provider and key.
+
+    It has its own price: free at a loopback or private address, where the provider is one's own kind of server.
+    """
 
     base_url: Annotated[str, Field(pattern=r"^https?://\S+$")]
     model: str = ""

@@ -90,7 +90,7 @@ async def measure(folder: Path, base_url: str, n: int) -> dict[str, object]:
     settings = AdvisorSettings(max_concurrent=AT_ONCE, reasons=False)
     clock, caller = SystemClock(), Caller(store)
     pool = ThreadPoolExecutor(2)
-    ledger = CostLedger(store, clock, PriceTable(None, {}), Decimal(100), Decimal(100))
+    ledger = CostLedger(store, clock, PriceTable(None, {}, is_own=True), Decimal(100), Decimal(100))
 
     @asynccontextmanager
     async def opened():

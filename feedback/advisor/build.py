@@ -63,7 +63,7 @@ def build_desk(
         store,
         clock,
         advisor,
-        lambda: _open(settings, client, pools),
+        lambda: open_decider(settings, client, pools),
         pools.store,
         explain if settings.advisor.reasons else None,
     )
@@ -85,7 +85,8 @@ class DeskPools:
 
 
 @asynccontextmanager
-async def _open(settings: Settings, client: LlmClient, pools: "DeskPools") -> AsyncIterator[LlmDecider]:
+async def open_decider(settings: Settings, client: LlmClient, pools: "DeskPools") -> AsyncIterator[LlmDecider]:
+    """Yield what asks `client`'s model, with its connections open; the pools are shut down in the end."""
     async with AsyncExitStack() as stack:
         endpoint = Endpoint(
             await stack.enter_async_context(StreamTransport.open(client.profile, client.base_url, client.api_key)),
@@ -95,12 +96,16 @@ async def _open(settings: Settings, client: LlmClient, pools: "DeskPools") -> As
         if (other := settings.advisor.hedge_endpoint) is not None:
             key = other.api_key if other.api_key.get_secret_value() else client.api_key
             opened = await stack.enter_async_context(StreamTransport.open(client.profile, other.base_url, key))
-            hedge = Endpoint(opened, other.model or client.model)
+            prices = client.ledger.prices.served_at(other.base_url)
+            hedge = Endpoint(opened, other.model or client.model, replace(client.ledger, prices=prices))
         decider = LlmDecider(endpoint, hedge, client.profile.name, client.ledger, settings.advisor, pools.store)
         # The price table takes a while to load, which the first order need not wait for.
         loop = asyncio.get_running_loop()
-        ledger = client.ledger
-        await loop.run_in_executor(pools.store, ledger.prices.ceiling_usd, client.model, 1, 1, ledger.clock.now())
+        now = client.ledger.clock.now()
+        for each in (endpoint, hedge):
+            if each is not None:
+                prices = (each.ledger or client.ledger).prices
+                await loop.run_in_executor(pools.store, prices.ceiling_usd, each.model, 1, 1, now)
         warming = asyncio.create_task(decider.keep_warm())
         try:
             yield decider

@@ -39,10 +39,12 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server, its connections, and the model that is asked there."""
+    """A server, its connections, the model that is asked there, and what that costs."""
 
     transport: Transport
     model: str
+    ledger: CostLedger | None = None
+    """None means the decider's."""
 
 
 @dataclass(slots=True)
@@ -199,9 +201,10 @@ class LlmDecider:
         prompt = question.prompt
         size = len(prompt.prefix.encode()) + len(prompt.body.encode()) + _MESSAGE_OVERHEAD_BYTES
         size = -(-size // _BYTES_STEP) * _BYTES_STEP
+        ledger = endpoint.ledger or self.ledger
         loop = asyncio.get_running_loop()
         reserving = loop.run_in_executor(
-            self.executor, self.ledger.reserve,
+            self.executor, ledger.reserve,
             "advice", self.provider, endpoint.model, prompt, size, self.settings.max_tokens, False,
         )  # fmt: skip
         try:

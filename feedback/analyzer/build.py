@@ -44,7 +44,8 @@ class LlmCheck:
 
 def build_ledger(settings: AnalyzerSettings, store: Store, clock: Clock) -> CostLedger:
     """Return the cost ledger under the settings' caps. Raises SettingsError for an unusable prices file."""
-    prices = load_prices(PROFILES[settings.provider].price_provider, settings.prices_file)
+    profile = PROFILES[settings.provider]
+    prices = load_prices(profile.price_provider, settings.prices_file, settings.base_url or profile.base_url)
     return CostLedger(store, clock, prices, settings.monthly_cap_usd, settings.daily_cap_usd, settings.spike_multiple)
 
 

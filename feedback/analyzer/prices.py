@@ -1,10 +1,17 @@
-"""What a call costs: the bundled price table by hour, a local file over it, the dearest model for an unknown one."""
+"""What a call costs: the bundled price table by hour, a local file over it, the dearest of all for an unknown one.
 
-from dataclasses import dataclass
+Only one's own machine is free: a server at a loopback or private address, of a kind that sells nothing.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,7 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import SettingsError
 from core.model.canonical import sha256_of
 
+if TYPE_CHECKING:
+    from genai_prices.types import ConditionalPrice
+    from genai_prices.types import ModelPrice as ListedPrice
+
 _MILLION = Decimal(1_000_000)
+_OWN_NAMES = (".local", ".internal")
 Rate = Annotated[Decimal, Field(ge=0)]
 
 
@@ -43,43 +55,42 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """Prices of one provider's models. `provider` None means one's own machine: free unless the file says otherwise."""
+    """Prices of one provider's models at one server. `provider` None means that no price table lists its models."""
 
     provider: str | None
     overrides: dict[str, ModelPrice]
+    is_own: bool = False
+    """The server is one's own machine: free unless the file says otherwise."""
+
+    def served_at(self, base_url: str) -> "PriceTable":
+        """Return the prices of the same models at this address."""
+        return replace(self, is_own=self.provider is None and is_own_machine(base_url))
 
     def cost_usd(self, model: str, tokens: Tokens, at: datetime) -> Decimal:
         """Return the USD of a call that started at `at`."""
-        own = self.overrides.get(model)
-        if own is not None:
-            fresh = tokens.input_tokens - tokens.cached_tokens
-            total = fresh * own.input_mtok + tokens.cached_tokens * own.cached_mtok
-            return (total + tokens.output_tokens * own.output_mtok) / _MILLION
-        if self.provider is None:
-            return Decimal(0)
-        price = _listed(self.provider, model, tokens, at)
-        return self._dearest(tokens, at) if price is None else price
+        known = self._known_usd(model, tokens, at)
+        return self._dearest(tokens) if known is None else known
 
     def ceiling_usd(self, model: str, input_tokens: int, output_tokens: int, at: datetime) -> Decimal:
         """Return the most that the call can cost at any hour of that day, nothing cached."""
         tokens = Tokens(input_tokens, 0, output_tokens)
         midnight = datetime.combine(at.astimezone(UTC).date(), time(0), UTC)
         hours = [midnight + timedelta(hours=hour) for hour in range(24)]
-        if model in self.overrides or self.provider is None or _listed(self.provider, model, tokens, at) is not None:
-            return max(self.cost_usd(model, tokens, hour) for hour in hours)
-        return self._dearest(tokens, at)
+        return max(self.cost_usd(model, tokens, hour) for hour in hours)
 
-    def _dearest(self, tokens: Tokens, at: datetime) -> Decimal:
-        """Return the price at the provider's dearest model and hour: an unknown name must not look cheap."""
-        from genai_prices import data_snapshot
+    def _known_usd(self, model: str, tokens: Tokens, at: datetime) -> Decimal | None:
+        """Return what is known of the model's price: from the file, of one's own machine, from the table; or None."""
+        own = self.overrides.get(model)
+        if own is not None:
+            return _priced(own, tokens)
+        if self.is_own:
+            return Decimal(0)
+        return None if self.provider is None else _listed(self.provider, model, tokens, at)
 
-        providers = [p for p in data_snapshot.get_snapshot().providers if p.id == self.provider]
-        names = {model.id for provider in providers for model in provider.models}
-        midnight = datetime.combine(at.astimezone(UTC).date(), time(0), UTC)
-        hours = [midnight + timedelta(hours=hour) for hour in range(24)]
-        prices = [_listed(self.provider or "", name, tokens, hour) for name in sorted(names) for hour in hours]
-        own = [self.cost_usd(name, tokens, at) for name in sorted(self.overrides)]
-        return max((price for price in (*prices, *own) if price is not None), default=Decimal(0))
+    def _dearest(self, tokens: Tokens) -> Decimal:
+        """Return the price at the dearest rates of all providers and of the file: an unknown name must not look
+        cheap."""
+        return max(_priced(price, tokens) for price in (dearest_listed(), *self.overrides.values()))
 
     def fingerprint(self, model: str, at: datetime) -> str:
         """Return a hash of what a million tokens of each kind cost at each hour of a day: another one, other prices."""
@@ -91,19 +102,71 @@ class PriceTable:
         return sha256_of([[min(of_kind), max(of_kind)] for of_kind in rates])
 
 
-def load_prices(provider: str | None, path: Path | None) -> PriceTable:
-    """Return the table for `provider` with the file's prices over it. Raises SettingsError naming file and reason."""
+def load_prices(provider: str | None, path: Path | None, base_url: str) -> PriceTable:
+    """Return the table for `provider` at this server, with the file's prices over it.
+
+    Raises SettingsError naming file and reason.
+    """
     if path is None:
-        return PriceTable(provider, {})
+        return PriceTable(provider, {}).served_at(base_url)
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return PriceTable(provider, PriceFile.model_validate(tree).models)
+        return PriceTable(provider, PriceFile.model_validate(tree).models).served_at(base_url)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise SettingsError(
             f"the prices file {path} cannot be used: {reason}",
             "It holds 'models: {<name>: {input_mtok, cached_mtok, output_mtok}}' in USD per million tokens",
         ) from None
+
+
+def is_own_machine(base_url: str) -> bool:
+    """Return whether the address is a loopback or private one, or a name that only one's own network knows."""
+    try:
+        host = (urlsplit(base_url).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(_OWN_NAMES)
+    return address.is_loopback or (address.is_private and not address.is_unspecified)
+
+
+@cache
+def dearest_listed() -> ModelPrice:
+    """Return the highest rate of each kind in the bundled table, over all providers, models and hours."""
+    from genai_prices import Usage, data_snapshot
+
+    million = 1_000_000
+    kinds = (
+        Usage(input_tokens=million),
+        Usage(input_tokens=million, cache_read_tokens=million),
+        # A long prompt makes some models' output dearer.
+        Usage(input_tokens=million, output_tokens=million),
+    )
+    providers = data_snapshot.get_snapshot().providers
+    prices = [price for provider in providers for model in provider.models for price in _prices_of(model.prices)]
+    found = [tuple(price.calc_price(kind)["total_price"] for kind in kinds) for price in prices]
+    return ModelPrice(
+        input_mtok=max(fresh for fresh, _, _ in found),
+        cached_mtok=max(cached for _, cached, _ in found),
+        output_mtok=max(both - fresh for fresh, _, both in found),
+    )
+
+
+def _prices_of(listed: "ListedPrice | list[ConditionalPrice]") -> "Iterator[ListedPrice]":
+    """Yield every price of a model, of whatever hour or season."""
+    if isinstance(listed, list):
+        yield from (each.prices for each in listed)
+    else:
+        yield listed
+
+
+def _priced(price: ModelPrice, tokens: Tokens) -> Decimal:
+    fresh = tokens.input_tokens - tokens.cached_tokens
+    total = fresh * price.input_mtok + tokens.cached_tokens * price.cached_mtok
+    return (total + tokens.output_tokens * price.output_mtok) / _MILLION
 
 
 def _listed(provider: str, model: str, tokens: Tokens, at: datetime) -> Decimal | None:

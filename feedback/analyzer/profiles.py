@@ -23,7 +23,8 @@ class ProviderProfile:
     """What switches the thinking of a reasoning model off."""
     always_body: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     price_provider: str | None = None
-    """Its name in the price table; None means that the machine is one's own and a token costs nothing."""
+    """Its name in the price table; None for software that anybody can run: free on one's own machine, and elsewhere as
+    dear as the dearest."""
     needs_key: bool = True
 
 

@@ -3,15 +3,21 @@ once, and says why there is no answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import pytest
 
+from core.clock import VirtualClock
+from core.settings import Settings
 from core.store import Store
+from feedback.advisor.build import DeskPools, advice_client, open_decider
 from feedback.advisor.hedge import MIN_SEEN
 from feedback.advisor.port import Decided
+from feedback.analyzer.prices import PriceTable
 from tests.advisor_world import KEY, AdvisorWorld, advisor_world
+from tests.factories import NOON
 from tests.virtual_loop import run_virtual
 
 T = TypeVar("T")
@@ -203,6 +209,38 @@ def test_the_second_call_goes_to_the_other_server_where_there_is_one(store: Stor
         assert isinstance(said, Decided) and said.p_yes < 0.5
         assert world.second is not None
         assert (len(world.server.requests), len(world.second.requests)) == (MIN_SEEN + 1, 1)
+
+    in_world(store, *["yes"] * MIN_SEEN, "hang", second=("no",), use=use)
+
+
+def test_each_server_costs_what_its_own_address_does(store: Store) -> None:
+    settings = Settings(
+        analyzer={"provider": "vllm", "model": "qwen", "base_url": "http://127.0.0.1:9/v1"},
+        advisor={"hedge_endpoint": {"base_url": "http://0.0.0.0:9/v1"}},
+    )
+    client = advice_client(settings, store, VirtualClock(NOON))
+    assert client is not None
+
+    async def run() -> None:
+        async with open_decider(settings, client, DeskPools.make()) as decider:
+            hedge = decider.hedge_endpoint
+            assert hedge is not None and hedge.ledger is not None
+            assert decider.ledger.prices.ceiling_usd("qwen", 1, 1, NOON) == 0
+            assert hedge.ledger.prices.ceiling_usd("qwen", 1, 1, NOON) > 0
+
+    asyncio.run(run())
+
+
+def test_the_second_call_is_paid_for_at_its_own_servers_price(store: Store) -> None:
+    async def use(world: AdvisorWorld) -> None:
+        hedge, ledger = world.decider.hedge_endpoint, world.decider.ledger
+        assert hedge is not None
+        free = replace(ledger, prices=PriceTable(None, {}, is_own=True))
+        world.decider.hedge_endpoint = replace(hedge, ledger=free)
+        await warm_up(world)
+        said, _ = await one(world)
+        assert isinstance(said, Decided) and len(said.call_ids) == 2
+        assert sum(call.cost_usd for call in await world.calls()) == (MIN_SEEN + 1) * CENT
 
     in_world(store, *["yes"] * MIN_SEEN, "hang", second=("no",), use=use)
 
