@@ -21,7 +21,7 @@ class CheckedText:
 
     def text(self, text: str) -> str:
         """Return the text as people may read it."""
-        checked = check_numbers(clean_text(text), self._numbers)
+        checked = check_numbers(clean_text(text), self._numbers, self._facts.names)
         self.n_numbers += checked.n_numbers
         self.n_struck += checked.n_struck
         return self._facts.restore(checked.text)

@@ -17,7 +17,7 @@ from core.model.news import NewsCount
 from core.model.proposal import ParamVersion
 from core.model.trade import Trade
 from feedback.analyzer.edits import EditRules
-from feedback.analyzer.grounding import numbers_in
+from feedback.analyzer.grounding import names_in, numbers_in
 from feedback.analyzer.summary import TradesSummary
 from feedback.analyzer.symptoms import DayOfInstance, find_symptoms
 from market.sources.text import KEY_EVENTS, MARKET
@@ -42,6 +42,8 @@ class PromptFacts:
     numbers: tuple[float, ...]
     symbols: tuple[str, ...]
     """Real names; S1 is the first."""
+    names: tuple[str, ...]
+    """Names with a digit in them, which no number is looked for in."""
 
     def restore(self, text: str) -> str:
         """Return model text with real symbol names in place of aliases."""
@@ -317,7 +319,8 @@ def _hour(at: datetime) -> int:
 def pack_facts(facts: dict[str, Any], symbols: tuple[str, ...]) -> PromptFacts:
     """Return facts as text with the numbers that may be cited; `symbols` are the names behind the aliases."""
     rounded = _round(facts)
-    return PromptFacts(canonical_json(rounded), numbers_in(rounded), symbols)
+    aliases = [_alias(symbol, symbols) for symbol in symbols]
+    return PromptFacts(canonical_json(rounded), numbers_in(rounded), symbols, names_in([rounded, aliases, symbols]))
 
 
 def _round(value: Any) -> Any:

@@ -16,7 +16,7 @@ from feedback.analyzer.answers import (
     parse_answer,
 )
 from feedback.analyzer.edits import EditRules
-from feedback.analyzer.grounding import check_numbers
+from feedback.analyzer.grounding import check_numbers, names_in, numbers_in
 from feedback.analyzer.llm_edits import admit_edits
 from strategies.schema import load_param_specs
 from tests.analyzer_days import daily_answer, edit, edits_answer, refuted, running
@@ -117,11 +117,61 @@ def test_the_schema_closes_instances_and_parameters() -> None:
         ("from 3.9 to 71.0", "from [unverified] to 71.0", 1),
         ("0.4 % is 40 bps, 12.3k is known and so is 1.23만", "0.4 % is 40 bps, 12.3k is known and so is 1.23만", 0),
         ("40k and 71만 are made up", "[unverified]k and [unverified]만 are made up", 2),
+        ("mm-10, mm-1.5 and S3", "mm-[unverified], mm-[unverified] and S[unverified]", 3),
+        ("ema20, xema20", "ema20, xema[unverified]", 1),
+        ("mm-1은 40건, S2-71", "mm-1은 40건, S2-71", 0),
+        ("40-99 bps", "40-[unverified] bps", 1),
+        ("40-71 bps", "40-71 bps", 0),
+        ("a rate of .87, not .43", "a rate of [unverified], not .43", 1),
+        ("1e6 and 4e1", "[unverified] and 4e1", 1),
+        ("1.23456e4, 1E999, 40e-400", "1.23456e4, [unverified], [unverified]", 2),
+        ("40^6, 40**2, 40²", "[unverified], [unverified], 40[unverified]", 3),
+        ("x500 and x40", "x[unverified] and x40", 1),
+        ("USD9999 of USD40", "USD[unverified] of USD40", 1),
+        ("BTC-9999", "BTC-[unverified]", 1),
+        ("1_000_000, 9'999 and 40 000", "[unverified], [unverified] and [unverified]", 3),
+        ("12_345.6 and 1.25.99", "12_345.6 and 1.25[unverified]", 1),
+        ("99h5, v9, 7x40", "[unverified]h[unverified], v[unverified], [unverified]x40", 4),
+        (
+            "40B, 40 billion, 40 hundred, 40T",
+            "[unverified]B, [unverified] billion, [unverified] hundred, [unverified]T",
+            4,
+        ),
+        ("40억, 40천만, 40 만 원, 71조", "[unverified]억, [unverified]천만, [unverified] 만 원, [unverified]조", 4),
+        ("40만큼, 71 조건, 40 백테스트, 71 만기", "40만큼, 71 조건, 40 백테스트, 71 만기", 0),
+        (
+            "９９ and ４０ in full width, ½ and ⑨",
+            "[unverified] and ４０ in full width, [unverified] and [unverified]",
+            3,
+        ),
+        ("40%p, 43 percent, 43％, 87％", "40%p, 43 percent, 43％, [unverified]％", 1),
+        ("on 2031-99-98 at 97:96", "on [unverified]-[unverified]-[unverified] at [unverified]:[unverified]", 5),
     ],
 )
 def test_a_number_without_a_fact_is_struck_and_counted(text: str, expected: str, struck: int) -> None:
-    checked = check_numbers(text, [40.0, -1.25, 0.43, 12345.6, 71.0])
+    checked = check_numbers(text, [40.0, -1.25, 0.43, 12345.6, 71.0], ["mm-1", "ema20", "S2"])
     assert (checked.text, checked.n_struck) == (expected, struck)
+
+
+@pytest.mark.parametrize(
+    "text", ["10-99 bps", ".87", "1e6", "x500", "USD9999", "BTC-9999", "5^10", "10e5", "10B", "5 조"]
+)
+def test_no_way_of_writing_hides_a_number(text: str) -> None:
+    checked = check_numbers(text, [10.0, 5.0])
+    assert checked.n_struck == 1 and checked.n_numbers >= 1
+
+
+@given(st.text(alphabet="0123456789٣９½.,-_'eE^ kMB%만천 xUSD", max_size=30))
+def test_every_digit_belongs_to_a_number_that_is_counted(text: str) -> None:
+    checked = check_numbers(text, [])
+    assert not any(c.isnumeric() for c in checked.text)
+    assert checked.n_struck == checked.n_numbers
+
+
+def test_names_are_those_of_the_facts() -> None:
+    facts = {"ema20": 3, "rows": [{"id": "mm-1", "n": "12"}, {"id": "plain", "volatility_24h_bps:S1": 4.5}]}
+    assert names_in(facts) == ("S1", "ema20", "mm-1", "volatility_24h_bps", "volatility_24h_bps:S1")
+    assert numbers_in(facts) == (3.0, 4.5, 12.0)
 
 
 def test_model_text_loses_what_could_open_markup() -> None:

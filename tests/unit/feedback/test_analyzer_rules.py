@@ -13,6 +13,8 @@ from core.model.dataset import DailyDataset, StrategyResult
 from core.model.proposal import ParamVersion, Proposal
 from core.native import validate_params
 from feedback.analyzer import EditRules, RuleAnalyzer, summarise_trades
+from feedback.analyzer.facts import build_day_facts
+from feedback.analyzer.grounding import check_numbers
 from feedback.analyzer.moves import CONFIDENCE, MOVES
 from feedback.analyzer.rule_texts import TEXTS
 from feedback.analyzer.symptoms import RULES
@@ -176,6 +178,22 @@ def test_the_study_rests_on_the_days_numbers_in_both_languages(language: Any, wo
     assert any("usd_krw" in risk.text for risk in made.risks)
     assert "85.5" in made.missed[0].text and "--symbols ETHUSDT" in made.missed[0].action
     assert (made.source, made.cost_usd, made.call_ids) == ("rule", 0, ())
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_what_the_rules_write_of_a_day_holds_no_number_beside_its_facts(language: Any) -> None:
+    day = dataset(
+        result(n_signals_rejected=5, reject_reasons={"position_limit": 5}),
+        momentum(**STOPPED, max_drawdown_pct=7.5),
+        parity_gap_usd=4.0,
+    )
+    made = RuleAnalyzer(VirtualClock(MIDNIGHT), STEP).analyze_daily_performance(day, language)
+    findings = (*made.success_factors, *made.failure_factors, *made.missed, *made.adjustments, *made.risks)
+    texts = [made.summary, *(f.text for f in findings), *(f.action for f in findings)]
+    facts = build_day_facts(day)
+    checked = [check_numbers(text, facts.numbers, facts.names) for text in texts]
+    assert [each.text for each in checked] == texts
+    assert sum(each.n_numbers for each in checked) >= 20
 
 
 def test_an_empty_day_is_said_to_be_empty() -> None:
