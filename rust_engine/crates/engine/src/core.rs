@@ -4,6 +4,7 @@
 use crate::advice::AdviceDesk;
 use crate::error::CoreError;
 use crate::exchange::Exchange;
+use crate::external::Sight;
 use crate::flatten::Flattening;
 use crate::instance::Instance;
 use crate::kept::KeptBars;
@@ -13,8 +14,8 @@ use crate::recorder::Recorder;
 use crate::share;
 use model::config::{AdvicePolicy, EngineConfig};
 use model::{
-    Actions, Costs, InstanceConfig, Mode, Money, OrderUpdate, Price, Qty, RiskLimits, SymbolSpec, Ts, VenueConfig,
-    VenueModel,
+    Actions, Costs, InstanceConfig, Mode, Money, OrderUpdate, Price, Qty, RiskLimits, SymbolId, SymbolSpec, Ts,
+    VenueConfig, VenueModel,
 };
 use risk::RiskGate;
 use serde::{Deserialize, Serialize};
@@ -54,18 +55,55 @@ impl<'a> From<&'a EngineConfig> for Setup<'a> {
     }
 }
 
+/// What tells a symbol's last price; a later one outranks those before it for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Source {
+    /// Prints and closes.
+    Deals,
+    /// A book, which says what can be had between two deals.
+    Book,
+    /// Quotes, which exchanges send sooner than the book around them.
+    Quotes,
+}
+
 /// Prices and time as the events told them.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Clockwork {
     pub(crate) last: Vec<Price>,
     pub(crate) last_closed: Vec<Ts>,
-    /// Quotes outrank prints and closes as the last price.
-    pub(crate) quoted: Vec<bool>,
+    /// Half the distance between the best prices; zero while nobody told them.
+    half_spread: Vec<Price>,
+    /// What the last price is from.
+    source: Vec<Source>,
     pub(crate) stale: Vec<bool>,
     pub(crate) now: Ts,
     pub(crate) bars: u64,
     /// When the account's equity was last looked at.
     pub(crate) looked_at: Ts,
+}
+
+impl Clockwork {
+    /// Takes the price of a print or a candle.
+    pub(crate) fn tell_deal(&mut self, symbol: SymbolId, price: Price) {
+        if self.source[symbol.index()] == Source::Deals {
+            self.last[symbol.index()] = price;
+        }
+    }
+
+    /// Takes the best prices of both sides, unless a better source tells those of this symbol. What is crossed tells nothing.
+    pub(crate) fn tell_sides(&mut self, symbol: SymbolId, bid: Price, ask: Price, source: Source) {
+        let i = symbol.index();
+        if bid <= Price::ZERO || bid >= ask || source < self.source[i] {
+            return;
+        }
+        let half = Price((ask.0 - bid.0) / 2);
+        (self.source[i], self.half_spread[i], self.last[i]) = (source, half, bid + half);
+    }
+
+    /// What an order that leaves now is compared with.
+    pub(crate) fn sight(&self, symbol: SymbolId) -> Sight {
+        Sight { price: self.last[symbol.index()], half_spread: self.half_spread[symbol.index()] }
+    }
 }
 
 /// The engine: instances, the risk gate and one simulated venue. No clock, no I/O, no randomness.
@@ -151,7 +189,8 @@ impl<R: Recorder> Core<R> {
             market: Clockwork {
                 last: vec![Price::ZERO; n],
                 last_closed: vec![Ts(i64::MIN); n],
-                quoted: vec![false; n],
+                half_spread: vec![Price::ZERO; n],
+                source: vec![Source::Deals; n],
                 stale: vec![false; n],
                 now: Ts(i64::MIN),
                 bars: 0,

@@ -1,10 +1,8 @@
 //! Where approved orders go: to a simulated venue, or out to an exchange.
 
 use crate::error::CoreError;
-use crate::external::External;
-use model::{
-    BookTop, InstanceId, Mode, OrderId, OrderRequest, Price, Qty, SymbolId, SymbolSpec, Ts, VenueConfig, VenueModel,
-};
+use crate::external::{External, Sight};
+use model::{BookTop, InstanceId, Mode, OrderId, OrderRequest, Qty, SymbolId, SymbolSpec, Ts, VenueConfig, VenueModel};
 use risk::RiskApproved;
 use serde::{Deserialize, Serialize};
 use sim::{BookVenue, Venue};
@@ -101,11 +99,11 @@ impl<T: Clone> Exchange<T> {
         is_quiet(&self.main) && self.apart.as_ref().is_none_or(is_quiet)
     }
 
-    pub(crate) fn send(&mut self, order: RiskApproved<OrderRequest>, last: Price, now: Ts, tag: T) {
+    pub(crate) fn send(&mut self, order: RiskApproved<OrderRequest>, sight: Sight, now: Ts, tag: T) {
         match self.of_mut(order.get().instance) {
             Floor::Bars(venue) => venue.send(order, tag),
             Floor::Book(venue) => venue.send(order, now, tag),
-            Floor::External(venue) => venue.send(order, last, tag),
+            Floor::External(venue) => venue.send(order, sight, tag),
         }
     }
 

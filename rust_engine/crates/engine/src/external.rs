@@ -81,11 +81,19 @@ pub struct Outstanding {
     pub cancel_asked: bool,
 }
 
+/// What an order is compared with when it has traded: the market as it was known when the order left.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Sight {
+    pub(crate) price: Price,
+    /// Zero where only prints and candles were known.
+    pub(crate) half_spread: Price,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Open<T> {
     order: OrderRequest,
     left: Qty,
-    arrival: Price,
+    sight: Sight,
     cancel_asked: bool,
     trades: BTreeSet<u64>,
     tag: T,
@@ -101,7 +109,7 @@ pub(crate) struct Executed<T> {
     pub(crate) base_fee: Qty,
     pub(crate) fee: Money,
     pub(crate) liquidity: Liquidity,
-    pub(crate) arrival: Price,
+    pub(crate) sight: Sight,
     pub(crate) at: Ts,
     pub(crate) tag: T,
 }
@@ -149,17 +157,10 @@ impl<T: Clone> External<T> {
         }
     }
 
-    pub(crate) fn send(&mut self, order: RiskApproved<OrderRequest>, last: Price, tag: T) {
+    pub(crate) fn send(&mut self, order: RiskApproved<OrderRequest>, sight: Sight, tag: T) {
         let request = *order.get();
         self.changed_at = self.changed_at.max(request.decided_at);
-        let open = Open {
-            left: request.qty,
-            order: request,
-            arrival: last,
-            cancel_asked: false,
-            trades: BTreeSet::new(),
-            tag,
-        };
+        let open = Open { left: request.qty, order: request, sight, cancel_asked: false, trades: BTreeSet::new(), tag };
         self.open.insert(request.id, open);
         self.requests.push(VenueRequest::Place(order));
     }
@@ -255,7 +256,7 @@ impl<T: Clone> External<T> {
                     base_fee: kept,
                     fee: *fee,
                     liquidity: *liquidity,
-                    arrival: open.arrival,
+                    sight: open.sight,
                     at: report.at,
                     tag: open.tag.clone(),
                 };

@@ -4,13 +4,14 @@
 //! watches the symbol sees it; its orders pass the risk gate, large openings wait for advice, the rest goes to the venue,
 //! which fills it from the **next** event on.
 
-use crate::core::Core;
+use crate::core::{Core, Source};
 use crate::error::CoreError;
-use crate::external::{Executed, Meaning, VenueReport};
+use crate::external::{Executed, Meaning, Sight, VenueReport};
 use crate::instance::Instance;
 use crate::recorder::Recorder;
 use model::{
-    Bar, Event, Fill, Funding, MarketEvent, MarketTrade, Money, OrderId, Price, Quote, Staleness, SymbolId, Ts,
+    Bar, BookTop, Depth, Event, Fill, Funding, MarketEvent, MarketTrade, Money, OrderId, Price, Qty, Quote, Staleness,
+    SymbolId, Ts,
 };
 use sim::funding_payment;
 
@@ -46,12 +47,7 @@ impl<R: Recorder> Core<R> {
             MarketEvent::Missed(bar) => self.catch_up(bar)?,
             MarketEvent::Trade(trade) => self.play_trade(trade, event)?,
             MarketEvent::Quote(quote) => self.play_quote(quote, event)?,
-            MarketEvent::Depth(depth) => {
-                self.match_event(event, "book")?;
-                if let Some(top) = self.exchange.top(depth.symbol) {
-                    self.broadcast(depth.symbol, Event::Book(&top), depth.at)?;
-                }
-            }
+            MarketEvent::Depth(depth) => self.play_depth(depth, event)?,
             MarketEvent::Funding(funding) => self.fund(funding)?,
             MarketEvent::Staleness(staleness) => self.note_staleness(staleness)?,
         }
@@ -95,9 +91,7 @@ impl<R: Recorder> Core<R> {
             return Err(self.unsound(trade.symbol, trade.at, "print"));
         }
         self.match_event(event, "print")?;
-        if !self.market.quoted[trade.symbol.index()] {
-            self.market.last[trade.symbol.index()] = trade.price;
-        }
+        self.market.tell_deal(trade.symbol, trade.price);
         if self.works_orders {
             self.parents.on_trade(trade, &mut self.instructions);
             self.carry_out(trade.at)?;
@@ -111,14 +105,26 @@ impl<R: Recorder> Core<R> {
             return Err(self.unsound(quote.symbol, quote.at, "quote"));
         }
         self.match_event(event, "quote")?;
-        self.market.last[quote.symbol.index()] = quote.mid();
-        self.market.quoted[quote.symbol.index()] = true;
+        self.market.tell_sides(quote.symbol, quote.bid, quote.ask, Source::Quotes);
         if self.works_orders {
             self.parents.on_quote(quote, &mut self.instructions);
             self.carry_out(quote.at)?;
         }
         self.keep_safe(quote.at)?;
         self.broadcast(quote.symbol, Event::Quote(quote), quote.at)
+    }
+
+    fn play_depth(&mut self, depth: &Depth, event: &MarketEvent) -> Result<(), CoreError> {
+        self.match_event(event, "book")?;
+        let top = self.exchange.top(depth.symbol);
+        if let Some(BookTop { bids: [(bid, bid_qty), ..], asks: [(ask, ask_qty), ..], .. }) = top
+            && bid_qty > Qty::ZERO
+            && ask_qty > Qty::ZERO
+        {
+            self.market.tell_sides(depth.symbol, bid, ask, Source::Book);
+        }
+        self.keep_safe(depth.at)?;
+        top.map_or(Ok(()), |top| self.broadcast(depth.symbol, Event::Book(&top), depth.at))
     }
 
     fn fund(&mut self, funding: &Funding) -> Result<(), CoreError> {
@@ -196,9 +202,7 @@ impl<R: Recorder> Core<R> {
 
     pub(crate) fn accept(&mut self, bar: &Bar, at: Ts) {
         let i = bar.symbol.index();
-        if !self.market.quoted[i] {
-            self.market.last[i] = bar.close;
-        }
+        self.market.tell_deal(bar.symbol, bar.close);
         self.market.last_closed[i] = bar.closed_at;
         self.market.now = at;
         self.kept.push(bar);
@@ -269,20 +273,11 @@ impl<R: Recorder> Core<R> {
                 self.keep_flat(report.at)?;
                 Ok(None)
             }
-            Meaning::Executed(Executed { order, price, qty, base_fee, fee, liquidity, arrival, at, tag }) => {
+            Meaning::Executed(Executed { order, price, qty, base_fee, fee, liquidity, sight, at, tag }) => {
+                let Sight { price: arrival_price, half_spread } = sight;
                 let slippage = Money::ZERO;
-                let fill = Fill {
-                    order,
-                    at,
-                    price,
-                    qty,
-                    base_fee,
-                    fee,
-                    slippage,
-                    arrival_price: arrival,
-                    half_spread: Price::ZERO,
-                    liquidity,
-                };
+                let fill =
+                    Fill { order, at, price, qty, base_fee, fee, slippage, arrival_price, half_spread, liquidity };
                 self.book_fill(&fill, tag)?;
                 self.let_go(order.instance, order.symbol, report.at)?;
                 self.keep_flat(report.at)?;

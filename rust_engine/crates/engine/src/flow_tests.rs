@@ -1,10 +1,11 @@
 use crate::external::{Reported, VenueReport, VenueRequest};
-use crate::test_world::{core_with, instance, usd};
+use crate::test_world::{core_limited, core_with, instance, limits, usd};
 use crate::{Core, CoreError, LiveRecorder};
 use model::message::{Message, SignalEvent, TradeEvent};
 use model::{
-    Action, CancelReason, Capture, FeedbackView, Funding, Liquidity, MarketEvent, MarketTrade, Mode, Money, OrderKind,
-    OrderRequest, Price, Purpose, Qty, Quote, Side, Staleness, SymbolId, Ts, VenueModel,
+    Action, CancelReason, Capture, Depth, FeedbackView, Funding, Level, Liquidity, MarketEvent, MarketTrade, Mode,
+    Money, OrderKind, OrderRequest, Price, Purpose, Qty, Quote, RiskLimits, Side, Staleness, SymbolId, TradingState,
+    Ts, VenueModel,
 };
 
 const AAA: SymbolId = SymbolId(0);
@@ -27,6 +28,32 @@ fn quote(at: i64, bid: f64, ask: f64) -> MarketEvent {
         bid_qty: qty(1.0),
         ask,
         ask_qty: qty(1.0),
+    })
+}
+
+/// A whole book of one bid and one ask.
+fn depth(at: i64, bid: f64, ask: f64) -> MarketEvent {
+    let level = |side, value| Level { side, price: price(value), qty: qty(5.0) };
+    MarketEvent::Depth(Depth {
+        symbol: AAA,
+        at: Ts(at),
+        exch_at: Ts(at),
+        first_id: at.unsigned_abs(),
+        last_id: at.unsigned_abs(),
+        is_snapshot: true,
+        levels: vec![level(Side::Buy, bid), level(Side::Sell, ask)],
+    })
+}
+
+fn print(at: i64, value: f64) -> MarketEvent {
+    MarketEvent::Trade(MarketTrade {
+        symbol: AAA,
+        at: Ts(at),
+        exch_at: Ts(at),
+        price: price(value),
+        qty: qty(1.0),
+        aggressor: Side::Buy,
+        id: 1,
     })
 }
 
@@ -190,19 +217,65 @@ fn a_taker_on_a_book_pays_half_the_spread_at_either_end_as_spread() {
 }
 
 #[test]
-fn a_quote_outranks_a_print_as_the_last_price() {
-    let mut core = world(VenueModel::Bars);
-    let print = MarketTrade {
-        symbol: AAA,
-        at: Ts(20),
-        exch_at: Ts(20),
-        price: price(150.0),
-        qty: qty(1.0),
-        aggressor: Side::Buy,
-        id: 1,
+fn quotes_outrank_a_book_and_a_book_outranks_prints_as_the_last_price() {
+    let mut core = core_with(&[instance("s-1", "sma_cross", Mode::Live)], None, VenueModel::Book);
+    let mut check = |event: MarketEvent, expected: f64| {
+        let at = event.at();
+        core.on_market(&event).unwrap();
+        assert_eq!(core.marks(at)[0].prices["AAA"], price(expected), "{event:?}");
     };
-    core.on_market(&MarketEvent::Trade(print)).unwrap();
-    assert_eq!(core.marks(Ts(20))[0].prices["AAA"], price(100.0));
+    check(print(10, 150.0), 150.0);
+    check(depth(20, 103.0, 105.0), 104.0);
+    check(print(30, 150.0), 104.0);
+    check(depth(40, 101.0, 103.0), 102.0);
+    check(quote(50, 99.0, 101.0), 100.0);
+    check(depth(60, 103.0, 105.0), 100.0);
+    check(print(70, 150.0), 100.0);
+    check(quote(80, 98.0, 100.0), 99.0);
+}
+
+#[test]
+fn a_loss_that_only_the_book_shows_halts() {
+    let limits = RiskLimits { max_daily_loss: Some(usd(20.0)), ..limits() };
+    let live = [instance("s-1", "sma_cross", Mode::Live)];
+    let mut core = core_limited(&live, None, VenueModel::Book, limits);
+    core.on_market(&depth(10, 99.5, 100.5)).unwrap();
+    core.act_on(0, &[Action::Submit(buy(2.0))], Ts(10));
+    let second = 1_000_000_000;
+    core.on_market(&depth(second, 99.5, 100.5)).unwrap();
+    assert_eq!(core.marks(Ts(second))[0].positions["AAA"], qty(2.0));
+    core.on_market(&depth(3 * second, 79.5, 80.5)).unwrap();
+    assert_eq!(core.gate.state(), TradingState::Halted);
+}
+
+#[test]
+fn a_taker_at_an_exchange_pays_half_the_spread_that_was_quoted_when_its_order_left() {
+    let mut core = world(VenueModel::External);
+    let fill = |core: &mut Core<LiveRecorder>, order: OrderRequest, at: i64, value: f64| {
+        core.act_on(0, &[Action::Submit(order)], Ts(at));
+        let VenueRequest::Place(order) = &core.drain_requests()[0] else { panic!() };
+        let id = order.get().id;
+        // What is quoted later is not what it met, nor does a snapshot between the two lose it.
+        core.on_market(&quote(at + 1, 90.0, 120.0)).unwrap();
+        let saved = core.save().unwrap();
+        core.restore(&saved).unwrap();
+        let what = Reported::Filled {
+            trade_id: 1,
+            price: price(value),
+            qty: qty(0.5),
+            fee: Money::ZERO,
+            base_fee: Qty::ZERO,
+            liquidity: Liquidity::Taker,
+        };
+        core.on_report(&VenueReport { id, at: Ts(at + 2), what }).unwrap();
+    };
+    fill(&mut core, buy(0.5), 10, 101.0);
+    core.on_market(&quote(20, 97.0, 99.0)).unwrap();
+    let sell = OrderRequest { side: Side::Sell, reduce_only: true, decision_price: price(98.0), ..buy(0.5) };
+    fill(&mut core, sell, 20, 97.0);
+    let told = core.drain_outbox();
+    let shortfall = trades(&told)[0].shortfall;
+    assert_eq!((shortfall.spread, shortfall.impact), (usd(1.0), Money::ZERO), "{shortfall:?}");
 }
 
 #[test]

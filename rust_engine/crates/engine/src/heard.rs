@@ -2,7 +2,7 @@
 
 use crate::error::CoreError;
 use model::config::EngineConfig;
-use model::{Driver, InstanceConfig, MarketStreams};
+use model::{Driver, InstanceConfig, MarketStreams, VenueModel};
 
 /// Whether every instance's driver is among what comes in for each of its symbols.
 ///
@@ -26,6 +26,12 @@ pub(crate) fn check(config: &EngineConfig) -> Result<(), CoreError> {
         if let Some(silent) = instance.symbols.iter().find(|symbol| !is_heard(symbol)) {
             let problem = format!("its driver needs {wanted} of {silent}, and no market streams them; add the stream");
             return Err(refused(instance, problem));
+        }
+        // Only that venue puts a book together from what changed in it; without one there is nothing to tell.
+        if instance.driver == Driver::Book && config.venue.model != VenueModel::Book {
+            let problem = "its driver needs the book that only the book venue keeps; set venue.model to book, or its driver \
+                           to quotes, trades or bars";
+            return Err(refused(instance, problem.to_owned()));
         }
     }
     Ok(())

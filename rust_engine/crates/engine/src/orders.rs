@@ -209,8 +209,8 @@ impl<R: Recorder> Core<R> {
         let order = *approved.get();
         self.record_wish(&order, "taken");
         self.recorder.sent(&order);
-        let last = self.market.last[order.symbol.index()];
-        self.exchange.send(approved, last, self.market.now, tag);
+        let sight = self.market.sight(order.symbol);
+        self.exchange.send(approved, sight, self.market.now, tag);
     }
 
     /// Ends an order that never reached the venue.

@@ -6,7 +6,10 @@ use crate::journal;
 use crate::runtime::Standing;
 use model::config::{AdvicePolicy, TradingState};
 use model::message::{AdvanceTo, AdviceAnswer, Command, CommandAction, ParamsUpdate, RateUpdate};
-use model::{Costs, Driver, InstanceConfig, Mode, Money, RiskLimits, RuleSet, StrategyParams, SymbolSpec};
+use model::{
+    Costs, Driver, InstanceConfig, MarketFeedConfig, MarketStreams, MarketVenue, Mode, Money, RiskLimits, RuleSet,
+    StrategyParams, SymbolSpec, VenueModel,
+};
 use std::path::Path;
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -312,6 +315,29 @@ fn an_instance_that_the_run_tells_nothing_is_refused_at_the_start() {
     config.instances[0].params = StrategyParams::defaults("micro_arbitrage").unwrap().values();
     config.instances[0].driver = Driver::Bars;
     assert!(refused(&config).contains("'micro_arbitrage' decides on quotes and books"), "{}", refused(&config));
+}
+
+#[test]
+fn an_instance_that_decides_on_books_needs_the_venue_that_keeps_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path(), Pace::Realtime);
+    config.instances[0].driver = Driver::Book;
+    let symbols = config.symbols.iter().map(|spec| (spec.name.clone(), spec.name.clone())).collect();
+    config.markets.push(MarketFeedConfig {
+        venue: MarketVenue::BinanceSpot,
+        symbols,
+        streams: MarketStreams { depth: true, ..MarketStreams::default() },
+        ws_url: None,
+        rest_url: None,
+        stale_after_ms: 60_000,
+    });
+    for model in [VenueModel::Bars, VenueModel::External, VenueModel::Book] {
+        config.venue.model = model;
+        let refused = crate::heard::check(&config).err().map(|e| e.to_string());
+        let expected = "instance 'sma-1': its driver needs the book that only the book venue keeps; set venue.model to book, \
+                        or its driver to quotes, trades or bars";
+        assert_eq!(refused.as_deref(), (model != VenueModel::Book).then_some(expected));
+    }
 }
 
 #[test]

@@ -63,9 +63,7 @@ impl<R: Recorder> Core<R> {
     fn pass(&mut self, bars: &[Bar], last: &Bar) {
         let symbol = last.symbol.index();
         bars.iter().for_each(|bar| self.recorder.observed(bar));
-        if !self.market.quoted[symbol] {
-            self.market.last[symbol] = last.close;
-        }
+        self.market.tell_deal(last.symbol, last.close);
         let started_at = bars.first().map_or(last.closed_at, |first: &Bar| first.closed_at);
         self.desk.started_at(started_at);
         (self.market.last_closed[symbol], self.market.now) = (last.closed_at, last.closed_at);
