@@ -4,6 +4,7 @@ use crate::advice::{Held, Word, is_rate};
 use crate::core::Core;
 use crate::error::CoreError;
 use crate::recorder::Recorder;
+use crate::texts;
 use model::message::{
     AdviceAnswer, Command, CommandAck, CommandAction, EquityMark, InstanceState, Message, ParamsAck, ParamsUpdate,
     RateUpdate, StateChanged,
@@ -93,6 +94,9 @@ impl<R: Recorder> Core<R> {
     /// # Errors
     /// [`CoreError::Runaway`]; a refused update is an answer, not an error.
     pub fn apply_params(&mut self, update: &ParamsUpdate, now: Ts) -> Result<ParamsAck, CoreError> {
+        if let Some(excess) = texts::excess_of_update(update) {
+            return Ok(self.ack(update, None, excess));
+        }
         let Some(i) = self.instances.iter().position(|x| x.identity.instance_id == update.instance_id) else {
             let known: Vec<&str> = self.instances.iter().map(|x| x.identity.instance_id.as_str()).collect();
             let reason = format!("no instance '{}'; running: {}", update.instance_id, known.join(", "));
@@ -157,14 +161,14 @@ impl<R: Recorder> Core<R> {
     fn ack(&self, update: &ParamsUpdate, i: Option<usize>, reason: String) -> ParamsAck {
         let identity = i.map(|i| &self.instances[i].identity);
         ParamsAck {
-            deployment_id: update.deployment_id.clone(),
-            instance_id: update.instance_id.clone(),
+            deployment_id: texts::kept_id(&update.deployment_id),
+            instance_id: texts::kept_id(&update.instance_id),
             applied: false,
             version: identity.map_or(0, |x| x.version),
             params_sha256: identity.map_or(String::new(), |x| x.params_sha256.to_string()),
             capital_share: i.map_or(0.0, |i| self.instances[i].capital_share),
             at_ns: self.market.now.0,
-            reason,
+            reason: texts::kept_answer(&reason),
         }
     }
 
@@ -191,15 +195,22 @@ impl<R: Recorder> Core<R> {
     }
 
     /// Obeys an operator. The state is latched until a named operator resumes; a repeated `command_id` is answered again without
-    /// effect.
+    /// effect. A stop acts however long its words are; a resume whose words are too long is refused.
     ///
     /// # Errors
     /// [`CoreError::Runaway`].
     pub fn command(&mut self, command: &Command, at: Ts) -> Result<CommandAck, CoreError> {
+        let excess = texts::excess_of_command(command).filter(|_| command.action == CommandAction::Resume);
+        let command = &texts::kept_command(command);
         if let Some(before) = self.commands.get(&command.command_id) {
             return Ok(before.clone());
         }
-        let (by, mut reason) = (command.by.clone(), command.reason.clone());
+        let Command { command_id, by, mut reason, .. } = command.clone();
+        if let Some(reason) = excess {
+            let ack = CommandAck { command_id, state: self.gate.state(), at_ns: at.0, by, reason };
+            self.commands.insert(ack.command_id.clone(), ack.clone());
+            return Ok(ack);
+        }
         let stop = |state| Halt::until_resume(state, &command.reason, &command.by, at);
         let changed = match command.action {
             CommandAction::Reduce => self.gate.tighten(stop(TradingState::Reducing)),
@@ -228,8 +239,8 @@ impl<R: Recorder> Core<R> {
             let told = StateChanged { state, at_ns: at.0, by: by.clone(), reason: self.with_release(&reason) };
             self.recorder.said(Message::StateChanged(told));
         }
-        let ack = CommandAck { command_id: command.command_id.clone(), state, at_ns: at.0, by, reason };
-        self.commands.insert(command.command_id.clone(), ack.clone());
+        let ack = CommandAck { command_id, state, at_ns: at.0, by, reason };
+        self.commands.insert(ack.command_id.clone(), ack.clone());
         Ok(ack)
     }
 

@@ -69,6 +69,7 @@ pub mod spool;
 mod spot;
 mod stretch;
 mod taken;
+mod texts;
 pub mod whole_file;
 mod working;
 

@@ -3,6 +3,7 @@
 use crate::core::Core;
 use crate::error::CoreError;
 use crate::recorder::Recorder;
+use crate::texts;
 use model::message::{Message, MevOpportunity, PerformanceFeedback, Prediction};
 use model::{Event, FeedbackView, InstanceId, Mode, OpportunityView, PredictionView, Qty, SymbolId, Ts};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,10 @@ impl<R: Recorder> Core<R> {
         let Some(symbol) = self.symbol_named(&prediction.symbol) else {
             return Ok(Some(format!("prediction {}: no symbol '{}'", prediction.prediction_id, prediction.symbol)));
         };
+        // Feedback must be able to name it.
+        if let Some(excess) = texts::excess_of_id("prediction_id", &prediction.prediction_id) {
+            return Ok(Some(format!("prediction: {excess}")));
+        }
         let number = self.predictions.admit(&prediction.prediction_id);
         let view = PredictionView { symbol, at: at.max(self.market.now), number, prediction };
         self.broadcast(symbol, Event::Prediction(view), view.at)?;
