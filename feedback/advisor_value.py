@@ -13,10 +13,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.clock import kst_day
+from core.clock import KST, kst_day
 from core.metrics import mean_interval
 from core.model.advice import AdviceOutcome, AdviceRecord
-from core.model.advisor import AdvisorValue, Answering, CalibrationBin, StoppedOrder
+from core.model.advisor import AdvisorValue, Answering, CalibrationBin, HourAnswering, StoppedOrder
 from core.model.scorecard import Figure
 
 MIN_DAYS = 10
@@ -59,6 +59,7 @@ def value_of_advisor(
         by_day=tuple(sorted(whole.items())),
         answering=_answering(records),
         stopped=_stopped(settled),
+        by_hour=_by_hour(records),
     )
 
 
@@ -154,6 +155,27 @@ def _answering(records: Sequence[AdviceRecord]) -> Answering:
         p95_ms=_quantile(timed, 0.95),
         p99_ms=_quantile(timed, 0.99),
         answered_p50_ms=_quantile(quick, 0.5),
+    )
+
+
+def _by_hour(records: Sequence[AdviceRecord]) -> tuple[HourAnswering, ...]:
+    hours: dict[int, list[AdviceRecord]] = {}
+    for record in records:
+        if record.asked_llm:
+            hours.setdefault(record.asked_at.astimezone(KST).hour, []).append(record)
+    return tuple(_of_hour(hour, hours[hour]) for hour in sorted(hours))
+
+
+def _of_hour(hour: int, asked: Sequence[AdviceRecord]) -> HourAnswering:
+    answered = [record for record in asked if record.p_yes is not None]
+    quick = sorted(record.latency_ms for record in answered if record.latency_ms is not None)
+    return HourAnswering(
+        hour_kst=hour,
+        n_asked=len(asked),
+        n_answered=len(answered),
+        answer_rate=len(answered) / len(asked),
+        p50_ms=_quantile(quick, 0.5),
+        p99_ms=_quantile(quick, 0.99),
     )
 
 

@@ -37,6 +37,19 @@ class Answering:
 
 
 @dataclass(frozen=True, slots=True)
+class HourAnswering:
+    """How the model answered in one hour of the day, over all days."""
+
+    hour_kst: int
+    n_asked: int
+    n_answered: int
+    answer_rate: float
+    p50_ms: float | None
+    """From the question's arrival to the decision on the model's first word; None where none was timed."""
+    p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoppedOrder:
     """A large order that did not go ahead, and what it would have made. USD after costs."""
 
@@ -80,3 +93,5 @@ class AdvisorValue:
     answering: Answering
     stopped: tuple[StoppedOrder, ...] = ()
     """Large orders that were stopped and are settled, the largest first, at most ten."""
+    by_hour: tuple[HourAnswering, ...] = ()
+    """Hours of the day in which a model was asked; empty in a report from before they were counted."""

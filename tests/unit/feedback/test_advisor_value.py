@@ -11,6 +11,7 @@ import pytest
 
 from core.clock import VirtualClock
 from core.model.advice import AdviceOutcome, AdviceRecord
+from core.model.advisor import HourAnswering
 from core.model.proposal import Deployment
 from core.settings_sections import CostSettings
 from core.store import Store, advice, deployments, param_versions, trades
@@ -124,6 +125,18 @@ def test_speed_and_rate_of_answers_stand_apart() -> None:
     told = value_of_advisor([*answers, *silent, *late, *by_rules], {}, SINCE, NOON).answering
     assert (told.n_asked, told.n_answered, told.n_late, told.failures) == (100, 60, 1, {"timeout": 40})
     assert (told.p50_ms, told.p95_ms, told.p99_ms, told.answered_p50_ms) == (300.0, 800.0, 800.0, 300.0)
+
+
+def test_speed_and_rate_are_told_by_hour_of_the_day_in_seoul() -> None:
+    def answered(n: int, days: float, latency_ms: float) -> AdviceRecord:
+        return record(n, days, source="llm:m", p_yes=0.9, p_good=0.9, latency_ms=latency_ms)
+
+    noon = [answered(n, n % 3, 100.0 + n) for n in range(100)]
+    silent = [record(200 + n, source="policy", failure="timeout", latency_ms=800.0) for n in range(25)]
+    night = [record(300, days=0.5, source="policy", failure="shed", latency_ms=1.0)]
+    by_rules = [record(400, days=0.25, source="rule")]
+    told = value_of_advisor([*noon, *silent, *night, *by_rules], {}, SINCE, NOON).by_hour
+    assert told == (HourAnswering(0, 1, 0, 0.0, None, None), HourAnswering(12, 125, 100, 0.8, 149.0, 198.0))
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
