@@ -40,6 +40,27 @@ def slot_of(card: ModelCard) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """All that a model answers: its slot, and the threshold of its label, which the name of a slot leaves out."""
+
+    slot: str
+    threshold: float
+
+    def other_than(self, serving: "Question") -> str:
+        """Return in words how it differs from what the model that serves answers; empty where it does not."""
+        if self == serving:
+            return ""
+        if self.slot != serving.slot:
+            return f"answers another question: {self.slot}, the one that serves {serving.slot}"
+        return f"answers another question: threshold {self.threshold:g}, the one that serves {serving.threshold:g}"
+
+
+def question_of(card: ModelCard) -> Question:
+    """Return what a bundle answers."""
+    return Question(slot_of(card), card.threshold)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRegistry:
     """The versions in a store and their bundles in the folder `models`."""
 

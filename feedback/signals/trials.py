@@ -5,6 +5,10 @@ by its closing time, once: after a kill the bars that are read again add only wh
 500 settled bars and evidence above 20 (`ml.online.comparison`); the one replaced goes on in shadow under the same
 terms, which is how a promotion is undone by evidence. What proves worse leaves the shadow.
 
+Only models that answer the same question are compared: a move beyond 2 % is rarer than one beyond 0.2 %, and who was
+trained on the one looks bad at the other. A model of another threshold than the one that serves is retired, in words; a
+person may let it serve.
+
 With `models.online: frozen` the comparison goes on and nothing that serves changes, except by a person.
 """
 
@@ -24,7 +28,7 @@ from feedback.alerts import AlertDesk
 from feedback.signals.trial_steps import Heard, comparison_of, take
 from market.candles import from_ms, interval_name, ms_of
 from ml.bundle import load_bundle
-from ml.registry import ModelRegistry
+from ml.registry import ModelRegistry, Question, question_of
 from ml.serve import BarRow, ServedModel
 from ml.serve.track import Track
 
@@ -70,6 +74,8 @@ class Trials:
         self._is_online, self._miss_target, self._on_changed = is_online, miss_target, on_changed
         self._lives: dict[tuple[str, str], _Live] = {}
         self._rows: dict[_Series, deque[BarRow]] = {}
+        self._questions: dict[str, Question | None] = {}
+        """Of every model that may be compared; None for a bundle that is not what it was."""
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
 
@@ -113,6 +119,7 @@ class Trials:
             self._refresh()
 
     def _refresh(self) -> None:
+        self._read_questions()
         with self._store.session() as session:
             trials = self._plan(session)
         wanted = {(trial.slot, trial.challenger): trial for trial in trials}
@@ -134,16 +141,18 @@ class Trials:
     def _plan(self, session: Session) -> list[ModelTrial]:
         """Return the trials that should be under way, stored as such; candidates of a slot come into free places."""
         stored = {(each.slot, each.challenger): each for each in model_trials.all(session)}
-        by_slot: dict[str, list[ModelVersion]] = {}
-        for version in model_versions.latest(session, MAX_VERSIONS):
-            by_slot.setdefault(version.slot, []).append(version)
         wanted: list[ModelTrial] = []
-        for slot, versions in sorted(by_slot.items()):
-            active = next((each for each in versions if each.status == "active"), None)
-            if active is None:
+        waiting: set[str] = set()
+        for slot, versions in _compared(session).items():
+            active, *others = versions
+            serving = self._questions.get(active.model_id)
+            if serving is None:
+                # Its trials stay as they are until it can be told what it answers.
+                waiting.add(slot)
                 continue
-            shadows = [each for each in versions if each.status == "shadow" and each.has_files]
-            shadows += self._admit(session, slot, versions, shadows, stored)
+            alike = self._require_alike(session, others, serving)
+            shadows = [each for each in alike if each.status == "shadow"]
+            shadows += self._admit(session, slot, alike, shadows, stored)
             for each in shadows:
                 trial = stored.get((slot, each.model_id))
                 if trial is None or trial.incumbent != active.model_id:
@@ -152,8 +161,42 @@ class Trials:
                     model_trials.put(session, trial)
                 wanted.append(trial)
         for gone in set(stored) - {(each.slot, each.challenger) for each in wanted}:
-            model_trials.remove(session, *gone)
+            if gone[0] not in waiting:
+                model_trials.remove(session, *gone)
         return wanted
+
+    def _read_questions(self) -> None:
+        """Read what each model that may be compared answers, once; no transaction waits for its files."""
+        with self._store.session() as session:
+            compared = [each for versions in _compared(session).values() for each in versions]
+        for model_id in (each.model_id for each in compared):
+            if self._questions.get(model_id) is not None:
+                continue
+            try:
+                bundle = load_bundle(self._registry.models / model_id, model_id, self._schema)
+            except (Corrupt, Refused) as error:
+                if model_id not in self._questions:
+                    get_logger("trials").error("a model cannot be compared", model=model_id, reason=error.message)
+                self._questions[model_id] = None
+            else:
+                self._questions[model_id] = question_of(bundle.card)
+
+    def _require_alike(self, session: Session, others: list[ModelVersion], serving: Question) -> list[ModelVersion]:
+        """Return the models that may be compared with what serves, and retire those that answer another question.
+
+        One that cannot be read is among them: opening it says what is wrong with it. One that came meanwhile waits.
+        """
+        alike = []
+        for each in others:
+            if each.model_id not in self._questions:
+                continue
+            question = self._questions[each.model_id]
+            reason = "" if question is None else question.other_than(serving)
+            if reason:
+                self._registry.move_within(session, each.model_id, "retired", ACTOR, reason)
+            else:
+                alike.append(each)
+        return alike
 
     def _admit(
         self,
@@ -164,7 +207,7 @@ class Trials:
         stored: Mapping[tuple[str, str], ModelTrial],
     ) -> list[ModelVersion]:
         """Let the newest candidate into the shadow; one that had its bars without a result makes room."""
-        candidates = [each for each in versions if each.status == "candidate" and each.has_files]
+        candidates = [each for each in versions if each.status == "candidate"]
         if not candidates:
             return []
         if len(shadows) >= MAX_SHADOWS:
@@ -266,6 +309,22 @@ class Trials:
             facts = {"model": trial.challenger[:12], "reason": error.message}
             self._alerts.raise_once(session, "model_broken", trial.slot, "warning", facts)
         self._lives.pop((trial.slot, trial.challenger), None)
+
+
+def _compared(session: Session) -> dict[str, list[ModelVersion]]:
+    """Return by slot the model that serves, then those in shadow and the candidates with files, newest first.
+
+    Slots in which nothing serves, or nothing waits to be compared, are left out.
+    """
+    found: dict[str, list[ModelVersion]] = {}
+    for version in model_versions.latest(session, MAX_VERSIONS):
+        if version.status == "active":
+            found.setdefault(version.slot, []).insert(0, version)
+        elif version.status in ("shadow", "candidate") and version.has_files:
+            found.setdefault(version.slot, []).append(version)
+    return {
+        slot: versions for slot, versions in sorted(found.items()) if versions[0].status == "active" and versions[1:]
+    }
 
 
 def _is_current(session: Session, trial: ModelTrial) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.clock import VirtualClock
+from core.model.trials import ModelTrial, Tally
 from core.store import Store, alerts, model_trials, model_versions
 from feedback.alerts import AlertDesk
 from feedback.signals import Candle
@@ -223,6 +224,69 @@ def test_the_newest_candidate_comes_first_and_places_are_few(world: World) -> No
         models.append(world.add(model(1.1 + n / 10, n + 2)))
     assert [world.status(each) for each in models] == ["shadow", "shadow", "candidate", "candidate"]
     assert {each.challenger for each in world.trials.standing} == set(models[:2])
+
+
+def big(threshold: float, seed: int) -> Bundle:
+    return a_bundle_for(MINUTE_MS, 1, seed=seed, task="big_move", threshold=threshold)
+
+
+def why(world: World, model_id: str) -> str:
+    with world.store.session() as session:
+        return model_versions.events(session, model_id)[-1].reason
+
+
+def test_a_model_of_another_threshold_is_not_compared_and_told_why(world: World) -> None:
+    active = world.add(big(0.002, 1), is_active=True)
+    other, same = world.add(big(0.02, 2)), world.add(big(0.002, 3))
+    assert (world.status(active), world.status(other), world.status(same)) == ("active", "retired", "shadow")
+    assert why(world, other) == "answers another question: threshold 0.02, the one that serves 0.002"
+    assert [trial.challenger for trial in world.trials.standing] == [same]
+
+
+def test_a_trial_ends_where_a_person_lets_another_threshold_serve(world: World) -> None:
+    first, second = world.add(big(0.002, 1), is_active=True), world.add(big(0.002, 3))
+    other = world.add(big(0.02, 2))
+    world.registry.move(other, "active", "ann", "I ask for two per cent now")
+    world.trials.refresh()
+    assert [world.status(each) for each in (first, second, other)] == ["retired", "retired", "active"]
+    assert why(world, second) == "answers another question: threshold 0.002, the one that serves 0.02"
+    assert world.trials.standing == ()
+
+
+def test_a_trial_of_two_thresholds_that_an_earlier_version_began_is_ended(world: World) -> None:
+    active, other = big(0.002, 1), big(0.02, 2)
+    world.add(active, is_active=True)
+    write_bundle(world.folder, other.card, other.files)
+    world.registry.add_candidate(other.sha256, SCHEMA, "trainer")
+    world.registry.move(other.sha256, "shadow", "trials", "its trial begins")
+    began = ModelTrial("big_move:1:1m", active.sha256, other.sha256, FIRST_MS, FIRST_MS, second=Tally(400, 390, 20.0))
+    with world.store.session() as session:
+        model_trials.put(session, began)
+    world.start()
+    world.trials.refresh()
+    assert world.status(other.sha256) == "retired" and world.trials.standing == ()
+    with world.store.session() as session:
+        assert model_trials.all(session) == []
+
+
+def test_no_trial_begins_beside_a_model_that_cannot_be_read_and_those_under_way_are_kept(world: World) -> None:
+    active, under_way = world.add(model(1.0)), world.add(model(1.1, 2))
+    world.registry.move(active, "active", "ann", "the first")
+    world.trials.refresh()
+    assert [trial.challenger for trial in world.trials.standing] == [under_way]
+    card = world.folder / active / "card.json"
+    sound = card.read_bytes()
+    card.write_bytes(b"{}")
+    world.trials = Trials(
+        world.store, world.clock, world.registry, AlertDesk(world.clock, 0, "en"), NAMES, SCHEMA, is_online=True
+    )
+    later = world.add(model(1.2, 3))
+    assert world.trials.standing == () and world.status(later) == "candidate"
+    with world.store.session() as session:
+        assert [trial.challenger for trial in model_trials.all(session)] == [under_way]
+    card.write_bytes(sound)
+    world.trials.refresh()
+    assert {trial.challenger for trial in world.trials.standing} == {under_way, later}
 
 
 def test_three_versions_are_kept_after_promotions(world: World) -> None:
