@@ -2,7 +2,8 @@
 
 Direction is 2p - 1, confidence the calibrated probability of the likelier side. The expected move is the direction
 times the mean size of a move, sigma sqrt(2 / pi), for a normal one; sigma comes from the big-move model of the same
-interval where one is served, and else from the exponentially weighted returns of the base bars.
+interval where one is served and its probability tells sigma (`implied_volatility_bps`), and else from the exponentially
+weighted returns of the base bars.
 """
 
 import math
@@ -23,6 +24,8 @@ from ml.serve import Member, Said
 
 MEAN_SIZE = math.sqrt(2 / math.pi)
 """Mean of |x| for a standard normal x."""
+IMPLIES_FROM, IMPLIES_TO = 0.02, 0.90
+"""Probabilities of a big move that tell a volatility: between them a point more or less moves it by a tenth or so."""
 LIFE_MS = 30_000
 """A prediction is acted on within so long after the bar's close, or never; of a shorter bar within the bar."""
 
@@ -111,8 +114,14 @@ def record_fused(
     )
 
 
-def implied_volatility_bps(probability: float, threshold: float) -> float:
-    """Return the standard deviation in bps of a normal move that is beyond `threshold` with this probability."""
+def implied_volatility_bps(probability: float, threshold: float) -> float | None:
+    """Return the standard deviation in bps of a normal move that is beyond `threshold` with this probability.
+
+    None outside of [0.02, 0.90], where a small error of the probability is a large one of the volatility: at 0.9999 a
+    move beyond 2 % would be 1.6 million bps.
+    """
+    if not IMPLIES_FROM <= probability <= IMPLIES_TO:
+        return None
     return 1e4 * threshold / NormalDist().inv_cdf(1 - probability / 2)
 
 

@@ -320,9 +320,10 @@ class SignalRoom:
         slot = (interval_ms, "big_move", horizon_ms // interval_ms)
         big, desk = state.said.get(slot), self._desks.get(slot)
         model = None if desk is None else desk.model
-        volatility_bps = state.volatility.bps_over(horizon_ms)
+        implied_bps = None
         if big is not None and big.probability is not None and model is not None and model.sha256 == big.model_sha256:
-            volatility_bps = implied_volatility_bps(big.probability, model.card.threshold)
+            implied_bps = implied_volatility_bps(big.probability, model.card.threshold)
+        volatility_bps = state.volatility.bps_over(horizon_ms) if implied_bps is None else implied_bps
         return MarketFacts(volatility_bps, state.volatility.turnover_per_s(), state.regime.regime, self._order_notional)
 
     def _signs(self, symbol: str) -> dict[Slot, ServedModel]:

@@ -208,12 +208,35 @@ def test_the_volatility_of_a_big_move_model_is_used_where_one_speaks(store: Stor
     records = play(a_room(store, Lane(), [a_bundle_for(MINUTE_MS, 2), big]), bars(60))
     by_task = {task: [r for r in records if r.task == task] for task in ("sign", "big_move")}
     for sign, how_much in zip(by_task["sign"], by_task["big_move"], strict=True):
+        assert 0.02 <= how_much.probability <= 0.90
         assert sign.expected_volatility_bps == pytest.approx(implied_volatility_bps(how_much.probability, 0.003))
         assert not how_much.is_sent and how_much.direction == 0
     # Half of all normal moves are beyond 0.6745 deviations.
     assert implied_volatility_bps(0.5, 0.006745) == pytest.approx(100, rel=1e-4)
     outcome = outcome_of(by_task["big_move"][0], from_ns(0), by_task["big_move"][0].close * 0.99)
     assert outcome.label == 1
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.0001, 0.0199, 0.9001, 0.9999, 1.0])
+def test_a_big_move_that_is_as_good_as_sure_or_excluded_tells_no_volatility(probability: float) -> None:
+    assert implied_volatility_bps(probability, 0.02) is None
+    assert implied_volatility_bps(0.90, 0.02) == pytest.approx(1591.6, abs=0.1)
+    assert implied_volatility_bps(0.02, 0.02) == pytest.approx(86.0, abs=0.1)
+
+
+def test_where_a_big_move_tells_no_volatility_the_returns_do(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    candles, sign = bars(60), a_bundle_for(MINUTE_MS, 2)
+    monkeypatch.setattr("feedback.signals.records.IMPLIES_TO", 0.5)
+    big = a_bundle_for(MINUTE_MS, 2, 6.0, task="big_move", threshold=0.003)
+    records = play(a_room(store, Lane(), [sign, big]), candles)
+    how_much = {one.at: one.probability for one in records if one.task == "big_move"}
+    by_returns = {one.at: one for one in play(a_room(store, Lane(), [sign]), candles)}
+    outside = [one for one in records if one.task == "sign" and how_much[one.at] > 0.5]
+    assert 10 < len(outside) < 50
+    for one in outside:
+        alone = by_returns[one.at]
+        assert one.expected_volatility_bps == alone.expected_volatility_bps
+        assert one.expected_move_bps == alone.expected_move_bps
 
 
 # --- bars that may not be spoken of ---
