@@ -51,6 +51,11 @@ class AiStatus:
     """Signals of the last `score_days` days."""
     score_days: int
     scores: dict[str, Score]
+    """By what is answered, such as `sign:1:1h`."""
+    n_settled: int
+    """Predictions of these days whose horizon is over."""
+    n_scored: int
+    """Those of them that the scores rest on: where there are many, a random choice."""
     models: tuple[str, ...]
     """SHA-256 of the bundles that are to speak."""
     tasks: tuple[tuple[TaskHealth, State], ...]
@@ -87,6 +92,8 @@ def read_ai_status(session: Session, now: datetime, settings: Settings) -> AiSta
         n_sent_lately=0 if scores is None else scores.n_sent_lately,
         score_days=0 if scores is None else scores.days,
         scores={} if scores is None else scores.scores,
+        n_settled=0 if scores is None else scores.n_settled,
+        n_scored=0 if scores is None else scores.n_scored,
         models=speaking,
         tasks=() if report is None else tuple((task, task.state(now)) for task in report.tasks),
         trials=read_trials(session),

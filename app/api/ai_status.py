@@ -126,7 +126,13 @@ class AiStatusView(Answer):
         int, Field(description="Signals of the last 7 days, and the patterns with evidence that completed in them")
     ]
     score_days: int
-    scores: Annotated[dict[str, ScoreView], Field(description="By label and interval, such as `sign 1h`")]
+    scores: Annotated[
+        dict[str, ScoreView],
+        Field(
+            description="By label, horizon in bars and interval, such as `sign:1:1h`. Of a day with more than "
+            "3,000 outcomes of an interval they rest on so many, chosen at random"
+        ),
+    ]
     models: tuple[str, ...]
     tasks: tuple[TaskView, ...]
     trials: tuple[TrialView, ...]

@@ -1,6 +1,6 @@
 """How the models do: tasks of the worker, predictions, how right they were, what drifts, and what the market shows."""
 
-from datetime import timedelta
+from itertools import groupby
 
 import click
 import msgspec
@@ -13,10 +13,7 @@ from core.model.prediction import PredictionRecord
 from core.model.scorecard import Figure
 from core.store import predictions
 from feedback.confidence_filter import FilterLine, net_by_confidence
-from feedback.signals.performance import SCORED_DAYS
-
-MAX_ROWS = 20_000
-"""Newest predictions that are looked at."""
+from feedback.signals.performance import answers, settled_lately
 
 
 @click.command()
@@ -26,16 +23,19 @@ def status(as_json: bool) -> None:
 
     What predictions from a confidence on brought is after fees and slippage of both ways, as the settings have them.
     Opportunities are the signals of the last seven days, and the patterns with evidence that completed in them.
+    Of a day with more than 3,000 outcomes of bars of a length, figures rest on so many of them, chosen at random.
     """
     settings, now = start(), SystemClock().now()
-    with open_current_store(settings).session() as session:
+    store = open_current_store(settings)
+    with store.session() as session:
         found = read_ai_status(session, now, settings)
-        latest = predictions.latest(session, MAX_ROWS)
+        latest = predictions.latest(session, 1)
     # The clock of a demo stood elsewhere than the wall's when it ended.
     until = min(now, latest[0].at) if latest else now
-    said = [record for record in latest if record.at > until - timedelta(days=SCORED_DAYS)]
     cost_bps = settings.costs.round_trip_bps
-    net = _net(said, cost_bps)
+    net: dict[str, tuple[FilterLine, ...]] = {}
+    for _, samples in groupby(settled_lately(store, until), key=lambda sample: sample.interval):
+        net |= _net([record for sample in samples for record in sample.records], cost_bps)
     if as_json:
         told = {**msgspec.to_builtins(found), "opportunities": found.opportunities}
         print_json({**told, "cost_bps": cost_bps, "net_by_confidence": net})
@@ -63,8 +63,8 @@ def _print_predictions(found: AiStatus) -> None:
     print(f"predictions kept: {found.n_made}, offered to the engine: {found.n_sent}")
     print(f"opportunities of the last 7 days: {found.opportunities} ({found.n_sent_lately} signals)")
     print_table(
-        f"Last {found.score_days} days",
-        ("label and interval", "n", "accuracy", "90 % interval", "log loss skill", "calibration error"),
+        f"Last {found.score_days} days" + _sampled(found),
+        ("answers", "n", "accuracy", "90 % interval", "log loss skill", "calibration error"),
         [
             (
                 name,
@@ -78,6 +78,12 @@ def _print_predictions(found: AiStatus) -> None:
         ],
         "No outcome is known yet.",
     )
+
+
+def _sampled(found: AiStatus) -> str:
+    if found.n_scored == found.n_settled:
+        return ""
+    return f" ({found.n_scored:,} of {found.n_settled:,} outcomes, chosen at random)"
 
 
 def _print_drift(found: AiStatus) -> None:
@@ -144,7 +150,7 @@ def _shares(*values: float) -> tuple[str, ...]:
 def _print_net(net: dict[str, tuple[FilterLine, ...]], cost_bps: float) -> None:
     print_table(
         f"Acting on predictions from a confidence on, less {cost_bps:g} bps for both ways",
-        ("bars", "confidence from", "n", "independent", "gross bps", "net bps"),
+        ("answers", "confidence from", "n", "independent", "gross bps", "net bps"),
         [
             (name, f"{line.floor:.0%}", line.n, f"{line.n_effective:.0f}", _bps(line.gross_bps), _bps(line.net_bps))
             for name, lines in net.items()
@@ -155,11 +161,11 @@ def _print_net(net: dict[str, tuple[FilterLine, ...]], cost_bps: float) -> None:
 
 
 def _net(said: list[PredictionRecord], cost_bps: float) -> dict[str, tuple[FilterLine, ...]]:
-    """Return the lines of each length of bars: predictions of a minute and of an hour are not one trade."""
-    by_interval: dict[str, list[PredictionRecord]] = {}
+    """Return the lines of each horizon and length of bars: predictions of a minute and of an hour are not one trade."""
+    by_name: dict[str, list[PredictionRecord]] = {}
     for record in said:
-        by_interval.setdefault(record.interval, []).append(record)
-    found = {name: net_by_confidence(rows, cost_bps) for name, rows in sorted(by_interval.items())}
+        by_name.setdefault(answers(record), []).append(record)
+    found = {name: net_by_confidence(rows, cost_bps) for name, rows in sorted(by_name.items())}
     return {name: lines for name, lines in found.items() if lines}
 
 

@@ -98,18 +98,48 @@ def newest_of_each(session: Session) -> list[PredictionRecord]:
 def since(
     session: Session, after: datetime, *, sent_only: bool = False, limit: int = 100_000
 ) -> list[PredictionRecord]:
-    """Return up to `limit` predictions of bars that closed after `after`, oldest first."""
-    query = select(table.c.detail).where(table.c.at > after)
+    """Return up to `limit` predictions of bars that closed after `after`, oldest first.
+
+    Those of one closing time come together, beyond `limit` too: who goes on after the last one's time misses none.
+    """
+    query = select(table.c.detail).order_by(table.c.at, table.c.prediction_id)
     if sent_only:
         query = query.where(table.c.is_sent)
-    return values_of(session, query.order_by(table.c.at, table.c.prediction_id).limit(limit), PredictionRecord, table)
+    found = values_of(session, query.where(table.c.at > after).limit(limit), PredictionRecord, table)
+    if len(found) == limit:
+        last = found[-1]
+        rest = query.where(table.c.at == last.at, table.c.prediction_id > last.prediction_id)
+        found += values_of(session, rest, PredictionRecord, table)
+    return found
 
 
-def count(session: Session) -> tuple[int, int]:
-    """Return how many predictions are kept, and how many of them were sent."""
-    made = session.execute(select(func.count()).select_from(table)).scalar_one()
-    sent = session.execute(select(func.count()).select_from(table).where(table.c.is_sent)).scalar_one()
-    return made, sent
+def settled_ids(session: Session, after: datetime, until: datetime) -> dict[str, list[str]]:
+    """Return the ids of settled predictions of bars that closed after `after` and by `until`, by interval, in order.
+
+    Ids are hashes of what was said before its outcome was known: the first of them are a random choice, always alike.
+    """
+    query = select(table.c.interval, table.c.prediction_id)
+    found: dict[str, list[str]] = {}
+    for row in session.execute(query.where(table.c.at > after, table.c.at <= until, table.c.is_open.is_(False))):
+        found.setdefault(row.interval, []).append(row.prediction_id)
+    return {interval: sorted(ids) for interval, ids in sorted(found.items())}
+
+
+def of_ids(session: Session, ids: Sequence[str]) -> list[PredictionRecord]:
+    """Return the predictions of these ids that are kept, oldest first."""
+    found: list[PredictionRecord] = []
+    for start in range(0, len(ids), 500):
+        query = select(table.c.detail).where(table.c.prediction_id.in_(ids[start : start + 500]))
+        found += values_of(session, query, PredictionRecord, table)
+    return sorted(found, key=lambda record: (record.at, record.prediction_id))
+
+
+def count(session: Session, after: datetime | None = None) -> tuple[int, int]:
+    """Return how many predictions are kept, of bars that closed after `after` if given, and how many were sent."""
+    query = select(func.count()).select_from(table)
+    if after is not None:
+        query = query.where(table.c.at > after)
+    return session.execute(query).scalar_one(), session.execute(query.where(table.c.is_sent)).scalar_one()
 
 
 def prune(session: Session, before: datetime) -> int:

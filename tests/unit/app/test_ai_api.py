@@ -70,7 +70,7 @@ def test_the_status_tells_predictions_accuracy_with_its_interval_and_each_task(w
     assert (status["is_running"], status["uptime_s"]) == (True, 5.0)
     assert status["predictions_made"] == len(records) == N_BARS
     assert status["opportunities"] == sum(record.is_sent for record in records) > 0
-    score = status["scores"]["sign 1m"]
+    score = status["scores"]["sign:2:1m"]
     assert score["n"] == N_BARS - 2 and score["n_effective"] == pytest.approx(score["n"] / 2)
     assert score["accuracy_low"] < score["accuracy"] < score["accuracy_high"]
     assert {task["name"]: task["state"] for task in status["tasks"]} == {"prediction": "healthy", "models": "failing"}
@@ -185,7 +185,7 @@ def test_status_prints_the_same_on_the_command_line(
                 main(arguments)
             assert ended.value.code == 0
     printed = capsys.readouterr().out
-    assert "sign 1m" in printed and "No worker has run yet." in printed
+    assert "sign:2:1m" in printed and "No worker has run yet." in printed
     assert json.loads(printed.splitlines()[-1])["n_made"] == 60
 
 
