@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,11 +20,26 @@ from ml.evaluate.leak_run import measure_leaks
 from ml.evaluate.lineup import build_lineup, find_models
 from ml.evaluate.locked import Subject, recipes_of, save_trials
 from ml.evaluate.report import FEE_BPS, EvaluationRow, Progress, Run, evaluate_task
+from ml.evaluate.spread import measure_spread
 from ml.evaluate.tasks import Task, find_tasks
 from ml.features.table import FeatureTable
 from ml.models.protocol import Expert
 
 _PROTOCOL = "purged walk-forward, 91-day tests, 24-bar embargo, platt on settled, bayes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the options say, checked."""
+
+    tasks: Sequence[Task]
+    models: Sequence[str]
+    select: int | None
+    seed: int
+    fee_bps: float
+    threads: int
+    is_locked: bool
+    is_spread: bool
 
 
 @click.command("evaluate")
@@ -46,6 +62,10 @@ _PROTOCOL = "purged walk-forward, 91-day tests, 24-bar embargo, platt on settled
     "--open-locked", is_flag=True,
     help="Judge the last 91 days, which nothing else reads: once a release, written into the ledger first.",
 )  # fmt: skip
+@click.option(
+    "--spread", is_flag=True,
+    help="Also give each model's range of skill over combinatorial purged splits: up to three times the time, no nets.",
+)  # fmt: skip
 @click.option("--leaks", is_flag=True, help="Run the leak meter instead: five checks, each proven to see its leak.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write SVG plots into this folder."
@@ -62,6 +82,7 @@ def evaluate(
     fee_bps: float,
     threads: int,
     open_locked: bool,
+    spread: bool,
     leaks: bool,
     out: Path | None,
     as_json: bool,
@@ -79,21 +100,23 @@ def evaluate(
         raise BadInput("--symbol names one symbol, and several files were given", "Evaluate them one by one")
     if not math.isfinite(fee_bps):
         raise BadInput(f"--fee-bps {fee_bps} is no number", "Give the cost of both ways, such as 20")
+    if spread and open_locked:
+        raise BadInput("--spread would learn from the locked period", "Ask for it without --open-locked")
     settings, clock = start(is_quiet=True), SystemClock()
-    wanted, chosen = find_tasks(tasks), find_models(models)
+    asked = _Asked(find_tasks(tasks), find_models(models), select, seed, fee_bps, threads, open_locked, spread)
     _require_folder(out)
     loaded = [read_candles(file, symbol, clock.now()) for file in files]
     beside = [*loaded, *(read_candles(file, None, clock.now()) for file in peers)]
     require_one_set(beside)
     if leaks:
-        _leaks(loaded, beside, chosen, select, seed, threads, as_json)
+        _leaks(loaded, beside, asked, as_json)
         return
     store = _store(settings, is_needed=open_locked)
     rows: list[EvaluationRow] = []
     for file in loaded:
         if open_locked and store is not None:
             _open(store, clock, file)
-        rows += _judge(file, beside, wanted, chosen, select, seed, fee_bps, threads, open_locked, store, clock)
+        rows += _judge(file, beside, asked, store, clock)
     if out is not None:
         from app.cli.ml_plots import write_plots
 
@@ -106,29 +129,23 @@ def evaluate(
 
 
 def _judge(
-    file: CandleFile,
-    files: Sequence[CandleFile],
-    tasks: Sequence[Task],
-    models: Sequence[str],
-    select: int | None,
-    seed: int,
-    fee_bps: float,
-    threads: int,
-    is_locked: bool,
-    store: Store | None,
-    clock: Clock,
+    file: CandleFile, files: Sequence[CandleFile], asked: _Asked, store: Store | None, clock: Clock
 ) -> list[EvaluationRow]:
     """Return a row a task; trials are counted before anything is judged."""
-    table, plan = build_table(file, files, is_locked)
-    experts = build_lineup(table.names, models, select)
-    trials = {task.key: _count(store, clock, file, task, table, experts) for task in tasks}
+    table, plan = build_table(file, files, asked.is_locked)
+    experts = build_lineup(table.names, asked.models, asked.select)
+    trials = {task.key: _count(store, clock, file, task, table, experts) for task in asked.tasks}
     say(f"{file.symbol}: {len(table):,} bars, {len(table.names)} features, scored from bar {plan.first_scored:,} on")
     progress = _progress(file.symbol)
-    run = Run(plan, experts, seed, trials, store is not None, is_locked, fee_bps, select, threads, progress)
+    run = Run(
+        plan, experts, asked.seed, trials, store is not None, asked.is_locked, asked.fee_bps, asked.select,
+        asked.threads, progress,
+    )  # fmt: skip
     rows = []
-    for task in tasks:
-        rows.append(evaluate_task(table, task, run))
-        say(f"{file.symbol}: {_line(rows[-1])}")
+    for task in asked.tasks:
+        row = evaluate_task(table, task, run)
+        say(f"{file.symbol}: {_line(row)}")
+        rows.append(replace(row, spread=measure_spread(table, task, run)) if asked.is_spread else row)
     return rows
 
 
@@ -169,16 +186,11 @@ def _open(store: Store, clock: Clock, file: CandleFile) -> None:
     say(f"{file.symbol}: the locked period is open, and the ledger says so")
 
 
-def _leaks(
-    files: Sequence[CandleFile],
-    beside: Sequence[CandleFile],
-    models: Sequence[str],
-    select: int | None,
-    seed: int,
-    threads: int,
-    as_json: bool,
-) -> None:
-    found = {file.symbol: measure_leaks(file, beside, models, seed, threads, select) for file in files}
+def _leaks(files: Sequence[CandleFile], beside: Sequence[CandleFile], asked: _Asked, as_json: bool) -> None:
+    found = {
+        file.symbol: measure_leaks(file, beside, asked.models, asked.seed, asked.threads, asked.select)
+        for file in files
+    }
     if as_json:
         print_json([{"symbol": symbol, "findings": findings} for symbol, findings in found.items()])
     else:
@@ -212,8 +224,20 @@ def _print(rows: Sequence[EvaluationRow]) -> None:
     for row in rows:
         if row.task == "two_percent":
             print(f"two_percent {row.symbol}: always saying `flat` is right {row.base_rates['0']:.1%} of the time")
+    if rows[0].spread:
+        _print_spread(rows)
     chosen = "" if rows[0].n_selected is None else f"; {rows[0].n_selected} columns chosen at each fit"
     print(f"\nfees {rows[0].fee_bps:g} bps for both ways; seed {rows[0].seed}{chosen}")
+
+
+def _print_spread(rows: Sequence[EvaluationRow]) -> None:
+    lines = [
+        (row.symbol, row.task, row.horizon, one.name, _share(one.low), _share(one.median), _share(one.high))
+        for row in rows
+        for one in row.spread
+    ]
+    title = f"Log-loss skill over {rows[0].spread[0].n_paths} paths of combinatorial purged splits, not calibrated"
+    print_table(title, ("symbol", "task", "horizon", "expert", "lowest", "median", "highest"), lines, "")
 
 
 def _cells(row: EvaluationRow) -> tuple[object, ...]:

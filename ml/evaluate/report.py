@@ -78,6 +78,17 @@ class Conformal:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Log-loss skill of one expert over the paths of combinatorial purged splits, neither calibrated nor mixed."""
+
+    name: str
+    low: float
+    median: float
+    high: float
+    n_paths: int
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationRow:
     """One task of one symbol. Accuracies and skills are shares; losses are in nats."""
 
@@ -130,6 +141,8 @@ class EvaluationRow:
     """Configurations that this data and task were ever judged with, this one included."""
     is_ledgered: bool
     """Whether the trials are counted in the ledger of an installation, or only within this run."""
+    spread: tuple[Spread, ...] = ()
+    """Where it was asked for; `ml.evaluate.spread` measures it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,8 +217,7 @@ def _row(
     classes, p, y = task.classes, scored.p_all[scored.is_scored], scored.y
     at_ms = table.closed_at_ms[scored.rows]
     right = scores.hits(p, y, classes).astype(np.float64)
-    losses = scores.log_losses(p, y, classes)
-    prior = scored.members["prior"]
+    losses, prior = scores.log_losses(p, y, classes), scored.members["prior"]
     covered, chosen = _covered(task, scored, at_ms, run.seed)
     gross = _gross(task, labels, scored, chosen, p)
     experts = [_figures(name, scored, classes, parts) for name in scored.members]
