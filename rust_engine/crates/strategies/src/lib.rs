@@ -17,6 +17,7 @@ pub mod market_making;
 pub mod micro_arbitrage;
 pub mod momentum_scalping;
 pub mod predictive;
+mod protection;
 pub mod rules;
 pub mod sizing;
 pub mod sma_cross;

@@ -3,10 +3,12 @@
 //!
 //! Candles feed the indicators whatever it decides on. With `trail` above zero the stop also follows the chandelier exit at
 //! every close, only ever towards the price: the new stop is sent before the old one is cancelled, and both may only reduce, so
-//! there is no moment without one.
+//! there is no moment without one. Where a stop is refused all the same, it is sent again at the next price, as tight as the
+//! tightest of the position was, or the position leaves where the price has passed that.
 
-use crate::driver::{Moment, moment};
+use crate::driver::{Moment, moment, proven};
 use crate::history::{Candle, Ring};
+use crate::protection::{Protection, Remedy};
 use crate::sizing::Budget;
 use crate::state::kept_whole;
 use crate::strategy::{Market, Strategy};
@@ -40,6 +42,7 @@ struct SymbolState {
     pending: bool,
     /// Triggers of the stops that stand.
     stops: Vec<Price>,
+    protection: Protection,
     /// Side of the burst under way, so that one burst over many prints is one signal.
     bursting: Option<Side>,
     /// Side of an entry that was refused in this burst.
@@ -139,6 +142,7 @@ impl MomentumScalping {
             entry: Entry { price: Price::ZERO, atr: 0.0 },
             pending: false,
             stops: Vec::new(),
+            protection: Protection::default(),
             bursting: None,
             refused: None,
             is_stale: false,
@@ -147,18 +151,11 @@ impl MomentumScalping {
     }
 
     fn close_bar(&mut self, bar: &Bar, actions: &mut Actions) {
-        let stop_loss = self.params.stop_loss;
         let Some(Some(state)) = self.symbols.get_mut(bar.symbol.index()) else { return };
         state.observe(bar);
-        if state.position == Qty::ZERO {
-            return;
+        if state.position != Qty::ZERO {
+            trail(state, bar.symbol, actions);
         }
-        if state.stops.is_empty() {
-            // The venue refused the last one.
-            let trigger = state.exit_price(stop_loss, -1);
-            stop_at(state, bar.symbol, trigger, state.position.abs(), actions);
-        }
-        trail(state, bar.symbol, actions);
     }
 
     fn decide(&mut self, now: Moment, actions: &mut Actions) {
@@ -213,6 +210,7 @@ impl MomentumScalping {
         }
         if state.position == Qty::ZERO {
             state.stops.clear();
+            state.protection = Protection::default();
             actions.push(Action::CancelAll(symbol));
         } else if fill.order.purpose == Purpose::Entry && fill.held() > Qty::ZERO {
             // Each part of an entry gets a stop and a target of its own size.
@@ -240,9 +238,15 @@ impl MomentumScalping {
                 // One that does not count any more was replaced by a tighter one.
                 let Some(i) = stood else { return };
                 let old = state.stops.swap_remove(i);
-                if swept && qty > Qty::ZERO {
+                if !swept {
+                    state.protection.lost(order, state.position);
+                } else if qty > Qty::ZERO {
                     let fresh = state.exit_price(stop_loss, -1);
                     let trigger = if state.chandelier.is_some() { state.tighter(old, fresh) } else { fresh };
+                    if state.chandelier.is_none() {
+                        // New parameters may have moved it.
+                        state.protection.measured_anew();
+                    }
                     stop_at(state, order.symbol, trigger, qty, actions);
                 }
             }
@@ -258,6 +262,7 @@ fn stop_at(state: &mut SymbolState, symbol: SymbolId, trigger: Price, qty: Qty, 
     let stop = state.order(symbol, state.exit_side(), OrderKind::Stop { trigger }, Purpose::StopLoss);
     actions.push(Action::Submit(OrderRequest { qty, ..stop }));
     state.stops.push(trigger);
+    state.protection.asked(stop.side, trigger);
 }
 
 fn target_at(state: &SymbolState, symbol: SymbolId, price: Price, qty: Qty, actions: &mut Actions) {
@@ -272,14 +277,31 @@ fn trail(state: &mut SymbolState, symbol: SymbolId, actions: &mut Actions) {
     let exact = Price::from_f64(if is_long { exit.long } else { exit.short });
     let Ok(exact) = exact else { return };
     let trigger = if is_long { exact.round_down(state.tick) } else { exact.round_up(state.tick) }.max(state.tick);
-    let Some(standing) = state.stops.iter().copied().reduce(|a, b| state.tighter(a, b)) else { return };
-    if trigger == standing || state.tighter(trigger, standing) != trigger {
+    let Some(tightest) = state.protection.tightest() else { return };
+    if trigger == tightest || state.tighter(trigger, tightest) != trigger {
         return;
     }
     let old = std::mem::take(&mut state.stops);
+    state.protection.covered();
     stop_at(state, symbol, trigger, state.position.abs(), actions);
     let (side, purpose) = (state.exit_side(), Purpose::StopLoss);
     old.into_iter().for_each(|price| actions.push(Action::CancelAt(Resting { symbol, side, purpose, price })));
+}
+
+/// Gives the position its stop back, or leaves where the price has passed it.
+fn protect(state: &mut SymbolState, now: Moment, actions: &mut Actions) {
+    // An exit under way takes the whole position, and on some accounts first what its stops lock.
+    if state.pending {
+        return;
+    }
+    match state.protection.remedy(state.position, now) {
+        Some(Remedy::Stop { trigger, qty }) => stop_at(state, now.symbol, trigger, qty, actions),
+        Some(Remedy::Exit) => {
+            state.pending = true;
+            actions.push(Action::Submit(state.order(now.symbol, state.exit_side(), OrderKind::Market, Purpose::Exit)));
+        }
+        None => {}
+    }
 }
 
 impl Strategy for MomentumScalping {
@@ -302,6 +324,11 @@ impl Strategy for MomentumScalping {
                 }
             }
             _ => {}
+        }
+        if let Some(now) = proven(&event)
+            && let Some(Some(state)) = self.symbols.get_mut(now.symbol.index())
+        {
+            protect(state, now, actions);
         }
         if let Some(now) = moment(self.driver, &event) {
             self.decide(now, actions);

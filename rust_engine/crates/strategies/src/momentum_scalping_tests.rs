@@ -1,6 +1,6 @@
 use super::*;
 use crate::strategy::Strategy;
-use crate::test_market::{ask, cancelled, end, fill, market, named_price, on_bar, price, quote, submitted};
+use crate::test_market::{REFUSALS, ask, cancelled, end, fill, market, named_price, on_bar, price, quote, submitted};
 use model::Staleness;
 use proptest::prelude::*;
 
@@ -171,29 +171,108 @@ fn on_quotes_one_burst_is_one_signal_and_stale_data_open_nothing() {
     assert_eq!(submitted(&ask(&mut momentum, Event::Quote(&quote(8, 132.0, 0.01)))).len(), 1);
 }
 
+/// What stands at a venue that refuses some stops.
+struct Standing {
+    stops: Vec<OrderRequest>,
+    tightest: Price,
+    /// Whether the last of its stops was refused.
+    is_short_of_one: bool,
+}
+
+impl Standing {
+    /// Takes the answers to one event; gives the stops it refused, or the exit.
+    fn take(&mut self, actions: &[Action], refuses: bool) -> Result<Vec<OrderRequest>, OrderRequest> {
+        let mut refused = Vec::new();
+        for action in actions {
+            match action {
+                Action::Submit(order) if order.purpose == Purpose::StopLoss => {
+                    let trigger = named_price(order).unwrap();
+                    let is_new = trigger > self.tightest;
+                    assert!(is_new || self.is_short_of_one && trigger == self.tightest, "{order:?}");
+                    self.tightest = trigger;
+                    if refuses { refused.push(*order) } else { self.stops.push(*order) }
+                }
+                Action::Submit(order) if order.purpose == Purpose::Exit => return Err(*order),
+                Action::CancelAt(named) => self.stops.retain(|o| !named.names(o)),
+                _ => {}
+            }
+            assert!(!self.stops.is_empty() || self.is_short_of_one || !refused.is_empty());
+        }
+        assert!(refused.len() <= 1, "{refused:?}");
+        self.is_short_of_one = !refused.is_empty();
+        Ok(refused)
+    }
+}
+
 proptest! {
     #[test]
-    fn a_trailing_stop_only_tightens_and_one_always_stands(moves in proptest::collection::vec(-300_i32..300, 1..80)) {
+    fn a_trailing_stop_only_tightens_and_one_always_stands(
+        moves in proptest::collection::vec((-300_i32..300, 0_u8..4), 1..80)
+    ) {
         let (mut momentum, first) = trailing();
-        let mut standing = vec![first];
+        let mut standing =
+            Standing { stops: vec![first], tightest: named_price(&first).unwrap(), is_short_of_one: false };
         let mut close = 110.0;
-        for (n, change) in moves.into_iter().enumerate() {
+        for (n, (change, luck)) in moves.into_iter().enumerate() {
             close = (close + f64::from(change) * 0.01).max(50.0);
-            for action in on_bar(&mut momentum, 11 + n as i64, close) {
-                match action {
-                    Action::Submit(order) if order.purpose == Purpose::StopLoss => {
-                        let before = standing.iter().filter_map(named_price).max();
-                        prop_assert!(named_price(&order) > before, "{:?} after {:?}", order, before);
-                        standing.push(order);
+            match standing.take(&on_bar(&mut momentum, 11 + n as i64, close), luck == 0) {
+                Ok(refused) => {
+                    for stop in refused {
+                        prop_assert!(end(&mut momentum, stop, CancelReason::Rejected).is_empty());
                     }
-                    Action::CancelAt(named) => standing.retain(|o| !named.names(o)),
-                    _ => {}
                 }
-                prop_assert!(!standing.is_empty());
+                // It leaves on a burst against it, or because the price has passed a stop that was lost.
+                Err(exit) => {
+                    prop_assert_eq!((exit.side, exit.reduce_only), (Side::Sell, true));
+                    return Ok(());
+                }
             }
-            prop_assert_eq!(standing.len(), 1);
+            prop_assert!(standing.stops.len() == 1 || standing.is_short_of_one);
         }
     }
+}
+
+#[test]
+fn a_stop_lost_in_its_replacement_comes_back_as_tight_as_it_was_at_the_next_price() {
+    for reason in REFUSALS {
+        let (mut momentum, stop) = trailing();
+        let tighter = submitted(&on_bar(&mut momentum, 11, 120.0))[0];
+        assert!(end(&mut momentum, tighter, reason).is_empty());
+        assert!(end(&mut momentum, stop, CancelReason::Requested).is_empty());
+        // Candles decide, and a quote proves a price as well.
+        let again = submitted(&ask(&mut momentum, Event::Quote(&quote(1, 119.0, 0.01))));
+        assert_eq!(again.len(), 1, "{reason:?}");
+        assert_eq!((again[0].kind, again[0].qty, again[0].purpose), (tighter.kind, tighter.qty, Purpose::StopLoss));
+        assert!(ask(&mut momentum, Event::Quote(&quote(2, 119.0, 0.01))).is_empty(), "it stands");
+        assert!(end(&mut momentum, again[0], reason).is_empty());
+        let exit = submitted(&ask(&mut momentum, Event::Quote(&quote(3, 107.94, 0.01))));
+        assert_eq!((exit.len(), exit[0].purpose, exit[0].qty), (1, Purpose::Exit, tighter.qty));
+        assert!(ask(&mut momentum, Event::Quote(&quote(4, 105.0, 0.01))).is_empty(), "one exit at a time");
+        end(&mut momentum, exit[0], CancelReason::RateLimited);
+        assert_eq!(submitted(&ask(&mut momentum, Event::Quote(&quote(5, 105.0, 0.01))))[0].purpose, Purpose::Exit);
+    }
+}
+
+#[test]
+fn one_refused_part_of_several_is_noticed() {
+    let (mut momentum, actions) = burst_to(110.0);
+    let entry = submitted(&actions)[0];
+    let parts = [3_000_000, entry.qty.0 - 3_000_000]
+        .map(|qty| submitted(&fill(&mut momentum, OrderRequest { qty: Qty(qty), ..entry }, 110.0))[0]);
+    assert!(end(&mut momentum, parts[0], CancelReason::Rejected).is_empty());
+    let again = submitted(&on_bar(&mut momentum, 11, 110.0));
+    assert_eq!(again.iter().map(|o| (o.kind, o.qty)).collect::<Vec<_>>(), [(parts[0].kind, parts[0].qty)]);
+}
+
+#[test]
+fn a_lost_stop_is_remembered_through_a_snapshot() {
+    let (mut momentum, _) = trailing();
+    let tighter = submitted(&on_bar(&mut momentum, 11, 120.0))[0];
+    end(&mut momentum, tighter, CancelReason::Rejected);
+    let (mut restored, _) = trailing();
+    restored.restore(&momentum.save().unwrap()).unwrap();
+    let again = submitted(&ask(&mut restored, Event::Quote(&quote(1, 119.0, 0.01))));
+    assert_eq!((again[0].kind, again[0].qty), (tighter.kind, tighter.qty));
 }
 
 #[test]

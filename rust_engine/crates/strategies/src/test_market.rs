@@ -98,6 +98,19 @@ pub(crate) fn end(strategy: &mut dyn Strategy, order: OrderRequest, reason: Canc
     ask(strategy, Event::OrderUpdate(&OrderUpdate { order, reason }))
 }
 
+/// Every end of a stop that is not a cancellation by an operator, by new parameters or by a halt.
+pub(crate) const REFUSALS: [CancelReason; 9] = [
+    CancelReason::NothingToReduce,
+    CancelReason::Refused,
+    CancelReason::Vetoed,
+    CancelReason::Unfilled,
+    CancelReason::WouldCross,
+    CancelReason::Rejected,
+    CancelReason::RateLimited,
+    CancelReason::Ungrouped,
+    CancelReason::Stale,
+];
+
 /// What is cancelled by name.
 pub(crate) fn cancelled(actions: &[Action]) -> Vec<Resting> {
     let named = |a: &Action| if let Action::CancelAt(named) = a { Some(*named) } else { None };
