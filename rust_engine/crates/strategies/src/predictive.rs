@@ -1,14 +1,17 @@
 //! Trades a model's predictions. One is taken if it is fresh, confident, of a traded horizon and expects a move worth trading;
 //! every other is refused with a word that goes back to the model as feedback. A position leaves when the horizon is over, at a
-//! stop, or on an opposite prediction, which is then taken if it still may be once the exit has filled.
+//! stop, or on an opposite prediction, which is then taken if it still may be once the exit has filled. A stop that is refused
+//! is sent again at the next price, or the position leaves where that has passed it.
 //!
 //! What became of a taken prediction, with the move over its whole horizon, is reported when that horizon is over.
 
 mod admission;
 mod outcome;
+mod stops;
 mod working;
 
-use crate::driver::{Moment, moment};
+use crate::driver::{Moment, moment, proven};
+use crate::protection::Protection;
 use crate::sizing::Budget;
 use crate::state::kept_whole;
 use crate::strategy::{Market, Strategy};
@@ -16,11 +19,12 @@ use admission::{Admitted, admit, share_pct, too_late_or_early};
 use indicators::VarianceRate;
 use model::params::PredictiveParams;
 use model::{
-    Action, Actions, Algorithm, Bar, Driver, Event, Fill, Money, OrderId, OrderKind, OrderRequest, OrderUpdate,
-    ParentOrder, PredictionView, Price, Purpose, Qty, Side, StrategyParams, SymbolId, Ts, Worked,
+    Action, Actions, Algorithm, Bar, Driver, Event, Fill, Money, OrderId, OrderRequest, OrderUpdate, ParentOrder,
+    PredictionView, Price, Purpose, Qty, Side, StrategyParams, SymbolId, Ts, Worked,
 };
 use outcome::{Taken, refused};
 use serde::{Deserialize, Serialize};
+use stops::{stop_order, stop_price};
 use working::{Task, WORKING_PART, algorithm};
 
 /// Half-life of the measured volatility: seconds, or samples where those are rarer.
@@ -58,6 +62,7 @@ struct SymbolState {
     variance: VarianceRate,
     position: Qty,
     is_stale: bool,
+    protection: Protection,
     trade: Option<Trade>,
     /// An opposite prediction that waits for the exit.
     next: Option<Plan>,
@@ -169,16 +174,6 @@ fn working_ns(admitted: &Admitted) -> i64 {
     (admitted.horizon_ns / WORKING_PART).max(Ts::MS)
 }
 
-/// `stop_bps` from the price against the position, rounded away from it, at least one tick.
-fn stop_price(price: Price, side: Side, stop_bps: f64, tick: Price) -> Price {
-    let exact = Price((price.0 as f64 * (1.0 - side.sign() as f64 * stop_bps * 1e-4)) as i64);
-    let rounded = match side {
-        Side::Buy => exact.round_down(tick),
-        Side::Sell => exact.round_up(tick),
-    };
-    rounded.max(tick)
-}
-
 impl Predictive {
     /// Flat, before the first prediction.
     #[must_use]
@@ -191,6 +186,7 @@ impl Predictive {
             variance: VarianceRate::new(seconds, samples),
             position: Qty::ZERO,
             is_stale: false,
+            protection: Protection::default(),
             trade: None,
             next: None,
             taken: Vec::new(),
@@ -267,10 +263,8 @@ impl Predictive {
             Purpose::Entry => {
                 trade.parent = Some(order.parent);
                 if fill.held() > Qty::ZERO {
-                    let stop = OrderRequest::market(order.symbol, trade.side.opposite(), fill.held(), fill.price);
-                    let kind = OrderKind::Stop { trigger: trade.stop };
-                    let purpose = Purpose::StopLoss;
-                    actions.push(Action::Submit(OrderRequest { kind, purpose, reduce_only: true, ..stop }));
+                    let stop = stop_order(order.symbol, trade.side, trade.stop, fill.held(), fill.price);
+                    actions.push(Action::Submit(stop));
                 }
             }
             Purpose::Exit => trade.exit_left = (trade.exit_left - fill.qty).max(Qty::ZERO),
@@ -279,6 +273,7 @@ impl Predictive {
         if state.position == Qty::ZERO {
             // A venue fills of a reducing order what there is to reduce; the rest of it may end without a word.
             trade.exit_left = Qty::ZERO;
+            state.protection = Protection::default();
         }
         let is_stopped = order.purpose != Purpose::Entry;
         if is_stopped || state.wants_out(fill.at) {
@@ -323,19 +318,8 @@ impl Predictive {
                 let now = state.last.map_or(order.decided_at, |m| m.at);
                 state.settle(order.symbol, now, actions);
             }
-            Purpose::StopLoss => self.protect_again(update, actions),
+            Purpose::StopLoss => state.stop_ended(update, actions),
             _ => {}
-        }
-    }
-
-    /// An operator or new parameters cancelled what rests: a position never stays without its stop.
-    fn protect_again(&mut self, update: &OrderUpdate, actions: &mut Actions) {
-        let swept = matches!(update.reason, model::CancelReason::Requested | model::CancelReason::Halted);
-        let Some(state) = self.state(update.order.symbol) else { return };
-        let qty = update.order.qty.min(state.position.abs());
-        let is_same = state.trade.as_ref().is_some_and(|t| t.side == update.order.side.opposite());
-        if swept && is_same && qty > Qty::ZERO {
-            actions.push(Action::Submit(OrderRequest { qty, ..update.order }));
         }
     }
 }
@@ -370,6 +354,12 @@ impl Strategy for Predictive {
             _ => {
                 if let Some(now) = moment(self.driver, &event) {
                     self.on_moment(now, actions);
+                }
+                let is_single = self.is_single;
+                if let Some(now) = proven(&event)
+                    && let Some(state) = self.state(now.symbol)
+                {
+                    state.protect(now, is_single, actions);
                 }
             }
         }

@@ -1,7 +1,7 @@
 use super::*;
-use crate::test_market::{ask, end, fill, market, on_bar, price, submitted};
+use crate::test_market::{REFUSALS, ask, end, fill, market, on_bar, price, quote, submitted};
 use model::message::{Prediction, Recommendation, Shortfall};
-use model::{CancelReason, FeedbackView, Staleness};
+use model::{CancelReason, FeedbackView, OrderKind, Staleness};
 use std::collections::BTreeMap;
 
 const SECOND: i64 = 1_000_000_000;
@@ -276,6 +276,57 @@ fn a_stop_that_was_swept_away_is_placed_again_while_the_position_stands() {
     let (mut predictive, _, stop) = long();
     let again = submitted(&end(&mut predictive, stop, CancelReason::Halted));
     assert_eq!((again.len(), again[0].kind, again[0].qty), (1, stop.kind, stop.qty));
+}
+
+#[test]
+fn a_stop_that_is_refused_is_sent_again_at_every_next_price_once() {
+    for reason in REFUSALS {
+        let (mut predictive, _, mut stop) = long();
+        for n in 1..4 {
+            assert!(end(&mut predictive, stop, reason).is_empty(), "{reason:?}");
+            let again = submitted(&close_at(&mut predictive, START + n * SECOND, 99.0));
+            let expected = (stop.kind, stop.qty, stop.side, Purpose::StopLoss);
+            assert_eq!(again.len(), 1, "{reason:?}");
+            stop = again[0];
+            assert_eq!((stop.kind, stop.qty, stop.side, stop.purpose), expected, "{reason:?}");
+            assert!(stop.reduce_only);
+        }
+        assert!(close_at(&mut predictive, START + 9 * SECOND, 99.0).is_empty(), "it stands");
+    }
+}
+
+#[test]
+fn any_price_of_the_symbol_gives_a_lost_stop_back() {
+    let (mut predictive, _, stop) = long();
+    end(&mut predictive, stop, CancelReason::Rejected);
+    let again = submitted(&ask(&mut predictive, Event::Quote(&quote(START + SECOND, 99.0, 0.01))));
+    assert_eq!((again.len(), again[0].kind), (1, stop.kind));
+}
+
+#[test]
+fn a_refused_stop_that_the_price_has_passed_becomes_an_exit() {
+    for (reason, close) in REFUSALS.into_iter().zip([98.0, 97.0].into_iter().cycle()) {
+        let (mut predictive, _, stop) = long();
+        end(&mut predictive, stop, reason);
+        let exit = submitted(&close_at(&mut predictive, START + SECOND, close));
+        assert_eq!((exit.len(), exit[0].purpose, exit[0].qty), (1, Purpose::Exit, stop.qty), "{reason:?}");
+        assert!(close_at(&mut predictive, START + 2 * SECOND, close).is_empty(), "one exit at a time");
+        assert!(end(&mut predictive, exit[0], CancelReason::RateLimited).is_empty());
+        let again = submitted(&close_at(&mut predictive, START + 3 * SECOND, close));
+        assert_eq!((again.len(), again[0].purpose), (1, Purpose::Exit));
+        assert_eq!(fill(&mut predictive, again[0], close), [Action::CancelAll(SymbolId(0))]);
+        assert!(close_at(&mut predictive, START + 4 * SECOND, close).is_empty());
+    }
+}
+
+#[test]
+fn a_stop_that_ended_for_an_exit_under_way_is_not_put_up_again() {
+    let (mut predictive, _, stop) = long();
+    let exit = submitted(&close_at(&mut predictive, START + 600 * SECOND, 102.0))[0];
+    end(&mut predictive, stop, CancelReason::NothingToReduce);
+    assert!(close_at(&mut predictive, START + 601 * SECOND, 102.0).is_empty());
+    fill(&mut predictive, exit, 102.0);
+    assert!(close_at(&mut predictive, START + 602 * SECOND, 102.0).is_empty());
 }
 
 #[test]

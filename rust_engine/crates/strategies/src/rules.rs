@@ -4,6 +4,8 @@
 //! is entered only when its side's exit does not hold, and is left by its exit, its stop, its target or after
 //! `max_hold` bars.
 //!
+//! A stop that is refused is sent again at the next price, or the position leaves where that has passed it.
+//!
 //! When another rule set takes its place, a position of the old one is left at the next bar: the new one may know no
 //! exit for it.
 
@@ -12,6 +14,8 @@ mod feed;
 mod generated;
 mod program;
 
+use crate::driver::{Moment, proven};
+use crate::protection::{Protection, Remedy};
 use crate::rules::program::{Memory, Program, Root, Values};
 use crate::sizing::Budget;
 use crate::state::kept_whole;
@@ -34,6 +38,7 @@ struct SymbolState {
     size: Budget,
     memory: Memory,
     position: Qty,
+    protection: Protection,
     /// What is left of the market order under way; zero when there is none.
     ordered: Qty,
     /// Unit of stop and target as it was when the position was decided; zero without one.
@@ -66,6 +71,7 @@ impl Rules {
             size: Budget::new(market.capital, params.size, spec.lot),
             memory: Memory::new(&program),
             position: Qty::ZERO,
+            protection: Protection::default(),
             ordered: Qty::ZERO,
             distance: Price::ZERO,
             bars_held: 0,
@@ -102,8 +108,11 @@ impl Rules {
             // Advice may have made the order smaller than what was asked for.
             state.ordered = (state.ordered.min(fill.order.qty) - fill.qty).max(Qty::ZERO);
         }
+        if state.position == Qty::ZERO {
+            state.protection = Protection::default();
+        }
         if fill.order.purpose == Purpose::Entry {
-            state.protect(symbol, fill.price, fill.held(), distances, actions);
+            state.stop_part(symbol, fill.price, fill.held(), distances, actions);
         } else if state.position == Qty::ZERO && state.distance > Price::ZERO {
             actions.push(Action::CancelAll(symbol));
         }
@@ -120,6 +129,7 @@ impl Rules {
                 let qty = update.order.qty.min(state.position.abs());
                 actions.push(Action::Submit(OrderRequest { qty, ..update.order }));
             }
+            Purpose::StopLoss => state.protection.lost(&update.order, state.position),
             _ => {}
         }
         state.is_inherited &= state.is_engaged();
@@ -211,22 +221,47 @@ fn entry(
 }
 
 fn leave(state: &mut SymbolState, params: &RulesParams, values: &Values, bar: &Bar, actions: &mut Actions) {
-    let (side, exit) =
-        if state.position > Qty::ZERO { (Side::Sell, Root::ExitLong) } else { (Side::Buy, Root::ExitShort) };
+    let exit = if state.position > Qty::ZERO { Root::ExitLong } else { Root::ExitShort };
     let is_overdue = params.max_hold > 0.0 && f64::from(state.bars_held) >= params.max_hold;
     if !values.holds(exit) && !is_overdue && !state.is_inherited {
         return;
     }
-    state.ordered = state.position.abs();
-    let order = OrderRequest::market(bar.symbol, side, state.ordered, bar.close);
-    let order = OrderRequest { reduce_only: true, purpose: Purpose::Exit, strength: STRENGTH, ..order };
-    actions.push(Action::Submit(order));
+    state.close(bar.symbol, bar.close, actions);
 }
 
 impl SymbolState {
     /// Whether there is a position, or an order that may become or end one.
     fn is_engaged(&self) -> bool {
         self.position != Qty::ZERO || self.ordered != Qty::ZERO
+    }
+
+    fn exit_side(&self) -> Side {
+        if self.position > Qty::ZERO { Side::Sell } else { Side::Buy }
+    }
+
+    /// Leaves at the market.
+    fn close(&mut self, symbol: SymbolId, price: Price, actions: &mut Actions) {
+        self.ordered = self.position.abs();
+        let order = OrderRequest::market(symbol, self.exit_side(), self.ordered, price);
+        let order = OrderRequest { reduce_only: true, purpose: Purpose::Exit, strength: STRENGTH, ..order };
+        actions.push(Action::Submit(order));
+    }
+
+    /// Gives the position its stop back, or leaves where the price has passed it.
+    fn protect(&mut self, now: Moment, actions: &mut Actions) {
+        // An exit under way takes the whole position, and on some accounts first what its stops lock.
+        if self.ordered != Qty::ZERO {
+            return;
+        }
+        match self.protection.remedy(self.position, now) {
+            Some(Remedy::Stop { trigger, qty }) => {
+                let order = OrderRequest::market(now.symbol, self.exit_side(), qty, now.price);
+                let (kind, purpose) = (OrderKind::Stop { trigger }, Purpose::StopLoss);
+                actions.push(Action::Submit(OrderRequest { kind, purpose, reduce_only: true, ..order }));
+            }
+            Some(Remedy::Exit) => self.close(now.symbol, now.price, actions),
+            None => {}
+        }
     }
 
     /// Takes a bar, decided on or missed: a position ages with both.
@@ -236,11 +271,11 @@ impl SymbolState {
     }
 
     /// Stop and target of a part of the position that was just entered at `price`.
-    fn protect(&self, symbol: SymbolId, price: Price, qty: Qty, distances: Distances, actions: &mut Actions) {
+    fn stop_part(&self, symbol: SymbolId, price: Price, qty: Qty, distances: Distances, actions: &mut Actions) {
         if self.distance == Price::ZERO || self.position == Qty::ZERO || qty == Qty::ZERO {
             return;
         }
-        let side = if self.position > Qty::ZERO { Side::Sell } else { Side::Buy };
+        let side = self.exit_side();
         let at = |distance: f64, towards: i64| {
             let away = (distance * self.distance.0 as f64) as i64;
             let exact = Price(price.0 + towards * self.position.0.signum() * away);
@@ -277,6 +312,11 @@ impl Strategy for Rules {
                 }
             }
             _ => {}
+        }
+        if let Some(now) = proven(&event)
+            && let Some(state) = self.state(now.symbol)
+        {
+            state.protect(now, actions);
         }
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::rules::generated::{rule_sets, walk};
 use crate::sma_cross::SmaCross;
-use crate::test_market::{ask, bar, fill, market, on_bar, price, submitted};
+use crate::test_market::{REFUSALS, ask, bar, end, fill, market, on_bar, price, submitted};
 use model::params::SmaCrossParams;
 use model::{RuleSet, Staleness, Ts};
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
@@ -65,6 +65,48 @@ fn stop_and_target_stand_in_distances_of_the_decision_and_come_back_when_swept()
     assert_eq!(submitted(&ask(&mut rules, Event::OrderUpdate(&swept))), [protection[0]]);
     assert_eq!(fill(&mut rules, protection[0], 101.0), [Action::CancelAll(SymbolId(0))]);
     assert!(ask(&mut rules, Event::OrderUpdate(&swept)).is_empty(), "flat: nothing to protect");
+}
+
+/// A long position with its stop two below the 103 that it was entered at.
+fn stopped() -> (Rules, OrderRequest) {
+    let params = RulesParams { stop: 2.0, ..RulesParams::default() };
+    let mut rules = following(&candles(r#","stop":{"subtract":["high","low"]}"#), params);
+    let entry = entered(&mut rules);
+    let stop = submitted(&fill(&mut rules, entry, 103.0))[0];
+    (rules, stop)
+}
+
+#[test]
+fn a_stop_that_is_refused_is_sent_again_at_every_next_price_once() {
+    for reason in REFUSALS {
+        let (mut rules, mut stop) = stopped();
+        for n in 3..6 {
+            assert!(end(&mut rules, stop, reason).is_empty(), "{reason:?}");
+            let again = submitted(&on_bar(&mut rules, n, 102.5));
+            let expected = (stop.kind, stop.qty, stop.side, Purpose::StopLoss);
+            assert_eq!(again.len(), 1, "{reason:?}");
+            stop = again[0];
+            assert_eq!((stop.kind, stop.qty, stop.side, stop.purpose), expected, "{reason:?}");
+            assert!(stop.reduce_only);
+        }
+        assert!(on_bar(&mut rules, 6, 102.5).is_empty(), "it stands");
+    }
+}
+
+#[test]
+fn a_refused_stop_that_the_price_has_passed_becomes_an_exit() {
+    for reason in REFUSALS {
+        let (mut rules, stop) = stopped();
+        end(&mut rules, stop, reason);
+        let exit = submitted(&ask(&mut rules, Event::Quote(&crate::test_market::quote(9, 101.0, 0.01))));
+        assert_eq!((exit.len(), exit[0].purpose, exit[0].qty), (1, Purpose::Exit, stop.qty), "{reason:?}");
+        assert!(on_bar(&mut rules, 3, 100.9).is_empty(), "one exit at a time");
+        assert!(end(&mut rules, exit[0], CancelReason::RateLimited).is_empty());
+        let again = submitted(&on_bar(&mut rules, 4, 100.9));
+        assert_eq!((again.len(), again[0].purpose), (1, Purpose::Exit));
+        assert_eq!(fill(&mut rules, again[0], 100.9), [Action::CancelAll(SymbolId(0))]);
+        assert!(on_bar(&mut rules, 5, 100.9).is_empty());
+    }
 }
 
 #[test]
