@@ -1,14 +1,13 @@
 //! Fetches what a feed asks for by REST, one request after the other: a book until it succeeds or never will, candles as long
-//! as somebody may wait for them.
+//! as somebody may wait for them. What failed waits behind the others, so that trouble with one symbol does not delay the rest.
 
 use super::rest::{RestClient, RestError};
 use super::source::{BookUpdate, Candle};
 use crate::backoff::Backoff;
 use model::{CandleInterval, SymbolId, Ts};
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Duration, Instant, sleep_until};
 
 /// Time between two books of one symbol: an exchange that serves old ones is not asked without pause.
 const BOOK_SPACING: Duration = Duration::from_millis(500);
@@ -46,6 +45,15 @@ pub(super) struct Answer {
     pub fetched: Fetched,
 }
 
+/// A job without an answer so far.
+struct Pending {
+    job: Job,
+    n_attempts: u32,
+    /// When it is tried next.
+    due: Instant,
+    backoff: Backoff,
+}
+
 /// Fetches for one feed.
 pub(super) struct Fetcher {
     pub feed: usize,
@@ -55,6 +63,7 @@ pub(super) struct Fetcher {
     pub interval: CandleInterval,
     pub jobs: mpsc::UnboundedReceiver<Job>,
     pub answers: mpsc::Sender<Answer>,
+    /// Each job begins with a fresh copy.
     pub backoff: Backoff,
     /// When each symbol's next book may be asked for.
     pub next_book: BTreeMap<SymbolId, Instant>,
@@ -63,29 +72,56 @@ pub(super) struct Fetcher {
 impl Fetcher {
     /// Works until nobody asks any more.
     pub async fn work(mut self) {
-        while let Some(job) = self.jobs.recv().await {
-            self.backoff.reset();
-            self.answer(job).await;
+        let mut queue: VecDeque<Pending> = VecDeque::new();
+        loop {
+            let next_due = queue.iter().map(|pending| pending.due).min();
+            tokio::select! {
+                biased;
+                job = self.jobs.recv() => match job {
+                    Some(job) => queue.push_back(self.begin(job)),
+                    None => return,
+                },
+                () = reach(next_due) => {
+                    let now = Instant::now();
+                    let first = queue.iter().position(|pending| pending.due <= now);
+                    if let Some(pending) = first.and_then(|at| queue.remove(at)) {
+                        queue.extend(self.attempt(pending).await);
+                    }
+                }
+            }
         }
     }
 
-    /// Tries until there is an answer, or there can be none.
-    async fn answer(&mut self, job: Job) {
+    fn begin(&self, job: Job) -> Pending {
+        Pending { job, n_attempts: 0, due: Instant::now(), backoff: self.backoff.clone() }
+    }
+
+    /// Tries once, and gives the job back if it is to be tried again.
+    async fn attempt(&mut self, mut pending: Pending) -> Option<Pending> {
+        let job = pending.job;
         let (Job::Book(symbol) | Job::Candles { symbol, .. }) = job;
-        for n_attempts in 1.. {
-            let error = match self.fetch(job).await {
-                Ok(fetched) => return self.tell(symbol, fetched).await,
-                Err(error) => error,
-            };
-            self.tell(symbol, Fetched::Trouble(error.to_string())).await;
-            match job {
-                Job::Candles { from, .. } if n_attempts >= CANDLE_ATTEMPTS || !error.is_passing() => {
-                    return self.tell(symbol, Fetched::Candles { from, candles: Vec::new() }).await;
-                }
-                _ if !error.is_passing() => return,
-                _ => sleep(self.wait_after(&error)).await,
+        let error = match self.fetch(job).await {
+            Ok(fetched) => {
+                self.tell(symbol, fetched).await;
+                return None;
             }
+            Err(error) => error,
+        };
+        self.tell(symbol, Fetched::Trouble(error.to_string())).await;
+        pending.n_attempts += 1;
+        match job {
+            Job::Candles { from, .. } if pending.n_attempts >= CANDLE_ATTEMPTS || !error.is_passing() => {
+                self.tell(symbol, Fetched::Candles { from, candles: Vec::new() }).await;
+                return None;
+            }
+            _ if !error.is_passing() => return None,
+            _ => {}
         }
+        pending.due = Instant::now() + wait_after(&error, &mut pending.backoff);
+        if let (Job::Book(_), Some(spaced)) = (job, self.next_book.get(&symbol)) {
+            pending.due = pending.due.max(*spaced);
+        }
+        Some(pending)
     }
 
     async fn fetch(&mut self, job: Job) -> Result<Fetched, RestError> {
@@ -108,16 +144,28 @@ impl Fetcher {
         self.names.iter().find(|(id, _)| *id == symbol).map_or("", |(_, name)| name)
     }
 
-    fn wait_after(&mut self, error: &RestError) -> Duration {
-        match error {
-            // The client itself waits until the exchange allows the next request.
-            RestError::Limited { .. } => Duration::ZERO,
-            _ => self.backoff.next_wait(),
-        }
-    }
-
     async fn tell(&self, symbol: SymbolId, fetched: Fetched) {
         // It fails only when nobody listens any more; then no job comes either.
         drop(self.answers.send(Answer { feed: self.feed, symbol, fetched }).await);
     }
 }
+
+fn wait_after(error: &RestError, backoff: &mut Backoff) -> Duration {
+    match error {
+        // The client itself waits until the exchange allows the next request.
+        RestError::Limited { .. } => Duration::ZERO,
+        _ => backoff.next_wait(),
+    }
+}
+
+/// Ends at `due`, and never without one.
+async fn reach(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;
