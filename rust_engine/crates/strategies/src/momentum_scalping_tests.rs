@@ -1,6 +1,8 @@
 use super::*;
 use crate::strategy::Strategy;
-use crate::test_market::{REFUSALS, ask, cancelled, end, fill, market, named_price, on_bar, price, quote, submitted};
+use crate::test_market::{
+    MINUTE, REFUSALS, ask, cancelled, end, fill, market, named_price, on_bar, price, quote, submitted,
+};
 use model::Staleness;
 use proptest::prelude::*;
 
@@ -249,7 +251,10 @@ fn a_stop_lost_in_its_replacement_comes_back_as_tight_as_it_was_at_the_next_pric
         assert_eq!((exit.len(), exit[0].purpose, exit[0].qty), (1, Purpose::Exit, tighter.qty));
         assert!(ask(&mut momentum, Event::Quote(&quote(4, 105.0, 0.01))).is_empty(), "one exit at a time");
         end(&mut momentum, exit[0], CancelReason::RateLimited);
-        assert_eq!(submitted(&ask(&mut momentum, Event::Quote(&quote(5, 105.0, 0.01))))[0].purpose, Purpose::Exit);
+        assert_eq!(
+            submitted(&ask(&mut momentum, Event::Quote(&quote(2 * MINUTE, 105.0, 0.01))))[0].purpose,
+            Purpose::Exit
+        );
     }
 }
 

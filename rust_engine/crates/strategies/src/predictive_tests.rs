@@ -284,14 +284,14 @@ fn a_stop_that_is_refused_is_sent_again_at_every_next_price_once() {
         let (mut predictive, _, mut stop) = long();
         for n in 1..4 {
             assert!(end(&mut predictive, stop, reason).is_empty(), "{reason:?}");
-            let again = submitted(&close_at(&mut predictive, START + n * SECOND, 99.0));
+            let again = submitted(&close_at(&mut predictive, START + n * 60 * SECOND, 99.0));
             let expected = (stop.kind, stop.qty, stop.side, Purpose::StopLoss);
             assert_eq!(again.len(), 1, "{reason:?}");
             stop = again[0];
             assert_eq!((stop.kind, stop.qty, stop.side, stop.purpose), expected, "{reason:?}");
             assert!(stop.reduce_only);
         }
-        assert!(close_at(&mut predictive, START + 9 * SECOND, 99.0).is_empty(), "it stands");
+        assert!(close_at(&mut predictive, START + 200 * SECOND, 99.0).is_empty(), "it stands");
     }
 }
 

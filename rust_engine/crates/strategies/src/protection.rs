@@ -1,11 +1,14 @@
 //! The part of a position whose stop ended without a fill, and what is to be done about it.
 //!
-//! A stop that a venue, the risk gate or a person ended is sent again at the next price, never in answer to its end: one that
-//! is refused for good is then asked for once an event, and not without end.
+//! A stop that a venue, the risk gate or a person ended is sent again at the next price, never in answer to its end. While it
+//! is refused again, the pauses double from a second to a minute: a venue that asks for fewer orders does not get more.
 
 use crate::driver::Moment;
-use model::{OrderRequest, Price, Qty, Side};
+use model::{OrderRequest, Price, Qty, Side, Ts};
 use serde::{Deserialize, Serialize};
+
+const FIRST_PAUSE_NS: i64 = 1_000 * Ts::MS;
+const LONGEST_PAUSE_NS: i64 = 60_000 * Ts::MS;
 
 /// Of one position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +16,11 @@ pub(crate) struct Protection {
     /// Of all its stops the one that is hit first; zero before the first.
     tightest: Price,
     uncovered: Qty,
+    /// Before this time nothing is sent again.
+    not_before: Ts,
+    pause_ns: i64,
+    /// Whether the last remedy was an exit.
+    is_leaving: bool,
 }
 
 /// What gives a position its protection back.
@@ -64,11 +72,25 @@ impl Protection {
         let qty = self.uncovered.min(position.abs());
         let trigger = self.tightest().filter(|_| qty > Qty::ZERO)?;
         let is_beyond = if position > Qty::ZERO { now.price <= trigger } else { now.price >= trigger };
+        // The first exit waits for no stop's pause.
+        if now.at < self.not_before && (self.is_leaving || !is_beyond) {
+            return None;
+        }
+        self.is_leaving = is_beyond;
+        self.pause(now.at);
         if is_beyond {
             return Some(Remedy::Exit);
         }
         self.covered();
         Some(Remedy::Stop { trigger, qty })
+    }
+
+    /// Until the next remedy: longer after each, until there was none for a minute more than asked.
+    fn pause(&mut self, at: Ts) {
+        let is_quiet = at > self.not_before.plus_ns(LONGEST_PAUSE_NS);
+        let longer = if is_quiet { FIRST_PAUSE_NS } else { self.pause_ns.saturating_mul(2) };
+        self.pause_ns = longer.clamp(FIRST_PAUSE_NS, LONGEST_PAUSE_NS);
+        self.not_before = at.plus_ns(self.pause_ns);
     }
 }
 

@@ -6,6 +6,8 @@ use model::{
     OrderUpdate, Price, Qty, Quote, Resting, SymbolId, SymbolSpec, Ts,
 };
 
+pub(crate) const MINUTE: i64 = 60_000 * Ts::MS;
+
 pub(crate) fn price(value: f64) -> Price {
     Price::from_f64(value).unwrap()
 }
@@ -35,8 +37,8 @@ pub(crate) fn market(capital: f64) -> Market {
 pub(crate) fn bar(n: i64, close: f64) -> Bar {
     Bar {
         symbol: SymbolId(0),
-        opened_at: Ts(n * 60),
-        closed_at: Ts((n + 1) * 60),
+        opened_at: Ts(n * MINUTE),
+        closed_at: Ts((n + 1) * MINUTE),
         open: price(close),
         high: price(close + 0.5),
         low: price(close - 0.5),
