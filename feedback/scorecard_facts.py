@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from core.model.aftermath import Aftermath
 from core.model.analysis import PatternWeek
-from core.model.proposal import arm_of
+from core.model.proposal import WAS_IN_FORCE, arm_of
 from core.model.scorecard import TwinDay
 from core.settings_sections import GateSettings
 from core.store import Session, aftermaths, deployments, ledger, pattern_weeks, proposals, twin_days
@@ -16,7 +16,6 @@ from strategies.gate.honesty import HonestyFacts, read_honesty_facts
 
 N_PATTERN_WEEKS = 26
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
-WAS_IN_FORCE = frozenset({"active", "superseded", "rolled_back"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +68,7 @@ def read_scorecard_facts(session: Session, now: datetime, settings: GateSettings
 
 
 def _registered(session: Session) -> Sequence[Registered]:
-    in_force = {
-        one.proposal_id
-        for state in sorted(WAS_IN_FORCE)
-        for one in deployments.in_state(session, state)  # type: ignore[arg-type]
-    }
+    in_force = {one.proposal_id for state in sorted(WAS_IN_FORCE) for one in deployments.in_state(session, state)}
     back = {proposal.proposal_id for proposal in proposals.in_state(session, "rolled_back")}
     return [
         Registered(

@@ -10,6 +10,8 @@ ProposalState = Literal[
 Outcome = Literal["accepted", "refused", "inconclusive", "queued", "narrowed"]
 Stage = Literal["admission", "screen", "stress", "sealed"]
 DeploymentState = Literal["awaiting_approval", "pushed", "active", "rejected", "superseded", "rolled_back"]
+WAS_IN_FORCE = frozenset[DeploymentState]({"active", "superseded", "rolled_back"})
+"""States of a deployment that the engine took."""
 PLACEBO = "placebo_random"
 """Source of random changes that only measure the gate: judged like any other, and never deployed."""
 

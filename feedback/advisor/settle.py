@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from core.errors import UnknownName
 from core.model.advice import AdviceOutcome, AdviceRecord, SettlementMethod
-from core.model.proposal import Deployment, ParamVersion
+from core.model.proposal import WAS_IN_FORCE, Deployment, ParamVersion
 from core.model.slots import is_slot, live_id
 from core.model.trade import Trade
 from core.settings_sections import CostSettings
@@ -21,7 +21,6 @@ from core.store import Session, advice, deployments, param_versions, trades
 from feedback.advisor.calibration import Calibration, Settled, fit_calibration
 from feedback.missed import HORIZON, round_trip_bps
 from market.bars import BarArchive
-from strategies.gate.records import WAS_IN_FORCE
 
 COMPANION_PATIENCE = timedelta(days=1)
 """So long a companion's trade may stay open before the bars tell instead."""

@@ -8,7 +8,16 @@ from typing import Any
 
 from core.errors import Conflict, Refused
 from core.model.canonical import canonical_json, short_id
-from core.model.proposal import PLACEBO, BacktestRun, ParamVersion, Proposal, ProposalState, Stage, Verdict
+from core.model.proposal import (
+    PLACEBO,
+    WAS_IN_FORCE,
+    BacktestRun,
+    ParamVersion,
+    Proposal,
+    ProposalState,
+    Stage,
+    Verdict,
+)
 from core.settings_sections import CostSettings, GateSettings
 from core.store import Session, backtests, canaries, deployments, ledger, param_versions, proposals, verdicts
 from strategies.gate.admission import AdmissionFacts
@@ -17,7 +26,6 @@ from strategies.gate.program_checks import PROGRAM
 from strategies.programs import identify_program
 
 IN_FLIGHT = ("awaiting_approval", "pushed")
-WAS_IN_FORCE = ("active", "superseded", "rolled_back")
 
 
 @dataclass(frozen=True, slots=True)
