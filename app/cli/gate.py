@@ -30,7 +30,7 @@ def gate() -> None:
 
 
 @gate.command("evaluate")
-@click.option("--quick", is_flag=True, help="Fewer worlds: within a minute instead of some, with wider intervals.")
+@click.option("--quick", is_flag=True, help="Fewer worlds: within a minute instead of several, with wider intervals.")
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**31), help="Same seed, same figures.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
