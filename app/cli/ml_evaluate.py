@@ -100,8 +100,8 @@ def evaluate(
         raise BadInput("--symbol names one symbol, and several files were given", "Evaluate them one by one")
     if not math.isfinite(fee_bps):
         raise BadInput(f"--fee-bps {fee_bps} is no number", "Give the cost of both ways, such as 20")
-    if spread and open_locked:
-        raise BadInput("--spread would learn from the locked period", "Ask for it without --open-locked")
+    if spread:
+        _require_alone(leaks, open_locked)
     settings, clock = start(is_quiet=True), SystemClock()
     asked = _Asked(find_tasks(tasks), find_models(models), select, seed, fee_bps, threads, open_locked, spread)
     _require_folder(out)
@@ -126,6 +126,14 @@ def evaluate(
         print_json(rows)
     else:
         _print(rows)
+
+
+def _require_alone(leaks: bool, open_locked: bool) -> None:
+    """Raise BadInput for what --spread does not go with."""
+    if leaks:
+        raise BadInput("--leaks judges no model, so there is no --spread", "Ask for one of them")
+    if open_locked:
+        raise BadInput("--spread would learn from the locked period", "Ask for it without --open-locked")
 
 
 def _judge(

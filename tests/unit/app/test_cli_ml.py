@@ -125,6 +125,7 @@ def test_the_leak_meter_finds_none_in_our_own_chain(file: Path, capsys: pytest.C
         (["--models", "xgbost"], "no model"),
         (["--symbol", "btc usdt"], "no symbol"),
         (["--fee-bps", "nan"], "is no number"),
+        (["--leaks", "--spread"], "there is no --spread"),
     ],
 )
 def test_what_makes_no_sense_is_said(

@@ -1,6 +1,7 @@
 """Columns are selected by the rows of a fit and by nothing later, and another number of them is another trial."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ml.models.random_forest import RandomForest
 from ml.models.selected import Selected, select_columns
 from ml.models.xgboost_trees import XgboostTrees
 from ml.splits import purged_walk_forward
+from tests.candle_factory import START, csv_lines, walk, write_csv
 from tests.ml_world import HOUR_MS, planted
 
 EXPERTS = (
@@ -139,12 +141,8 @@ class Windowed:
 
 def test_the_command_says_how_many_columns_were_chosen(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("XCRACK_HOME", str(tmp_path / "home"))
-    rng = np.random.default_rng(8)
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 2_600)))
-    file = tmp_path / "made_1h_BTCUSDT.csv"
-    opened_at_ms = 1_600_000_000_000 // HOUR_MS * HOUR_MS + HOUR_MS * np.arange(len(close))
-    lines = [f"{t},{c},{c},{c},{c},1" for t, c in zip(opened_at_ms, close, strict=True)]
-    file.write_text("\n".join(["ts,open,high,low,close,volume", *lines]))
+    candles = walk(2_600, START - timedelta(days=200), HOUR_MS)
+    file = write_csv(tmp_path / "made_1h_BTCUSDT.csv", csv_lines(candles))
     asked = ["ml", "evaluate", str(file), "--tasks", "sign:1", "--models", "logistic", "--threads", "1", "--json"]
     losses = []
     for more in ([], ["--select", "5"]):

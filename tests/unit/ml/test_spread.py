@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from math import comb
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ml.labels import sign_label
 from ml.models.logistic import Logistic
 from ml.models.prior import Prior
 from ml.splits import combinatorial_purged
+from tests.candle_factory import START, csv_lines, walk, write_csv
 from tests.ml_world import HOUR_MS, planted
 
 SIGN = find_tasks("sign:1")[0]
@@ -86,12 +88,8 @@ def test_questions_of_three_answers_and_progress():
 
 def test_the_command_gives_the_range_and_never_of_locked_rows(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("XCRACK_HOME", str(tmp_path / "home"))
-    rng = np.random.default_rng(8)
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 2_600)))
-    file = tmp_path / "made_1h_BTCUSDT.csv"
-    opened_at_ms = 1_600_000_000_000 // HOUR_MS * HOUR_MS + HOUR_MS * np.arange(len(close))
-    lines = [f"{t},{c},{c},{c},{c},1" for t, c in zip(opened_at_ms, close, strict=True)]
-    file.write_text("\n".join(["ts,open,high,low,close,volume", *lines]))
+    candles = walk(2_600, START - timedelta(days=200), HOUR_MS)
+    file = write_csv(tmp_path / "made_1h_BTCUSDT.csv", csv_lines(candles))
     asked = ["ml", "evaluate", str(file), "--tasks", "sign:1", "--models", "prior", "--threads", "1", "--spread"]
     with pytest.raises(SystemExit, match="0"):
         main([*asked, "--json"])
