@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from core.model.drift import DriftFinding, ModelWatch, RetrainingRequest
 from core.settings import Settings
 from core.store import Session, model_trials, model_versions, model_watches
+from feedback.signals.drift_steps import mean_of, unscaled_gap
 from feedback.signals.market_facts import PatternReport, SymbolRegime, load_patterns, load_regimes
 from feedback.signals.performance import load_scores
 from feedback.signals.trial_steps import Standing, standing_of
@@ -28,6 +29,8 @@ class WatchView:
     """Settled bars that counted."""
     mean_loss: float | None
     """Over the bars that are like the newest, 0 to 1; a coin's is 0.37."""
+    overconfidence: float | None
+    """Mean stated confidence less the share that came true, over the bars that are like the newest; 0 if calibrated."""
     has_reference: bool
     """Whether its features are watched: its bundle tells how the training rows lay."""
     n_blocks: int
@@ -116,12 +119,13 @@ def read_drift(session: Session, model_ids: tuple[str, ...]) -> tuple[WatchView,
 
 
 def _view(session: Session, watch: ModelWatch) -> WatchView:
-    n = int(watch.window.get("n", 0))
+    loss, gap = mean_of(watch.window), mean_of(watch.calibration)
     return WatchView(
         slot=watch.slot,
         model_id=watch.model_id,
         n_scored=watch.n_scored,
-        mean_loss=float(watch.window["total"]) / n if n else None,
+        mean_loss=loss,
+        overconfidence=None if gap is None else unscaled_gap(gap),
         has_reference=watch.has_reference,
         n_blocks=watch.n_blocks,
         is_shifted=watch.is_shifted,

@@ -199,11 +199,15 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
 DRIFT_REASONS: dict[str, dict[str, str]] = {
     "en": {
         "error": "its mean loss rose from {before} to {after} (0 is best, 1 is worst), some time after {onset}",
+        "calibration": "its stated confidence went from {before_points} to {after_points} points above what came true, "
+        "some time after {onset}",
         "features": "since {onset} its features lie further from the training, {after}, than any stretch of it did, "
         "{before}; most: {columns}",
     },
     "ko": {
         "error": "평균 손실이 {onset} 이후 {before}에서 {after}(으)로 커졌습니다 (0이 가장 좋고 1이 가장 나쁨)",
+        "calibration": "예측이 밝힌 확신도와 실제 적중률의 차이가 {onset} 이후 {before_points}에서 {after_points}%p로 "
+        "벌어졌습니다",
         "features": "{onset}부터 특징이 학습 중 어느 때보다 학습 데이터에서 멀어졌습니다 "
         "({after}, 학습 중 최대 {before}). 가장 많이 변한 특징: {columns}",
     },

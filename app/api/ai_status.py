@@ -9,6 +9,7 @@ from app.ai_status import AiStatus, WatchView, read_ai_status
 from app.api.operations import Answer, Operation, operation
 from app.auth import Caller
 from app.rooms import rooms
+from core.model.drift import DriftKind
 from feedback.signals.market_facts import Sighting, SymbolRegime
 from ml.online.scores import Score
 
@@ -57,10 +58,10 @@ class TrialView(Answer):
 class DriftView(Answer):
     """Something that was found of a model that serves."""
 
-    kind: Literal["error", "features"]
+    kind: DriftKind
     onset: datetime
     found_at: datetime
-    before: Annotated[float, Field(description="Mean loss before (0 to 1), or the largest index of the training")]
+    before: Annotated[float, Field(description="Mean loss, overconfidence, or the training's largest index")]
     after: float
     columns: Annotated[tuple[str, ...], Field(description="Features that moved most")]
 
@@ -72,6 +73,7 @@ class WatchedView(Answer):
     model_id: str
     n_scored: int
     mean_loss: Annotated[float | None, Field(description="Of settled bars like the newest, 0 to 1")]
+    overconfidence: Annotated[float | None, Field(description="Mean confidence less the share that came true")]
     has_reference: Annotated[bool, Field(description="Whether its features are watched")]
     n_blocks: int
     is_shifted: bool

@@ -1,6 +1,7 @@
 """`/api/predictions`, `/api/prediction-scores`: what models said, what came of it, and how right they were."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ Outcome = Literal["open", "hit", "miss", "unlabelled"]
 AHEAD = timedelta(days=2)
 """On a virtual clock the engine may be ahead of the worker by the time that it was granted."""
 MAX_SCORED = 20_000
+"""Predictions that figures rest on; of more it is so many, chosen at random."""
 SEARCHED = 5_000
 """Predictions among which a label, model or outcome is looked for, newest first."""
 Narrow = Annotated[str, Field(max_length=80)] | None
@@ -81,10 +83,12 @@ class ScoresQuery(Asked):
 
 
 class ScoresAnswer(Answer):
-    """Accuracy, coverage and calibration with intervals, over at most the newest 20,000 predictions."""
+    """Accuracy, coverage and calibration with intervals, over at most 20,000 predictions, of more chosen at random."""
 
     task: str
     days: int
+    n_made: Annotated[int, Field(description="Predictions of these days, of every label")]
+    n_read: Annotated[int, Field(description="Those of them that the figures were chosen from")]
     record: TrackRecord
     cost_bps: Annotated[float, Field(description="Fees and slippage of getting in and out, as the settings have them")]
     net_by_confidence: Annotated[
@@ -115,23 +119,32 @@ def show_scores(caller: Caller, query: ScoresQuery) -> ScoresAnswer:
     now = here.clock.now()
     with here.store.session() as session:
         said = load_said(session, now, query.days, query.symbol, query.interval)
-    asked = [one for one in said if one.task == query.task]
+    asked = [one for one in said.records if one.task == query.task]
     cost_bps = here.settings.costs.round_trip_bps
     return ScoresAnswer(
         task=query.task,
         days=query.days,
+        n_made=said.n_made,
+        n_read=len(said.records),
         record=track_record(asked, lambda one: is_waiting(one, now)),
         cost_bps=cost_bps,
         net_by_confidence=net_by_confidence(asked, cost_bps),
     )
 
 
-def load_said(
-    session: Session, now: datetime, n_days: int, symbol: str | None, interval: str | None
-) -> list[PredictionRecord]:
-    """Return the newest predictions of the last days, at most `MAX_SCORED`, newest first."""
-    found = predictions.latest(session, MAX_SCORED, symbol, interval)
-    return [record for record in found if record.at > now - timedelta(days=n_days)]
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Predictions of some days."""
+
+    n_made: int
+    records: list[PredictionRecord]
+    """All of them or `MAX_SCORED`, newest first."""
+
+
+def load_said(session: Session, now: datetime, n_days: int, symbol: str | None, interval: str | None) -> Said:
+    """Return the predictions of the last days; of many a random choice, that reaches as far back as all of them do."""
+    ids = predictions.ids_after(session, now - timedelta(days=n_days), symbol, interval)
+    return Said(len(ids), predictions.of_ids(session, ids[:MAX_SCORED])[::-1])
 
 
 def is_waiting(record: PredictionRecord, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from feedback.signals.trial_steps import Standing, standing_of
 from ml.online.comparison import BETTER, MIN_SCORED
 
 MAX_ROWS = 20_000
-"""Newest predictions, and newest answers of instances, that results are made of."""
+"""Newest answers of instances, which results are made of together with the predictions that they answer."""
 _by = click.option("--by", default="cli", show_default=True, help="Who asks; kept in the audit chain.")
 
 
@@ -69,7 +69,9 @@ def trials(as_json: bool) -> None:
     settings = start()
     with open_current_store(settings).session() as session:
         found = [standing_of(trial) for trial in model_trials.all(session)]
-        results = model_results(predictions.latest(session, MAX_ROWS), performance.latest(session, MAX_ROWS))
+        answers = performance.latest(session, MAX_ROWS)
+        heard = sorted({each.prediction_id for each in answers if each.prediction_id})
+        results = model_results(predictions.of_ids(session, heard), answers)
     if as_json:
         print_json({"online": settings.models.online, "trials": found, "results": results})
         return

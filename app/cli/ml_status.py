@@ -93,12 +93,13 @@ def _print_drift(found: AiStatus) -> None:
             each.model_id[:12],
             each.n_scored,
             "" if each.mean_loss is None else f"{each.mean_loss:.3f}",
+            "" if each.overconfidence is None else f"{each.overconfidence:+.1%}",
             _features(each.has_reference, each.index, each.limit),
             "; ".join(f"{one.kind} since {one.onset:%Y-%m-%d %H:%M}" for one in each.findings) or "none",
         )
         for each in found.drift
     ]
-    columns = ("answers", "serves", "bars", "mean loss", "features: index, limit", "drift (UTC)")
+    columns = ("answers", "serves", "bars", "mean loss", "overconfident by", "features: index, limit", "drift (UTC)")
     print_table("Watch over what serves", columns, rows, "Nothing is watched yet.")
     for request in found.retraining:
         print(f"a training of {request.slot} is asked for ({request.reason}): {request.command}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import Response, g, render_template, request
 
-from app.api.signals import SaidView, is_waiting, load_said, view_of
+from app.api.signals import SEARCHED, Said, SaidView, is_waiting, load_said, view_of
 from app.api.tables import csv_line
 from app.dashboard.advisor import CalibrationChart, calibration_chart
 from app.dashboard.prediction_charts import MoveChart, move_chart
@@ -49,11 +49,14 @@ class SignalsPage:
     cost_bps: float
     net: tuple[FilterLine, ...]
     """What acting on predictions from a confidence on would have brought."""
+    n_made: int
+    n_read: int
+    """Of every label; the figures were chosen from these."""
 
 
 def show() -> str:
     """Render the page."""
-    choice, said, record = _load()
+    choice, read, said, record = _load()
     texts = load_texts(g.language)
     now = rooms().clock.now()
 
@@ -66,17 +69,19 @@ def show() -> str:
         record=record,
         calibration=calibration_chart(record.bins),
         moves=move_chart(_moves(said)[:N_DRAWN]),
-        newest=tuple(view_of(one, now) for one in said[:N_SHOWN]),
+        newest=tuple(view_of(one, now) for one in _newest(choice)),
         n_sent=sum(one.is_sent for one in said),
         cost_bps=cost_bps,
         net=net_by_confidence(said, cost_bps),
+        n_made=read.n_made,
+        n_read=len(read.records),
     )
     return render_template("signals.html", s=page, c=choice, tell=tell, days=DAYS, page="signals")
 
 
 def export(name: str) -> Response:
     """Answer with the numbers behind a chart or a table as CSV. Raises UnknownName for another."""
-    _, said, record = _load()
+    _, _, said, record = _load()
     lines: list[list[object]]
     if name == "calibration":
         lines = [["p_from", "n", "mean_p", "share_true", "low", "high"]]
@@ -97,8 +102,8 @@ def export(name: str) -> Response:
     return response
 
 
-def _load() -> tuple[Choice, list[PredictionRecord], TrackRecord]:
-    """Return the choice, the predictions it leaves, newest first, and what became of them."""
+def _load() -> tuple[Choice, Said, list[PredictionRecord], TrackRecord]:
+    """Return the choice, what was read, the predictions of the label, newest first, and what became of them."""
     wished = {name: request.args.get(name, "") for name in ("task", "symbol", "interval")}
     for name, value in wished.items():
         if len(value) > _MAX_NAME or not value.isprintable():
@@ -108,17 +113,24 @@ def _load() -> tuple[Choice, list[PredictionRecord], TrackRecord]:
     task = wished["task"] or TASK
     with here.store.session() as session:
         known = predictions.newest_of_each(session)
-        narrowed = load_said(session, now, DAYS, wished["symbol"] or None, wished["interval"] or None)
+        read = load_said(session, now, DAYS, wished["symbol"] or None, wished["interval"] or None)
     choice = Choice(
         task=task,
         symbol=wished["symbol"],
         interval=wished["interval"],
-        tasks=tuple(sorted({TASK} | {one.task for one in known} | {one.task for one in narrowed})),
+        tasks=tuple(sorted({TASK} | {one.task for one in known} | {one.task for one in read.records})),
         symbols=tuple(sorted({one.symbol for one in known})),
         intervals=tuple(dict.fromkeys(one.interval for one in known)),
     )
-    said = [one for one in narrowed if one.task == task]
-    return choice, said, track_record(said, lambda one: is_waiting(one, now))
+    said = [one for one in read.records if one.task == task]
+    return choice, read, said, track_record(said, lambda one: is_waiting(one, now))
+
+
+def _newest(choice: Choice) -> list[PredictionRecord]:
+    """Return the newest predictions of the label, whether or not the figures rest on them."""
+    with rooms().store.session() as session:
+        found = predictions.latest(session, SEARCHED, choice.symbol or None, choice.interval or None)
+    return [one for one in found if one.task == choice.task][:N_SHOWN]
 
 
 def _moves(said: list[PredictionRecord]) -> list[tuple[PredictionRecord, float, float]]:

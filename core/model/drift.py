@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-DriftKind = Literal["error", "features"]
+DriftKind = Literal["error", "calibration", "features"]
 RetrainReason = Literal["drift", "weekly"]
 
 
@@ -17,6 +17,9 @@ class Waiting:
     """Close of the bar, UTC milliseconds."""
     close: float
     probability: float
+    """Of the experts, by their even mean."""
+    said: float | None = None
+    """Of the mixture, which is what was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class ModelWatch:
     """As `ml.online.adwin.Adwin` writes it; empty before the first."""
     told_ms: int = 0
     """When losses that rose were found last."""
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """The window of stated confidence less what came true, scaled to 0 to 1; empty before the first."""
+    calibration_told_ms: int = 0
+    """When confidence that went astray was found last."""
     waiting: tuple[Waiting, ...] = ()
     n_blocks: int = 0
     """Blocks of features that were judged."""
@@ -65,11 +72,12 @@ class DriftFinding:
     slot: str
     kind: DriftKind
     onset: datetime
-    """Not before this time: of `features` the block's begin, of `error` that of the window that ADWIN keeps."""
+    """Not before this time: of `features` the block's begin, else that of the window that ADWIN keeps."""
     found_at: datetime
     """Close of the bar at which it was known."""
     before: float
-    """Of `error` the mean loss before, 0 to 1; of `features` the largest index among training blocks."""
+    """Of `error` the mean loss before, 0 to 1; of `calibration` the mean confidence less the share that came true; of
+    `features` the largest index among training blocks."""
     after: float
     """The same since the onset."""
     columns: tuple[str, ...] = ()

@@ -125,6 +125,15 @@ def settled_ids(session: Session, after: datetime, until: datetime) -> dict[str,
     return {interval: sorted(ids) for interval, ids in sorted(found.items())}
 
 
+def ids_after(session: Session, after: datetime, symbol: str | None = None, interval: str | None = None) -> list[str]:
+    """Return the ids of the predictions of bars that closed after `after`, in order: the first are a random choice."""
+    query = select(table.c.prediction_id).where(table.c.at > after)
+    for column, wanted in ((table.c.symbol, symbol), (table.c.interval, interval)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    return sorted(session.execute(query).scalars())
+
+
 def of_ids(session: Session, ids: Sequence[str]) -> list[PredictionRecord]:
     """Return the predictions of these ids that are kept, oldest first."""
     found: list[PredictionRecord] = []

@@ -1,4 +1,4 @@
-"""The watch over the models that serve: losses that rise, features that leave what the training saw.
+"""The watch over the models that serve: losses that rise, confidence that goes astray, features unlike the training's.
 
 It listens to the signal room, and hands each closing time on to `look`, which a task of its own calls: what fails here
 stops no prediction. Each call commits the new state of a model, what was found, its alert and the training asked for in
@@ -83,7 +83,7 @@ class DriftWatch:
     def on_close(self, closed_at_ms: int, records: Sequence[PredictionRecord]) -> None:
         """Take what was said of the bars that closed; `look` judges it."""
         at, serving = from_ms(closed_at_ms), self._serving()
-        said = {(each.model_sha256, each.interval, each.symbol): even_mean(each) for each in records if each.at == at}
+        said = {(each.model_sha256, each.interval, each.symbol): each for each in records if each.at == at}
         for model in serving:
             card, watched = model.card, self._of(model)
             if closed_at_ms % card.interval_ms or closed_at_ms <= card.end_at_ms:
@@ -91,7 +91,7 @@ class DriftWatch:
             name = interval_name(card.interval_ms)
             rows = {symbol: self._newest.get((symbol, card.interval_ms)) for symbol in card.symbols}
             closes = {
-                symbol: Close(row.close, said.get((model.sha256, name, symbol)), not row.problem)
+                symbol: _close(row, said.get((model.sha256, name, symbol)))
                 for symbol, row in rows.items()
                 if row is not None and row.closed_at_ms == closed_at_ms
             }
@@ -153,6 +153,12 @@ def even_mean(record: PredictionRecord) -> float | None:
     return sum(said) / len(said) if said else None
 
 
+def _close(row: BarRow, record: PredictionRecord | None) -> Close:
+    if record is None:
+        return Close(row.close, None, not row.problem)
+    return Close(row.close, even_mean(record), not row.problem, record.probability)
+
+
 def _closing(watched: _Watched, closed_at_ms: int, closes: dict[str, Close]) -> Closing:
     interval_ms, reference = watched.model.card.interval_ms, watched.reference
     ended = None if reference is None else watched.whole_block(closed_at_ms)
@@ -167,6 +173,8 @@ def _facts(finding: DriftFinding) -> dict[str, str]:
     return {
         "before": f"{finding.before:.3f}",
         "after": f"{finding.after:.3f}",
+        "before_points": f"{100 * finding.before:+.1f}",
+        "after_points": f"{100 * finding.after:+.1f}",
         "onset": f"{finding.onset:%Y-%m-%d %H:%M} UTC",
         "columns": ", ".join(finding.columns),
     }

@@ -12,6 +12,7 @@ from core.clock import VirtualClock
 from core.model.drift import DriftFinding, ModelWatch, RetrainingRequest
 from core.model.trials import ModelTrial
 from core.store import Store, audit, model_trials, model_watches, predictions, requests, setting_facts
+from feedback.signals.drift_steps import GAP_RANGE, LEAST_GAP
 from feedback.signals.market_facts import PATTERNS_FACT, REGIMES_FACT, PatternReport, Sighting, SymbolRegime
 from market.pattern_evidence import PatternEvidence
 from market.regime_filter import RegimeView
@@ -152,6 +153,12 @@ def test_the_api_tells_a_model_with_card_and_events(web: Web, trained: list[str]
     assert web.client.get(f"/api/models/{'f' * 64}").status_code == 404
 
 
+def overconfident_by(gap: float) -> Adwin:
+    window = Adwin()
+    window.update((gap - LEAST_GAP) / GAP_RANGE)
+    return window
+
+
 def watch_over(web: Web, model_id: str) -> None:
     """A model that drifted, the training that was asked for, a model in shadow, and a market that was looked at."""
     now = web.clock.now()
@@ -163,6 +170,7 @@ def watch_over(web: Web, model_id: str) -> None:
         has_reference=True,
         n_scored=600,
         window=Adwin().to_plain(),
+        calibration=overconfident_by(0.25).to_plain(),
         n_blocks=3,
         block=9,
         is_shifted=True,
@@ -198,7 +206,7 @@ def test_the_list_shows_drift_comparison_patterns_and_regimes(
     watch_over(web, trained[1])
     page = web.client.get(f"/models?lang={language}").get_data(as_text=True)
     command = "xcrack train --symbols BTCUSDT --interval 1h --task sign --lookahead 1"
-    for word in (*words, command, "0.74 → 0.91", "cccccccccccc", "doji", "rsi_14"):
+    for word in (*words, command, "0.74 → 0.91", "0.25", "cccccccccccc", "doji", "rsi_14"):
         assert word in page, word
     assert SCRIPT not in page
 
@@ -210,7 +218,7 @@ def test_the_status_tells_drift_trials_patterns_and_what_counts_as_an_opportunit
     status = web.client.get("/api/ai/status").get_json()
     (drift,) = status["drift"]
     assert (drift["model_id"], drift["is_shifted"], drift["limit"]) == (trained[1], True, 0.74)
-    assert drift["findings"][0]["kind"] == "features"
+    assert drift["findings"][0]["kind"] == "features" and drift["overconfidence"] == pytest.approx(0.25)
     assert status["retraining"][0]["reason"] == "drift"
     assert [(each["challenger"], each["n_bars"]) for each in status["trials"]] == [("c" * 64, 0)]
     (pattern,) = status["patterns"]
@@ -231,6 +239,11 @@ def test_the_status_tells_drift_trials_patterns_and_what_counts_as_an_opportunit
                 main(arguments)
             assert ended.value.code == 0
     printed = capsys.readouterr().out
-    assert "xcrack train --symbols BTCUSDT" in printed and "features since" in printed and "doji" in printed
+    assert (
+        "xcrack train --symbols BTCUSDT" in printed
+        and "features since" in printed
+        and "+25.0%" in printed
+        and "doji" in printed
+    )
     told = json.loads(printed.splitlines()[-1])
     assert told["opportunities"] == 3 and told["drift"][0]["n_scored"] == 600

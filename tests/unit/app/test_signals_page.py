@@ -1,9 +1,11 @@
 """Predictions on page and API: figures with their doubt, narrowed by label, symbol and bars, and text as text."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from app.dashboard.formats import kst
 from core.clock import VirtualClock
 from core.store import Store, predictions
 from tests.conftest import START
@@ -59,6 +61,24 @@ def test_a_label_a_symbol_and_bars_narrow_the_page(web: Web) -> None:
     assert "<td>ETHUSDT</td>" in one and "<td>BTCUSDT</td>" not in one
     assert "No prediction is kept." in web.client.get("/signals?interval=1m&lang=en").get_data(as_text=True)
     assert web.client.get(f"/signals?symbol={'x' * 41}").status_code == 400
+
+
+def test_figures_of_more_than_can_be_read_rest_on_a_random_choice_of_all_days(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = web.client.get("/api/prediction-scores").get_json()
+    assert whole["n_made"] == whole["n_read"] == 2 * N_HOURS + 1
+    assert "chosen at random" not in web.client.get("/signals?lang=en").get_data(as_text=True)
+    monkeypatch.setattr("app.api.signals.MAX_SCORED", 40)
+    found = web.client.get("/api/prediction-scores").get_json()
+    assert (found["n_made"], found["n_read"]) == (2 * N_HOURS + 1, 40)
+    reach = [datetime.fromisoformat(found["record"][name]) for name in ("first_at", "last_at")]
+    assert reach[1] - reach[0] > timedelta(hours=40), "the newest alone reach 20 hours back"
+    page = web.client.get("/signals?lang=en").get_data(as_text=True)
+    assert "40 of the 97 predictions of these days, chosen at random" in page
+    newest = web.client.get("/api/predictions?task=sign&limit=1").get_json()["items"][0]
+    with web.app.test_request_context():
+        assert kst(datetime.fromisoformat(newest["at"])) in page, "the newest are listed, chosen or not"
 
 
 def test_text_of_a_model_is_text(web: Web) -> None:

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from core.clock import VirtualClock
 from core.model.drift import DriftFinding, ModelWatch, RetrainingRequest
 from core.model.models import ModelVersion
 from core.store import Store, alerts, model_versions, model_watches
+from core.store.work_tables import model_watch
 from feedback.alerts import AlertDesk
 from feedback.signals import Candle
 from feedback.signals.drift import DriftWatch
-from feedback.signals.drift_steps import Close, Closing, scaled_loss, take
+from feedback.signals.drift_steps import Close, Closing, mean_of, overconfidence, scaled_loss, take
 from feedback.signals.retraining import Retraining
 from market.candles import from_ms
 from ml.bundle import Bundle
@@ -144,6 +147,69 @@ def test_streams_without_drift_raise_nothing_over_many_seeds() -> None:
             n_found += len(found)
         assert watch.n_scored == 999
     assert n_found == 0
+
+
+def said_and_right(n: int, seed: int, confidence: float, right: float, first: int = 0) -> list[Closing]:
+    """Closing times of a model that states one confidence, either way, and is right that often."""
+    dice = np.random.default_rng(seed)
+    closings, close, p = [], 100.0, confidence
+    for at in range(first, first + n):
+        closings.append(Closing((at + 1) * HOUR_MS, HOUR_MS, {"BTCUSDT": Close(close, 0.5, said=p)}))
+        is_rise = (p > 0.5) == (dice.random() < right)
+        close *= 1.01 if is_rise else 0.99
+        p = confidence if dice.random() < 0.5 else 1 - confidence
+    return closings
+
+
+def found_in(closings: Sequence[Closing]) -> tuple[ModelWatch, list[DriftFinding]]:
+    watch, found = ModelWatch("m", "sign:1:1h", ("BTCUSDT",), 0.0, False), []
+    for closing in closings:
+        watch, shown = take(watch, closing)
+        found += shown
+    return watch, found
+
+
+@pytest.mark.parametrize(("right", "gap"), [(0.45, 0.3), (0.98, -0.23)])
+def test_confidence_that_goes_astray_to_either_side_is_found_once(right: float, gap: float) -> None:
+    closings = [*said_and_right(400, 1, 0.75, 0.75), *said_and_right(800, 2, 0.75, right, 400)]
+    watch, found = found_in(closings)
+    (finding,) = [each for each in found if each.kind == "calibration"]
+    assert from_ms(400 * HOUR_MS) < finding.found_at <= from_ms(900 * HOUR_MS)
+    assert finding.onset <= from_ms(400 * HOUR_MS) and abs(finding.before) < 0.08
+    # At the time of the finding the window still holds bars from before.
+    assert abs(finding.after) > 0.1 and finding.after * gap > 0
+    assert mean_of(watch.calibration) is not None and watch.n_scored == 1_199
+
+
+def test_confidence_that_comes_right_is_no_drift() -> None:
+    watch, found = found_in([*said_and_right(400, 1, 0.8, 0.5), *said_and_right(800, 2, 0.8, 0.8, 400)])
+    assert found == [] and int(watch.calibration["n_drifts"]) >= 1, "the mean moved, and to where it should be"
+
+
+def test_confidence_of_calibrated_models_raises_nothing_over_many_seeds() -> None:
+    for seed in range(20):
+        assert found_in(said_and_right(1_000, seed, 0.6, 0.6))[1] == []
+
+
+def test_overconfidence_is_of_the_likelier_label() -> None:
+    assert [overconfidence(*case) for case in ((0.8, 1), (0.8, 0), (0.2, 0), (0.2, 1))] == pytest.approx(
+        [-0.2, 0.8, -0.2, 0.8]
+    )
+
+
+def test_a_watch_kept_before_confidence_was_watched_is_read_and_goes_on(store: Store) -> None:
+    closings = said_and_right(30, 1, 0.6, 0.6)
+    watch, _ = found_in(closings[:10])
+    old = {name: value for name, value in msgspec.to_builtins(watch).items() if not name.startswith("calibration")}
+    old["waiting"] = [{name: value for name, value in each.items() if name != "said"} for each in old["waiting"]]
+    with store.session() as session:
+        model_watches.put(session, watch)
+        session.execute(update(model_watch).values(detail=old))
+        read = model_watches.find(session, "m")
+    assert read is not None and read.calibration == {} and read.n_scored == 9
+    for closing in closings[10:]:
+        read, _ = take(read, closing)
+    assert read.n_scored == 29 and read.calibration["n"] == 19, "the bar that waited told only what the experts said"
 
 
 def test_a_model_that_gets_better_does_not_drift(store: Store) -> None:
