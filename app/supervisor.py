@@ -111,8 +111,8 @@ def prepare(settings: Settings, home: Home) -> None:
         raise BadInput("a replay has its own command", "Run `xcrack replay --help`")
     if settings.mode == "live":
         raise Refused(
-            "this build trades on simulated venues only",
-            "Live trading needs an engine built with the feature `live`, its configuration and a written approval",
+            "`xcrack up` starts no engine that trades an account",
+            "Run `xcrack-engine run --live FILE` beside `xcrack worker` and `xcrack web`: docs/guides/live.md",
         )
     if settings.mode == "paper":
         set_up_paper(settings, home, SystemClock())

@@ -11,7 +11,8 @@ from app.cli.output import start
 @click.option(
     "--mode",
     type=click.Choice(["demo", "paper", "replay", "live"]),
-    help="demo: a made market. paper: live public data and simulated fills, no key.  [default: settings mode]",
+    help="demo: a made market. paper: live public data and simulated fills, no key. A replay (`xcrack replay`) and an "
+    "account (docs/guides/live.md) are started otherwise.  [default: settings mode]",
 )
 def up(mode: str | None) -> None:
     """Start engine, worker and web under one supervisor, until Ctrl-C.

@@ -185,7 +185,7 @@ def test_a_paper_home_is_not_started_as_a_demo_and_live_says_what_it_needs(tmp_p
     home.engine_config.write_text('{"markets": [{}]}')
     with pytest.raises(BadInput, match="--mode paper"):
         prepare(Settings(home=tmp_path), home)
-    with pytest.raises(Refused, match="simulated venues only"):
+    with pytest.raises(Refused, match="starts no engine that trades an account"):
         prepare(Settings(home=tmp_path, mode="live"), home)
     with pytest.raises(BadInput, match="xcrack replay"):
         prepare(Settings(home=tmp_path, mode="replay"), home)
