@@ -2,10 +2,12 @@
 
 import random
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from core.model.models import ModelEvent, ModelVersion
 from core.model.prediction import PredictionOutcome, PredictionRecord, SaidMember
+from core.model.trade import PerformanceRecord, Shortfall
 from core.store import Session, model_versions, predictions
 
 MODEL = "a1" * 32
@@ -50,6 +52,31 @@ def prediction(
         "outcome": outcome,
     }
     return PredictionRecord(**{**fields, **over})
+
+
+def an_answer(
+    prediction: PredictionRecord, outcome: str = "taken", move: float = 20.0, side: str = "buy", instance: str = "p-1"
+) -> PerformanceRecord:
+    """What an instance made of a prediction: half a dollar of costs on a thousand where it was taken."""
+    cost = Shortfall(Decimal("0.1"), Decimal("0.2"), Decimal("0.2"), Decimal(0))
+    taken = outcome == "taken"
+    return PerformanceRecord(
+        f"{instance}:{prediction.prediction_id}",
+        prediction.prediction_id,
+        instance,
+        prediction.symbol,
+        outcome,
+        prediction.at,
+        prediction.at + timedelta(minutes=1),
+        side if taken else None,
+        Decimal(10) if taken else Decimal(0),
+        Decimal(100) if taken else None,
+        Decimal(100) if taken else None,
+        cost if taken else None,
+        move,
+        1,
+        True,
+    )
 
 
 def plant(session: Session, now: datetime) -> None:

@@ -1,15 +1,17 @@
 """Predictions on page and API: figures with their doubt, narrowed by label, symbol and bars, and text as text."""
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from app.cli import main
 from app.dashboard.formats import kst
 from core.clock import VirtualClock
-from core.store import Store, predictions
+from core.store import Store, performance, predictions
 from tests.conftest import START
-from tests.signal_pages import MODEL, N_HOURS, plant, prediction
+from tests.signal_pages import MODEL, N_HOURS, an_answer, plant, prediction
 from tests.web_world import SCRIPT, Web, make_web
 
 
@@ -79,6 +81,21 @@ def test_figures_of_more_than_can_be_read_rest_on_a_random_choice_of_all_days(
     newest = web.client.get("/api/predictions?task=sign&limit=1").get_json()["items"][0]
     with web.app.test_request_context():
         assert kst(datetime.fromisoformat(newest["at"])) in page, "the newest are listed, chosen or not"
+
+
+def test_trials_join_answers_to_the_predictions_they_name_however_old(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with web.store.session() as session:
+        (oldest,) = predictions.find(session, f"BTCUSDT-{N_HOURS - 1}")
+        performance.add(session, an_answer(oldest))
+    monkeypatch.setattr("app.cli.ml_life.MAX_ROWS", 1)
+    monkeypatch.setenv("XCRACK_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        main(["ml", "trials", "--json"])
+    assert ended.value.code == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert results["by_symbol"]["BTCUSDT"]["n_taken"] == 1
 
 
 def test_text_of_a_model_is_text(web: Web) -> None:

@@ -1,38 +1,14 @@
 """Answers of instances joined to predictions by id: counts, hits, moves after costs, and words."""
 
 from dataclasses import replace
-from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 
 from core.model.prediction import PredictionOutcome
-from core.model.trade import PerformanceRecord, Shortfall
 from core.store import Store
 from feedback.model_results import bucket_of, model_results
+from tests.signal_pages import an_answer
 from tests.signal_world import MINUTE_MS, Lane, a_bundle_for, a_room, bars, play
-
-
-def an_answer(prediction, outcome="taken", move=20.0, side="buy", instance="p-1"):
-    cost = Shortfall(Decimal("0.1"), Decimal("0.2"), Decimal("0.2"), Decimal(0))
-    taken = outcome == "taken"
-    return PerformanceRecord(
-        f"{instance}:{prediction.prediction_id}",
-        prediction.prediction_id,
-        instance,
-        prediction.symbol,
-        outcome,
-        prediction.at,
-        prediction.at + timedelta(minutes=1),
-        side if taken else None,
-        Decimal(10) if taken else Decimal(0),
-        Decimal(100) if taken else None,
-        Decimal(100) if taken else None,
-        cost if taken else None,
-        move,
-        1,
-        True,
-    )
 
 
 def test_answers_are_counted_once_by_each_key_and_costs_come_off(store: Store) -> None:
