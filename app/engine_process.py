@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 import msgspec
 
 from app.home import Home
-from app.live_market import LiveInstrument, live_sections, symbol_specs
+from app.live_market import VENUE_CHOICES, LiveInstrument, live_sections, symbol_specs, venue_section
 from core.clock import to_ns
 from core.durable import replace_if_changed
 from core.errors import BadInput, Unavailable
@@ -124,7 +124,10 @@ def renew_engine_config(settings: Settings, home: Home) -> None:
     config = _read(home, "instances")
     _require_slots(config, home)
     known = [symbol["name"] for symbol in config.get("symbols", [])]
-    then, now = _facts(config), _facts(msgspec.json.decode(msgspec.json.encode(_sections(settings, known))))
+    sections = _sections(settings, known)
+    if config.get("markets"):
+        sections["venue"] = venue_section(settings.market)
+    then, now = _facts(config), _facts(msgspec.json.decode(msgspec.json.encode(sections)))
     changed = [
         f"{name} was {_told(then.get(name))} and is {_told(now.get(name))}"
         for name in sorted(then.keys() | now.keys())
@@ -253,6 +256,7 @@ def _facts(sections: dict[str, Any]) -> dict[str, Any]:
         for name, value in sections.get(section, {}).items()
         if name not in {"enabled", "krw_per_quote"}
     }
+    facts |= {f"venue.{name}": value for name, value in sections.get("venue", {}).items() if name in VENUE_CHOICES}
     for instance in sections["instances"]:
         if is_slot(instance["instance_id"]):
             continue

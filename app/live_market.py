@@ -21,6 +21,9 @@ CCXT_NAMES = {
 DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "TUSD"})
 """Quotes that count as dollars."""
 
+VENUE_CHOICES = frozenset({"fee_tiers", "max_messages_per_s", "reject_rate", "reject_seed"})
+"""Fields of the section `venue` that are written only where the settings set them."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveName:
@@ -106,17 +109,36 @@ def live_sections(market: MarketSettings, names: Sequence[LiveName]) -> dict[str
     """Return the sections `markets`, `venue` and `state` of the engine's configuration."""
     return {
         "markets": [_feed(market, feed, names) for feed in market.feeds],
-        "venue": {
-            "model": _venue_model(market),
-            "order_latency_us": round(market.order_latency_ms * 1000),
-            "feed_latency_us": 0,
-            "queue": {"type": "risk_averse"}
-            if market.queue_power is None
-            else {"type": "prob_power", "power": market.queue_power},
-        },
+        "venue": venue_section(market),
         # The engine reads no snapshot of another build: its next version needs the log from its beginning.
         "state": {"segment_minutes": market.segment_minutes, "retain": "keep"},
     }
+
+
+def venue_section(market: MarketSettings) -> dict[str, Any]:
+    """Return the section `venue`; the fields of `VENUE_CHOICES` only where they are set."""
+    tiers = [
+        {
+            "from_notional": format(tier.from_notional.normalize(), "f"),
+            "maker_fee_bps": tier.maker_fee_bps,
+            "taker_fee_bps": tier.taker_fee_bps,
+        }
+        for tier in market.fee_tiers
+    ]
+    chosen = {
+        "fee_tiers": tiers,
+        "max_messages_per_s": market.max_messages_per_s,
+        "reject_rate": market.reject_rate,
+        "reject_seed": market.reject_seed,
+    }
+    return {
+        "model": "book" if market.fills_by_book else "bars",
+        "order_latency_us": round(market.order_latency_ms * 1000),
+        "feed_latency_us": 0,
+        "queue": {"type": "risk_averse"}
+        if market.queue_power is None
+        else {"type": "prob_power", "power": market.queue_power},
+    } | {name: value for name, value in chosen.items() if value}
 
 
 def _feed(market: MarketSettings, feed: FeedSettings, names: Sequence[LiveName]) -> dict[str, Any]:
@@ -134,10 +156,3 @@ def _feed(market: MarketSettings, feed: FeedSettings, names: Sequence[LiveName])
         },
         "stale_after_ms": round(market.stale_after_s * 1000),
     } | {name: url for name, url in addresses.items() if url}
-
-
-def _venue_model(market: MarketSettings) -> str:
-    if market.venue_model != "auto":
-        return market.venue_model
-    can_queue = all(feed.streams.trades and (feed.streams.quotes or feed.streams.depth) for feed in market.feeds)
-    return "book" if can_queue else "bars"

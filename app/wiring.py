@@ -180,7 +180,7 @@ def build_rooms(settings: Settings, home: Home, clock: Clock, symbols: tuple[str
 
 def _build_canaries(ground: _Ground, gate: Gate, rollout: Rollout, alert_desk: AlertDesk) -> CanaryRoom:
     settings = ground.settings
-    fills_by_bars = not is_live_market(ground.home) or settings.market.venue_model == "bars"
+    fills_by_bars = not is_live_market(ground.home) or not settings.market.fills_by_book
     replay = ShadowReplay(
         store=ground.store,
         archive=ground.archive,

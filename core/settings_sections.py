@@ -93,6 +93,15 @@ class FeedSettings(Section):
     """Instead of the exchange's REST address."""
 
 
+class FeeTierSettings(Section):
+    """Fees of fills in basis points of notional, from a traded volume of the account on."""
+
+    from_notional: Annotated[Decimal, Field(gt=0)]
+    """Notional traded in the 30 full UTC days before, in quote currency (USD)."""
+    maker_fee_bps: Annotated[float, Field(ge=-10, le=1000)]
+    taker_fee_bps: Annotated[float, Field(ge=0, le=1000)]
+
+
 class MarketSettings(Section):
     """The market of `xcrack up --mode paper`, and how the simulated venue fills on it."""
 
@@ -108,10 +117,43 @@ class MarketSettings(Section):
     order_latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 50.0
     queue_power: Annotated[float, Field(gt=0, le=10)] | None = None
     """Exponent of the probability queue; none is the risk-averse queue."""
+    fee_tiers: tuple[FeeTierSettings, ...] = ()
+    """Ascending; below the first one, and where there is none, `costs` hold."""
+    max_messages_per_s: Annotated[int, Field(ge=1, le=2**32 - 1)] | None = None
+    """Orders and cancels that the simulated exchange takes within a second of its clock; none is no bound."""
+    reject_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of orders, never of cancels, that the simulated exchange refuses for reasons of its own."""
+    reject_seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    """Decides which orders those are."""
     tick_days: Annotated[int, Field(ge=1)] = 30
     """How long prints, quotes and books stay in the archive."""
     segment_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
     """Age at which the engine closes a segment of its market log, so that it can be archived."""
+
+    @property
+    def fills_by_book(self) -> bool:
+        """Whether orders fill by prints, quotes and a place in the queue, else by candles."""
+        if self.venue_model != "auto":
+            return self.venue_model == "book"
+        return all(feed.streams.trades and (feed.streams.quotes or feed.streams.depth) for feed in self.feeds)
+
+    @field_validator("fee_tiers")
+    @classmethod
+    def _tiers_ascend(cls, tiers: tuple[FeeTierSettings, ...]) -> tuple[FeeTierSettings, ...]:
+        if any(later.from_notional <= earlier.from_notional for earlier, later in pairwise(tiers)):
+            raise ValueError("fee_tiers must ascend by from_notional")
+        return tiers
+
+    @model_validator(mode="after")
+    def _only_a_book_venue_refuses(self) -> "MarketSettings":
+        if self.fills_by_book:
+            return self
+        if self.reject_rate > 0 or self.max_messages_per_s is not None:
+            name = "reject_rate" if self.reject_rate > 0 else "max_messages_per_s"
+            raise ValueError(
+                f"{name} needs a venue that fills by book: venue_model book, or auto with prints and quotes"
+            )
+        return self
 
 
 class CostSettings(Section):

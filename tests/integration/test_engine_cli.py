@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from app.live_market import venue_section
+from core.settings_sections import MarketSettings
 from tests.integration.engine_world import BINARY, HOUR_NS, Engine, engine_config, write_feed
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -43,11 +45,25 @@ def refusal(folder: Path, config: dict[str, object], status: int = 2) -> str:
         ({"mark_interval_ms": 0}, "mark_interval_ms"),
         ({"symbols": []}, "symbols"),
         ({"leverage": 100}, "unknown field `leverage`"),
+        ({"venue": {"reject_rate": 0.2}}, "venue.reject_rate = 0.2: only the book venue refuses orders"),
+        ({"venue": {"model": "book", "reject_rate": 1.5}}, "venue.reject_rate = 1.5: must be a number from 0 to 1"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_line_that_names_the_place(engine, tmp_path, change, expected):
     assert expected in refusal(tmp_path, engine_config(tmp_path, 9) | change)
     assert not (tmp_path / "state" / "journal.jsonl").exists() or not (tmp_path / "state" / "journal.jsonl").read_text()
+
+
+def test_what_the_settings_say_of_the_simulated_exchange_is_taken_by_the_engine(engine, tmp_path):
+    tiers = [{"from_notional": "1000000.50", "maker_fee_bps": -0.5, "taker_fee_bps": 3}]
+    market = MarketSettings.model_validate(
+        {"fee_tiers": tiers, "max_messages_per_s": 50, "reject_rate": 0.05, "reject_seed": 2**64 - 1}
+    )
+    path = tmp_path / "engine.json"
+    for section, status in ((venue_section(market), 0), (venue_section(market) | {"model": "bars"}, 2)):
+        path.write_text(json.dumps(engine_config(tmp_path, 9) | {"venue": section}))
+        done = run("replay", "--config", path)
+        assert done.returncode == status, done.stderr
 
 
 def test_parameters_outside_their_schema_are_refused_by_name(engine, tmp_path):

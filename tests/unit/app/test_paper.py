@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.engine_process import engine_symbols, is_live_market
+from app.engine_process import engine_symbols, is_live_market, renew_engine_config
 from app.home import Home
 from app.live_market import (
     LiveInstrument,
@@ -37,6 +37,16 @@ TWO_VENUES = MarketSettings(
     ),
     warmup_days=1,
 )
+
+REFUSING = {
+    "fee_tiers": [
+        {"from_notional": 1_000_000, "maker_fee_bps": 1.6, "taker_fee_bps": 4},
+        {"from_notional": "5000000.50", "maker_fee_bps": -0.5, "taker_fee_bps": 3},
+    ],
+    "max_messages_per_s": 50,
+    "reject_rate": 0.05,
+    "reject_seed": 2**64 - 1,
+}
 
 
 class CandleFile:
@@ -98,6 +108,34 @@ def test_orders_fill_by_book_where_prints_and_prices_are_streamed(
     feed = FeedSettings(venue="binance_spot", symbols=("BTCUSDT",), streams=streams)
     market = MarketSettings.model_validate({"feeds": (feed,), "venue_model": model})
     assert live_sections(market, live_names(market))["venue"]["model"] == expected
+
+
+def test_a_venue_that_refuses_orders_and_has_tiers_reaches_the_engine_and_unset_fields_do_not() -> None:
+    plain = live_sections(TWO_VENUES, live_names(TWO_VENUES))["venue"]
+    assert set(plain) == {"model", "order_latency_us", "feed_latency_us", "queue"}
+    market = MarketSettings.model_validate(REFUSING)
+    assert live_sections(market, live_names(market))["venue"] == plain | {
+        "fee_tiers": [
+            {"from_notional": "1000000", "maker_fee_bps": 1.6, "taker_fee_bps": 4.0},
+            {"from_notional": "5000000.5", "maker_fee_bps": -0.5, "taker_fee_bps": 3.0},
+        ],
+        "max_messages_per_s": 50,
+        "reject_rate": 0.05,
+        "reject_seed": 2**64 - 1,
+    }
+
+
+def test_a_later_start_on_another_simulated_exchange_is_refused_by_name(tmp_path: Path) -> None:
+    home, clock = Home(tmp_path).create(), VirtualClock(NOW)
+    began = MarketSettings.model_validate(REFUSING | {"warmup_days": 1})
+    set_up_paper(_settings(tmp_path, began), home, clock, lambda _: CandleFile())
+    before = home.engine_config.read_bytes()
+    renew_engine_config(_settings(tmp_path, began), home)
+    assert home.engine_config.read_bytes() == before
+    with pytest.raises(BadInput, match=r"venue.reject_rate was 0.05 and is 0.1"):
+        renew_engine_config(_settings(tmp_path, began.model_copy(update={"reject_rate": 0.1})), home)
+    with pytest.raises(BadInput, match=r"venue.fee_tiers was \[.*\] and is not set; venue.max_messages_per_s was 50"):
+        renew_engine_config(_settings(tmp_path, MarketSettings(warmup_days=1)), home)
 
 
 def test_the_first_start_fetches_history_and_writes_a_configuration_that_listens(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
@@ -71,6 +72,37 @@ def test_variables_are_read_as_the_type_of_their_key(file):
 def test_a_wrong_setting_is_refused_by_name_with_a_reason(file, text, variables, reason):
     with pytest.raises(SettingsError, match=reason.replace("[", r"\[")):
         load_settings(file(text, **variables))
+
+
+@pytest.mark.parametrize(
+    ("market", "reason"),
+    [
+        ("reject_rate: 1.01", "'market.reject_rate' is wrong: Input should be less than or equal to 1"),
+        ("reject_rate: -0.1", "'market.reject_rate' is wrong"),
+        ("reject_rate: .nan", "'market.reject_rate' is wrong"),
+        ("reject_seed: -1", "'market.reject_seed' is wrong"),
+        ("reject_seed: 18446744073709551616", "'market.reject_seed' is wrong"),
+        ("max_messages_per_s: 0", "'market.max_messages_per_s' is wrong"),
+        ("reject_rate: 0.1, venue_model: bars", "reject_rate needs a venue that fills by book"),
+        ("max_messages_per_s: 9, venue_model: bars", "max_messages_per_s needs a venue that fills by book"),
+        (
+            "reject_rate: 0.1, feeds: [{venue: bybit_spot, symbols: [BTCUSDT], streams: {trades: false}}]",
+            "reject_rate needs a venue that fills by book: venue_model book, or auto with prints and quotes",
+        ),
+        ("fee_tiers: [{from_notional: 0, maker_fee_bps: 1, taker_fee_bps: 1}]", "'market.fee_tiers.0.from_notional'"),
+        ("fee_tiers: [{from_notional: 1, maker_fee_bps: -11, taker_fee_bps: 1}]", "'market.fee_tiers.0.maker_fee_bps'"),
+        ("fee_tiers: [{from_notional: 1, maker_fee_bps: 1}]", "'market.fee_tiers.0.taker_fee_bps'"),
+        (
+            "fee_tiers: [{from_notional: 5, maker_fee_bps: 1, taker_fee_bps: 1},"
+            " {from_notional: 5, maker_fee_bps: 0, taker_fee_bps: 1}]",
+            "fee_tiers must ascend by from_notional",
+        ),
+    ],
+)
+def test_a_simulated_exchange_that_cannot_be_is_refused_by_name_in_one_line(file, market, reason):
+    with pytest.raises(SettingsError, match=re.escape(reason)) as refused:
+        load_settings(file(f"market: {{{market}}}"))
+    assert "\n" not in str(refused.value)
 
 
 def test_a_named_file_that_is_missing_is_refused():

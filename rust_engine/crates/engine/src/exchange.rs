@@ -5,7 +5,7 @@ use crate::external::{External, Sight};
 use model::{BookTop, InstanceId, Mode, OrderId, OrderRequest, Qty, SymbolId, SymbolSpec, Ts, VenueConfig, VenueModel};
 use risk::RiskApproved;
 use serde::{Deserialize, Serialize};
-use sim::{BookVenue, Venue};
+use sim::{BookVenue, Refusals, Venue};
 use std::cell::Cell;
 
 /// One venue. A backtest and a live run differ here and nowhere else.
@@ -34,6 +34,8 @@ pub(crate) struct Exchange<T> {
 
 impl<T: Clone> Exchange<T> {
     pub(crate) fn new(config: &VenueConfig, symbols: &[SymbolSpec], modes: &[Mode]) -> Result<Self, CoreError> {
+        // Also where no book venue is built, which would check it: a share of refusals must not be passed over.
+        Refusals::new(config)?;
         let is_external = config.model == VenueModel::External;
         let splits = is_external || modes.iter().any(|mode| mode.is_funded());
         let is_apart: Vec<bool> = modes.iter().map(|mode| splits && !mode.is_funded()).collect();
@@ -202,3 +204,7 @@ impl<T: Clone> Floor<T> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -207,6 +207,17 @@ pub struct VenueConfig {
     /// For `external`: how the orders of shadows and twins fill, which never leave; not `external`.
     #[serde(skip_serializing_if = "VenueModel::is_bars")]
     pub simulated: VenueModel,
+    /// Share of orders, never of cancels, that the simulated book venue refuses for reasons of its own; zero refuses none.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub reject_rate: f64,
+    /// Which orders those are: another seed, others.
+    #[serde(skip_serializing_if = "is_default")]
+    pub reject_seed: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Hard limits, checked when an order is sent. Amounts are in quote currency.

@@ -10,6 +10,7 @@
 use crate::ladder::Execution;
 use crate::matcher::{Arrival, Matcher};
 use crate::outcome::{BookVenueError, VenueOutcome};
+use crate::refusals::Refusals;
 use crate::wire::{Answer, Bounds, Exposure, Message, News, Wire};
 use book::L2Book;
 use model::{
@@ -50,6 +51,7 @@ pub struct BookVenue<T> {
     wire: Wire,
     /// One for all, or one for each instance.
     bounds: Bounds,
+    refusals: Refusals,
     listed: Vec<Listed>,
     slots: Vec<Option<Open<T>>>,
     free: Vec<u32>,
@@ -71,7 +73,8 @@ impl<T: Clone> BookVenue<T> {
     /// A venue without orders or prices.
     ///
     /// # Errors
-    /// A latency of a day or more, a queue model without a power above zero, a symbol without tick or lot.
+    /// A latency of a day or more, a queue model without a power above zero, a share of refusals that is none or belongs to
+    /// another venue, a symbol without tick or lot.
     pub fn new(symbols: &[SymbolSpec], config: &VenueConfig) -> Result<Self, BookVenueError> {
         if let QueueModel::ProbPower { power } = config.queue
             && !(power > 0.0 && power.is_finite())
@@ -89,6 +92,7 @@ impl<T: Clone> BookVenue<T> {
         Ok(Self {
             wire: Wire::new(config).ok_or(BookVenueError::Latency)?,
             bounds: Bounds::shared(config.max_messages_per_s),
+            refusals: Refusals::new(config)?,
             listed: symbols.iter().map(listed).collect::<Result<_, _>>()?,
             slots: Vec::new(),
             free: Vec::new(),
@@ -246,6 +250,9 @@ impl<T: Clone> BookVenue<T> {
         open.half_spread = listed.matcher.half_spread();
         if !is_admitted {
             return self.answer_end(slot, CancelReason::RateLimited);
+        }
+        if self.refusals.hit(&order) {
+            return self.answer_end(slot, CancelReason::Rejected);
         }
         let arrival = listed.matcher.arrive(slot, &order, &mut self.executions);
         self.answer_executions();

@@ -147,9 +147,11 @@ proptest! {
     fn quantity_is_conserved_and_priority_kept_in_any_session(
         turns in prop::collection::vec(turn(), 1..120),
         cubic in any::<bool>(),
+        reject_rate in prop_oneof![Just(0.0), 0.0..=1.0],
+        reject_seed in any::<u64>(),
     ) {
         let queue = if cubic { QueueModel::ProbPower { power: 3.0 } } else { QueueModel::RiskAverse };
-        let config = VenueConfig { queue, ..config() };
+        let config = VenueConfig { queue, reject_rate, reject_seed, ..config() };
         let straight = play(&turns, &config, false)?;
         prop_assert_eq!(straight, play(&turns, &config, true)?, "writing the state down changes nothing");
     }

@@ -3,6 +3,8 @@ use crate::outcome::BookVenueError;
 use model::{Depth, Level, MarketTrade, OrderKind, SweptFill, TimeInForce, VenueModel};
 use risk::{Exposure as Held, RiskGate};
 
+#[path = "book_venue_refusals_tests.rs"]
+mod refusals;
 #[path = "book_venue_session_tests.rs"]
 mod session;
 
@@ -221,6 +223,27 @@ fn a_stop_wakes_on_a_print_or_on_the_middle_of_the_book() {
         world.level(side, tick, lots, us(250));
     }
     assert_eq!(world.told(us(300)), [(2, Ok((2, 106, false)))]);
+}
+
+#[test]
+fn a_stop_that_would_trigger_at_once_is_refused() {
+    let stop = |world: &mut World, id: u64, side: Side, tick: i64| {
+        world.send(id, side, OrderKind::Stop { trigger: Price(tick * TICK) }, 1, TimeInForce::Gtc, us(200));
+    };
+    let mut world = World::with_book(&config());
+    for (id, side, tick) in [(1, Side::Sell, 101), (2, Side::Sell, 100), (3, Side::Buy, 99), (4, Side::Buy, 100)] {
+        stop(&mut world, id, side, tick);
+    }
+    stop(&mut world, 5, Side::Sell, 99);
+    stop(&mut world, 6, Side::Buy, 101);
+    let rejected = Err(CancelReason::Rejected);
+    assert_eq!(world.told(us(300)), [(1, rejected), (2, rejected), (3, rejected), (4, rejected)], "the middle is 100");
+    assert_eq!(world.venue.resting(ME, A), (Qty(LOT), Qty(LOT)), "the others rest");
+    // Nobody knows a price yet, so nobody can say that it would trigger.
+    let mut silent = World::new(&config());
+    stop(&mut silent, 1, Side::Sell, 101);
+    assert_eq!(silent.told(us(300)), []);
+    assert_eq!(silent.venue.len(), 1);
 }
 
 #[test]

@@ -14,10 +14,12 @@ pub mod market;
 mod matcher;
 pub mod outcome;
 mod queue;
+mod refusals;
 pub mod venue;
 mod wire;
 
 pub use book_venue::BookVenue;
 pub use fees::{FeeError, FeeSchedule, funding_payment};
 pub use outcome::{BookVenueError, VenueOutcome};
+pub use refusals::Refusals;
 pub use venue::{CostError, CostRates, Matched, Venue, proven_price};

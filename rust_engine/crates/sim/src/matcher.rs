@@ -6,6 +6,10 @@
 //! | rests | a print at its price is larger than the queue before it | what the print left over | its own | maker |
 //! | rests | a print or a level of the other side lies beyond its price | [`SweptFill`] | its own | maker |
 //! | stop | a print, or the middle of the book, is at or beyond the trigger | then as a market order | shown | taker |
+//! | stop that is at or beyond its trigger on arrival | never: it is refused | | | |
+//!
+//! An exchange refuses such a stop because it would trigger at once (Binance Spot -2010, USD-M -2021, Bybit likewise): who sent
+//! it must leave in another way.
 //!
 //! What the market did is not changed by us: prints and levels come as recorded. What we took of a level stays taken until the
 //! level changes. A market order that finds too little waits for the next book, or, where no book is known, for the next
@@ -133,7 +137,7 @@ impl Matcher {
         match order.kind {
             OrderKind::Market => self.arrive_market(slot, side, qty, tif, out),
             OrderKind::Stop { trigger } if self.reference().is_some_and(|p| is_triggered(side, trigger, p)) => {
-                self.arrive_market(slot, side, qty, tif, out)
+                Arrival::Ended(CancelReason::Rejected)
             }
             OrderKind::Stop { trigger } => {
                 self.stops.push(Stop { slot, side, trigger, qty, tif });

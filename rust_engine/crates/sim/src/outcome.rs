@@ -12,6 +12,15 @@ pub enum BookVenueError {
     /// The power of the queue model is no number above zero.
     #[error("venue.queue.power = {0}: must be a number above zero")]
     Power(f64),
+    /// The share of orders to refuse is no share.
+    #[error("venue.reject_rate = {0}: must be a number from 0 to 1")]
+    RejectRate(f64),
+    /// Orders are to be refused where no book venue is.
+    #[error(
+        "venue.reject_rate = {0}: only the book venue refuses orders; set venue.model (for external: venue.simulated) to \
+         book, or leave the rate out"
+    )]
+    RejectRateWithoutBook(f64),
     /// The lot is not above zero.
     #[error("symbol {name}: lot {lot} is not above zero")]
     Lot {

@@ -145,6 +145,8 @@ pub fn config(dir: &Path, venue: VenueModel, snapshot_every_s: u64) -> EngineCon
             model: venue,
             order_latency_us: 50_000,
             feed_latency_us: 50_000,
+            reject_rate: if venue == VenueModel::Book { 0.1 } else { 0.0 },
+            reject_seed: 7,
             ..VenueConfig::default()
         },
         limits: RiskLimits::basic(limit, limit, limit, 500.0),
