@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 
 from core.model.generated import Challenge, Hello, Message, Welcome
 from strategies.bridge.frame import PROTOCOL, FrameError, Opener, Sealer, handshake_key, link_key
-from strategies.bridge.packet import Codec, kind_and_body, parse_body
+from strategies.bridge.packet import UNREADABLE, Codec, kind_and_body, parse_body
 
 NONCE_BYTES = 16
 
@@ -34,7 +34,7 @@ def parse_opening(flags: int, payload: bytes) -> Message:
         raise FrameError("the frames of the handshake are JSON")
     try:
         frame = _decode(payload)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise FrameError(f"not a frame of the handshake: {error}") from None
     return parse_body(frame.kind, bytes(frame.body))
 

@@ -12,6 +12,9 @@ from strategies.bridge.frame import MAX_FRAME_BYTES, PACKED, FrameError
 MAX_BODY_BYTES = MAX_FRAME_BYTES // 2
 """Longest JSON text of a message; the rest of a frame is room for what stands around it."""
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What msgspec raises for bytes that are no value, or one that nests deeper than any message."""
+
 Encoding = Literal["json", "msgpack"]
 Number = Annotated[int, Meta(ge=0)]
 _kind_of = {struct: kind for kind, struct in KINDS.items()}
@@ -120,7 +123,7 @@ class Codec:
         """Return the packet in `payload`. Raises FrameError."""
         try:
             packet: Packet = self._decode_packet(payload)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except UNREADABLE as error:
             raise FrameError(f"not a packet: {error}") from None
         return packet
 
@@ -134,7 +137,7 @@ class Codec:
             return bytes(item.body).decode(errors="replace")
         try:
             return msgspec.json.encode(self._decode_any(item.body)).decode()
-        except (msgspec.MsgspecError, TypeError, ValueError):
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
             return item.body.hex()
 
 
@@ -144,5 +147,5 @@ def _parse(decoders: dict[str, Callable[[Any], Message]], kind: str, body: str |
         raise FrameError(f"unknown kind '{kind[:40]}'")
     try:
         return decode(body)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise FrameError(f"a '{kind}' message is not what its schema says: {error}") from None

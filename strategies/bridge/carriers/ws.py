@@ -104,6 +104,8 @@ class WsWire(asyncio.Protocol):
             self._transport.abort()
 
     def _upgrade(self, request: Request) -> None:
+        if self._protocol.eof_sent:
+            return  # what came with the greeting was no frame, or a farewell: there is nobody to answer
         if request.path != PATH:
             self._protocol.send_response(self._protocol.reject(404, f"the bridge is at {PATH}\n"))
             return

@@ -141,3 +141,7 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "carrier/stream_tests.rs"]
+mod tests;

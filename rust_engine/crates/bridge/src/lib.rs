@@ -24,3 +24,9 @@ pub use frame::{FrameError, MAX_FRAME_BYTES, Style};
 pub use monitor::{Counts, Monitor};
 pub use secret::Secret;
 pub use session::{About, Event, Now, Pulse, Session, SessionError};
+
+#[cfg(test)]
+mod decoder_tests;
+#[cfg(test)]
+#[path = "../../model/tests/mutation/mod.rs"]
+mod mutation;

@@ -4,6 +4,8 @@
 
 mod closed_run;
 mod live_world;
+#[path = "../../model/tests/mutation/mod.rs"]
+mod mutation;
 
 use closed_run::closed_run;
 use engine::book_backtest::{BookColumns, BookGrid, BookRequest, GridSpec};
@@ -12,53 +14,12 @@ use engine::market_log::{MARKET_DIR, MarketLogReader};
 use engine::run::verify;
 use engine::snapshot;
 use model::{Costs, MarketEvent, Price, Qty, SymbolSpec, VenueConfig, VenueModel};
+use mutation::{Mutation, any_mutations};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// One change of a file, as libFuzzer makes them.
-#[derive(Clone, Debug)]
-enum Mutation {
-    Flip(Index, u8),
-    Cut(Index),
-    Insert(Index, Vec<u8>),
-    Remove(Index, usize),
-    /// From, to, how much.
-    Repeat(Index, Index, usize),
-}
-
-impl Mutation {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        if bytes.is_empty() {
-            return;
-        }
-        let length = bytes.len();
-        match self {
-            Self::Flip(at, mask) => bytes[at.index(length)] ^= mask,
-            Self::Cut(at) => bytes.truncate(at.index(length)),
-            Self::Insert(at, what) => drop(bytes.splice(at.index(length)..at.index(length), what.iter().copied())),
-            Self::Remove(at, n) => drop(bytes.drain(at.index(length)..(at.index(length) + n).min(length))),
-            Self::Repeat(from, to, n) => {
-                let copied = bytes[from.index(length)..(from.index(length) + n).min(length)].to_vec();
-                drop(bytes.splice(to.index(length)..to.index(length), copied));
-            }
-        }
-    }
-}
-
-fn any_mutations() -> impl Strategy<Value = Vec<Mutation>> {
-    let any = prop_oneof![
-        (any::<Index>(), 1..=255_u8).prop_map(|(at, mask)| Mutation::Flip(at, mask)),
-        any::<Index>().prop_map(Mutation::Cut),
-        (any::<Index>(), prop::collection::vec(any::<u8>(), 1..64)).prop_map(|(at, what)| Mutation::Insert(at, what)),
-        (any::<Index>(), 1..300_usize).prop_map(|(at, n)| Mutation::Remove(at, n)),
-        (any::<Index>(), any::<Index>(), 1..300_usize).prop_map(|(from, to, n)| Mutation::Repeat(from, to, n)),
-    ];
-    prop::collection::vec(any, 1..5)
-}
 
 /// What a closed run left, and what its files say.
 struct Written {
@@ -110,7 +71,7 @@ impl Written {
     fn check(&self, file: &Path, mutations: &[Mutation]) -> Result<(), TestCaseError> {
         let whole = fs::read(file).unwrap();
         let mut bytes = whole.clone();
-        mutations.iter().for_each(|mutation| mutation.apply(&mut bytes));
+        mutations.iter().for_each(|mutation| mutation.apply(&mut bytes, &whole));
         fs::write(file, &bytes).unwrap();
         let (records, events, loaded) = (self.journal(), self.market(), snapshot::load(file).is_ok());
         // It may find damage or none, but it ends.
@@ -123,15 +84,9 @@ impl Written {
     }
 
     fn search(&self, n_cases: u32, seed: u64) {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let config = Config { failure_persistence: None, ..Config::with_cases(n_cases) };
-        let mut runner = TestRunner::new_with_rng(config, rng);
-        let found = runner.run(&(any::<Index>(), any_mutations()), |(file, mutations)| {
+        mutation::search(n_cases, seed, &(any::<Index>(), any_mutations()), |(file, mutations)| {
             self.check(file.get::<PathBuf>(&self.files), &mutations)
         });
-        assert!(found.is_ok(), "seed {seed}: {}", found.unwrap_err());
     }
 }
 

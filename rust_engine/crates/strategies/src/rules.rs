@@ -13,6 +13,8 @@ mod feed;
 #[cfg(test)]
 mod generated;
 mod program;
+#[cfg(test)]
+mod text_tests;
 
 use crate::driver::{Moment, proven};
 use crate::protection::{Protection, Remedy};

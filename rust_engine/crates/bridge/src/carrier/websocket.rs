@@ -20,12 +20,20 @@ pub(super) struct WebSocket {
 impl WebSocket {
     /// Greets the server behind `stream`.
     pub(super) async fn connect(url: &str, stream: BoxedStream) -> Result<Self, LinkError> {
-        let config =
-            WebSocketConfig::default().max_message_size(Some(MAX_FRAME_BYTES)).max_frame_size(Some(MAX_FRAME_BYTES));
-        let (socket, _) = tokio_tungstenite::client_async_with_config(url, stream, Some(config))
+        let (socket, _) = tokio_tungstenite::client_async_with_config(url, stream, Some(Self::limits()))
             .await
             .map_err(|e| LinkError::WebSocket(Box::new(e)))?;
-        Ok(Self { socket, backlog: 0, last_word: None })
+        Ok(Self::over(socket))
+    }
+
+    /// The longest message and the longest piece of one.
+    pub(super) fn limits() -> WebSocketConfig {
+        WebSocketConfig::default().max_message_size(Some(MAX_FRAME_BYTES)).max_frame_size(Some(MAX_FRAME_BYTES))
+    }
+
+    /// The WebSocket after its greeting.
+    pub(super) const fn over(socket: WebSocketStream<BoxedStream>) -> Self {
+        Self { socket, backlog: 0, last_word: None }
     }
 
     pub(super) fn backlog(&self) -> usize {
