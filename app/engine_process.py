@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 import msgspec
 
 from app.home import Home
-from app.live_market import VENUE_CHOICES, LiveInstrument, live_sections, symbol_specs, venue_section
+from app.live_market import VENUE_CHOICES, LiveInstrument, live_sections, state_section, symbol_specs, venue_section
 from core.clock import to_ns
 from core.durable import replace_if_changed
 from core.errors import BadInput, Unavailable
@@ -116,7 +116,7 @@ def write_engine_config(
 
 
 def renew_engine_config(settings: Settings, home: Home) -> None:
-    """Write the watch of the settings anew; raise BadInput that names what else has changed since the first start.
+    """Write the watch of the settings anew and how the log is kept; raise BadInput that names what else has changed.
 
     The journal rests on limits, costs and instances. The engine would refuse others, and going on silently with the old
     ones would leave a limit out of force that somebody has set.
@@ -138,7 +138,8 @@ def renew_engine_config(settings: Settings, home: Home) -> None:
             f"the settings are not those with which {home.path} began: {'; '.join(changed)}",
             "Take the change back, or begin another installation with XCRACK_HOME: the engine's journal rests on these",
         )
-    _write(home.engine_config, {k: v for k, v in config.items() if k not in WATCH_FIELDS} | _watch(settings))
+    renewed = _watch(settings) | ({"state": state_section(settings.market)} if config.get("markets") else {})
+    _write(home.engine_config, {k: v for k, v in config.items() if k not in WATCH_FIELDS} | renewed)
 
 
 def _require_slots(config: dict[str, Any], home: Home) -> None:

@@ -110,9 +110,13 @@ def live_sections(market: MarketSettings, names: Sequence[LiveName]) -> dict[str
     return {
         "markets": [_feed(market, feed, names) for feed in market.feeds],
         "venue": venue_section(market),
-        # The engine reads no snapshot of another build: its next version needs the log from its beginning.
-        "state": {"segment_minutes": market.segment_minutes, "retain": "keep"},
+        "state": state_section(market),
     }
+
+
+def state_section(market: MarketSettings) -> dict[str, Any]:
+    """Return the section `state`, which may differ between two starts."""
+    return {"segment_minutes": market.segment_minutes, "retain": market.retain}
 
 
 def venue_section(market: MarketSettings) -> dict[str, Any]:

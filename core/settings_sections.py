@@ -129,6 +129,8 @@ class MarketSettings(Section):
     """How long prints, quotes and books stay in the archive."""
     segment_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
     """Age at which the engine closes a segment of its market log, so that it can be archived."""
+    retain: Literal["keep", "until_archived"] = "keep"
+    """Which closed segments stay: all, so that another build of the engine can start; or what archive or start need."""
 
     @property
     def fills_by_book(self) -> bool:

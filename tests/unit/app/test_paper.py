@@ -138,6 +138,20 @@ def test_a_later_start_on_another_simulated_exchange_is_refused_by_name(tmp_path
         renew_engine_config(_settings(tmp_path, MarketSettings(warmup_days=1)), home)
 
 
+def test_how_the_log_is_kept_may_change_at_every_start(tmp_path: Path) -> None:
+    home, clock = Home(tmp_path).create(), VirtualClock(NOW)
+    set_up_paper(_settings(tmp_path), home, clock, lambda _: CandleFile())
+    before = home.engine_config.read_bytes()
+    market = _settings(tmp_path).market.model_copy(update={"retain": "until_archived", "segment_minutes": 5})
+    renew_engine_config(_settings(tmp_path, market), home)
+    assert msgspec.json.decode(home.engine_config.read_bytes())["state"] == {
+        "segment_minutes": 5,
+        "retain": "until_archived",
+    }
+    renew_engine_config(_settings(tmp_path), home)
+    assert home.engine_config.read_bytes() == before
+
+
 def test_the_first_start_fetches_history_and_writes_a_configuration_that_listens(tmp_path: Path) -> None:
     exchange, clock = CandleFile(), VirtualClock(NOW)
     settings, home = _settings(tmp_path), Home(tmp_path).create()
