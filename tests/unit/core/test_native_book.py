@@ -88,6 +88,36 @@ def test_a_replay_gives_the_recorded_best_prices_after_every_message(ticks_dir: 
     assert (best.bid_e8 < best.ask_e8).all()
 
 
+def snapshot_messages(book: dict[str, Any], n_levels: int) -> BookEvents:
+    """Return snapshots of so many levels a side, one message each, the number of the message for its time."""
+    columns: dict[str, list[Any]] = {"side": [], "price": [], "size": []}
+    for level in range(n_levels):
+        for name, side in (("bid", 1), ("ask", -1)):
+            columns["price"].append(book[f"{name}_price_{level}"])
+            columns["size"].append(book[f"{name}_size_{level}"])
+            columns["side"].append(np.full(len(book["exch_ms"]), side, dtype=np.int8))
+    at = np.repeat(np.arange(1, len(book["exch_ms"]) + 1), 2 * n_levels)
+    flat = {name: np.stack(values, axis=1).ravel() for name, values in columns.items()}
+    kind = np.full(len(at), SNAPSHOT, dtype=np.uint8)
+    return BookEvents(at, at, kind, flat["side"], units(flat["price"]), units(flat["size"]))
+
+
+@pytest.mark.parametrize("form", ["array", "tree"])
+def test_snapshots_of_another_exchange_give_the_best_prices_that_it_told_apart(ticks_dir: Path, form: Any) -> None:
+    book, told = (read(ticks_dir / f"hyperliquid_ETH_{name}.parquet") for name in ("book20", "bbo"))
+    found = best_prices(Decimal("0.1"), snapshot_messages(book, 20), form)
+    assert len(found.at_ns) == len(book["exch_ms"]) == 1_245 and found.uncrossed == 0
+    mine = {"bid": (found.bid_e8, found.bid_qty_e8), "ask": (found.ask_e8, found.ask_qty_e8)}
+    n_same = 0
+    for side, (price, qty) in mine.items():
+        best = {int(at): n for n, at in enumerate(book["exch_ms"])}
+        rows = [n for n, at in enumerate(told["exch_ms"]) if told["side"][n] == side and int(at) in best]
+        places = [best[int(told["exch_ms"][n])] for n in rows]
+        assert (price[places] == units(told["price"][rows])).all() and (qty[places] == units(told["size"][rows])).all()
+        n_same += len(rows)
+    assert n_same == 1_716, "best prices that bear the time of a snapshot"
+
+
 def made_events(rows: list[tuple[int, int, int, int, int]]) -> BookEvents:
     """Return events of (milliseconds, kind, side, ticks of 0.1, lots of 0.001)."""
     table = np.array(rows, dtype=np.int64)
