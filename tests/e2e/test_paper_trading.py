@@ -26,7 +26,7 @@ from tests.installation import Installation
 BINARY = Settings().engine.binary
 PLAYER = BINARY.with_name("play_capture")
 CAPTURE = Path("ticks", "raw_binance_spot_btcusdt_20240808.gz")
-SPEED = 2
+SPEED = 4
 END_WITHIN_S = 20.0
 N_TRADES = 3
 """So many more are waited for after each kill."""
