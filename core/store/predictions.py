@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 
 from core.model.prediction import PredictionOutcome, PredictionRecord
 from core.store.once import read_value, values_of
 from core.store.session import Session
 from core.store.work_tables import prediction as table
+
+T = TypeVar("T")
 
 PRUNE_AT_ONCE = 5_000
 
@@ -73,12 +75,19 @@ def latest(
     session: Session, limit: int, symbol: str | None = None, interval: str | None = None, at: datetime | None = None
 ) -> list[PredictionRecord]:
     """Return up to `limit` predictions, newest first; each argument that is given narrows them."""
-    query = select(table.c.detail)
-    for column, wanted in ((table.c.symbol, symbol), (table.c.interval, interval), (table.c.at, at)):
-        if wanted is not None:
-            query = query.where(column == wanted)
+    query = _of(select(table.c.detail), symbol, interval)
+    if at is not None:
+        query = query.where(table.c.at == at)
     ordered = query.order_by(table.c.at.desc(), table.c.symbol, table.c.interval)
     return values_of(session, ordered.limit(limit), PredictionRecord, table)
+
+
+def _of(query: Select[tuple[T]], symbol: str | None, interval: str | None) -> Select[tuple[T]]:
+    """Return the query narrowed to a symbol and a length of bars, where they are given."""
+    for column, wanted in ((table.c.symbol, symbol), (table.c.interval, interval)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    return query
 
 
 def newest_of_each(session: Session) -> list[PredictionRecord]:
@@ -127,10 +136,7 @@ def settled_ids(session: Session, after: datetime, until: datetime) -> dict[str,
 
 def ids_after(session: Session, after: datetime, symbol: str | None = None, interval: str | None = None) -> list[str]:
     """Return the ids of the predictions of bars that closed after `after`, in order: the first are a random choice."""
-    query = select(table.c.prediction_id).where(table.c.at > after)
-    for column, wanted in ((table.c.symbol, symbol), (table.c.interval, interval)):
-        if wanted is not None:
-            query = query.where(column == wanted)
+    query = _of(select(table.c.prediction_id), symbol, interval).where(table.c.at > after)
     return sorted(session.execute(query).scalars())
 
 
