@@ -112,7 +112,8 @@ def prepare(settings: Settings, home: Home) -> None:
     if settings.mode == "live":
         raise Refused(
             "`xcrack up` starts no engine that trades an account",
-            "Run `xcrack-engine run --live FILE` beside `xcrack worker` and `xcrack web`: docs/guides/live.md",
+            "Run `xcrack-engine run --config FILE --live FILE` beside `xcrack worker` and `xcrack web`, "
+            "as docs/guides/live.md says",
         )
     if settings.mode == "paper":
         set_up_paper(settings, home, SystemClock())
